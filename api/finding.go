@@ -1,0 +1,48 @@
+package api
+
+// Severity of a finding.
+type Severity string
+
+// Severities.
+const (
+	Info    Severity = "info"
+	Warning Severity = "warning" // works, but not as it should
+	Failure Severity = "failure" // traffic to or from the host does not pass
+)
+
+// Finding is something that diagnosis noticed. Codes are stable.
+type Finding struct {
+	Code     Code     `json:"code"`
+	Severity Severity `json:"severity"`
+	Text     string   `json:"text"`          // what is wrong, with names and numbers
+	Fix      string   `json:"fix,omitempty"` // what to do about it
+}
+
+// Code names a kind of finding.
+type Code string
+
+// Finding codes of the host, F001 to F099.
+const (
+	FindingNoBridge       Code = "SL-F001" // no Docker bridge with an IPv4 address yet
+	FindingBridgeLost     Code = "SL-F002" // the bridge is gone; its claim is kept
+	FindingForwardingOff  Code = "SL-F003" // net.ipv4.ip_forward is off and could not be turned on
+	FindingRulesFailed    Code = "SL-F004" // the firewall rules could not be put in place
+	FindingNoUplink       Code = "SL-F005" // no interface carries the host's private address
+	FindingClaimRefused   Code = "SL-F006" // the registry refused a subnet: another host holds it
+	FindingVariantDiffers Code = "SL-F007" // Docker uses another iptables variant than the default
+	FindingPermission     Code = "SL-F008" // the agent lacks a capability
+	FindingSourceMasked   Code = "SL-F009" // sources are masqueraded: keeping them could not be set up
+	FindingBadSubnet      Code = "SL-F010" // a bridge's address gives no usable subnet
+)
+
+// Finding codes of the controller and the cloud, F101 on.
+const (
+	FindingUnreadable    Code = "SL-F101" // a registry record cannot be decoded
+	FindingCloud         Code = "SL-F102" // the cloud cannot be read or written
+	FindingHostSilent    Code = "SL-F103" // a host's agent is not heard; its routes are kept
+	FindingHostStopped   Code = "SL-F104" // the instance is stopped; traffic to it is lost
+	FindingHostMissing   Code = "SL-F105" // the cloud does not know the instance
+	FindingSourceCheck   Code = "SL-F106" // an interface's source/destination check drops container traffic
+	FindingSecurityGroup Code = "SL-F107" // a security group does not admit the pools
+	FindingConfig        Code = "SL-F108" // the cluster has no usable configuration
+)

@@ -1,0 +1,153 @@
+package api
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+)
+
+// Route is one custom route of a VPC route table.
+type Route struct {
+	Table       TableID      `json:"table"`
+	Destination netip.Prefix `json:"destination"`
+	NextHop     string       `json:"nextHop"`           // the cloud's id of the next hop; for ours an InstanceID
+	HopType     HopType      `json:"hopType,omitempty"` // empty means HopInstance
+	State       RouteState   `json:"state,omitempty"`   // as last read from the cloud; empty for a desired route
+	Mark        Mark         `json:"mark,omitzero"`     // zero: foreign
+	ID          string       `json:"id,omitempty"`      // the cloud's entry id; empty for a desired route
+}
+
+// HopType is the kind of a next hop, in the cloud's spelling.
+type HopType string
+
+// HopInstance sends to an instance's primary network interface. sealane writes no other.
+const HopInstance HopType = "Instance"
+
+// RouteState is where the cloud is with an entry.
+type RouteState string
+
+// The states of an entry, as the cloud reports them.
+const (
+	RouteAvailable RouteState = "Available"
+	RoutePending   RouteState = "Pending"
+	RouteModifying RouteState = "Modifying"
+	RouteDeleting  RouteState = "Deleting"
+)
+
+// RouteKey names a place in a table: a table holds one entry for a destination.
+type RouteKey struct {
+	Table       TableID
+	Destination netip.Prefix
+}
+
+// Key returns the route's place.
+func (r Route) Key() RouteKey { return RouteKey{r.Table, r.Destination} }
+
+// OwnedBy reports whether the route carries the mark of this cluster.
+func (r Route) OwnedBy(cluster string) bool { return r.Mark.Cluster == cluster && !r.Mark.IsZero() }
+
+// SameTarget reports whether both routes send to the same next hop.
+func (r Route) SameTarget(o Route) bool {
+	return r.NextHop == o.NextHop && r.hop() == o.hop()
+}
+
+func (r Route) hop() HopType {
+	if r.HopType == "" {
+		return HopInstance
+	}
+	return r.HopType
+}
+
+// String is the route as people write it: destination -> next hop, and the table.
+func (r Route) String() string {
+	return fmt.Sprintf("%s -> %s in %s", r.Destination, r.NextHop, r.Table)
+}
+
+// CompareRoutes orders routes by destination, then table.
+func CompareRoutes(a, b Route) int {
+	return cmp.Or(ComparePrefixes(a.Destination, b.Destination), cmp.Compare(a.Table, b.Table))
+}
+
+// ComparePrefixes orders prefixes by address, then the shorter first.
+func ComparePrefixes(a, b netip.Prefix) int {
+	return cmp.Or(a.Addr().Compare(b.Addr()), cmp.Compare(a.Bits(), b.Bits()))
+}
+
+// Mark says who owns a route entry: the cluster that made it and the host it was made
+// for, never the prefix, so that a copied mark is seen to be wrong. The cloud keeps it
+// in the entry's name and description, since entries carry no tags.
+type Mark struct {
+	Cluster string     `json:"cluster"`
+	Host    InstanceID `json:"host"`
+}
+
+const (
+	markName = "sealane/"
+	markText = "managed-by=sealane;v=1;"
+)
+
+// IsZero reports whether there is no mark.
+func (m Mark) IsZero() bool { return m == Mark{} }
+
+// Name is the mark as entry name, within the cloud's 128 characters.
+func (m Mark) Name() string { return markName + m.Cluster + "/" + string(m.Host) }
+
+// Description is the mark as entry description, within the cloud's 256 characters.
+func (m Mark) Description() string {
+	return markText + "cluster=" + m.Cluster + ";host=" + string(m.Host)
+}
+
+// ParseMark reads a mark from an entry's name and description. Both must be intact and
+// agree; otherwise the entry is foreign and the zero mark is returned.
+func ParseMark(name, description string) Mark {
+	cluster, host, ok := strings.Cut(strings.TrimPrefix(name, markName), "/")
+	m := Mark{Cluster: cluster, Host: InstanceID(host)}
+	if !ok || cluster == "" || host == "" || m.Name() != name || m.Description() != description {
+		return Mark{}
+	}
+	return m
+}
+
+// Stage is how far a desired route has come.
+type Stage string
+
+// The three states of a desired route.
+const (
+	StageWanted   Stage = "wanted"   // decided, not yet in every table
+	StageWritten  Stage = "written"  // read back Available with our next hop, in every table
+	StageVerified Stage = "verified" // seen by a packet
+)
+
+// RouteStatus is the published state of one desired destination: record routes/<prefix>.
+type RouteStatus struct {
+	Destination netip.Prefix        `json:"destination"`
+	Host        InstanceID          `json:"host"`
+	Stage       Stage               `json:"stage"`
+	Tables      map[TableID]InTable `json:"tables"`           // each table that must carry it
+	Reason      Reason              `json:"reason,omitempty"` // why it is not written, when it is not
+	KeepSource  bool                `json:"keepSource"`       // the cloud passes container source addresses to this host
+	Since       time.Time           `json:"since"`            // when Stage last changed
+}
+
+// InTable is one table's part of a RouteStatus.
+type InTable struct {
+	Stage  Stage  `json:"stage"`
+	Reason Reason `json:"reason,omitempty"`
+	Detail string `json:"detail,omitempty"`
+}
+
+// Equal reports whether both say the same, leaving aside Since.
+func (s RouteStatus) Equal(o RouteStatus) bool {
+	if s.Destination != o.Destination || s.Host != o.Host || s.Stage != o.Stage || s.Reason != o.Reason ||
+		s.KeepSource != o.KeepSource || len(s.Tables) != len(o.Tables) {
+		return false
+	}
+	for id, t := range s.Tables {
+		if o.Tables[id] != t {
+			return false
+		}
+	}
+	return true
+}

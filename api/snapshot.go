@@ -1,0 +1,51 @@
+package api
+
+import "time"
+
+// Snapshot is the whole registry at one revision. Decisions are made from snapshots only.
+type Snapshot struct {
+	Revision   int64
+	Hosts      []Host        // sorted by instance; Life is LifeAlive, LifeSilent, LifeRegistered or LifeLeft
+	Claims     []Claim       // sorted by prefix
+	Routes     []RouteStatus // as published by the leader; sorted by destination
+	Config     *Config       // nil when no operator wrote one yet
+	Pass       *Pass         // the leader's last pass; nil when there was none
+	Unreadable []Unreadable  // records that could not be decoded; not empty makes the view incomplete
+}
+
+// Complete reports whether every record was understood. Nothing is deleted otherwise.
+func (s Snapshot) Complete() bool { return len(s.Unreadable) == 0 }
+
+// Unreadable is a record that could not be decoded: garbage, or of a newer version.
+type Unreadable struct {
+	Key     string `json:"key"`
+	Problem string `json:"problem"`
+}
+
+// Pass is what the leader publishes about its last pass: record pass.
+type Pass struct {
+	Term     Term       `json:"term"`
+	At       time.Time  `json:"at"`
+	Revision int64      `json:"revision"`        // of the snapshot it was decided from
+	Cloud    string     `json:"cloud,omitempty"` // what could not be read or done in the cloud; empty is fine
+	Policy   Policy     `json:"policy"`
+	Plan     Plan       `json:"plan"`            // as decided, before it was applied
+	Hosts    []HostLife `json:"hosts,omitempty"` // lives that need the cloud's word: stopped, missing, gone
+	Tables   []TableUse `json:"tables,omitempty"`
+	Findings []Finding  `json:"findings,omitempty"`
+}
+
+// HostLife is the leader's verdict on a host whose life the registry alone does not tell.
+type HostLife struct {
+	Instance InstanceID `json:"instance"`
+	Life     Life       `json:"life"`
+}
+
+// TableUse is how full a route table is.
+type TableUse struct {
+	Table   TableID `json:"table"`
+	Routes  int     `json:"routes"`  // custom entries in it
+	Owned   int     `json:"owned"`   // of them, ours
+	Foreign int     `json:"foreign"` // of them, not ours
+	Quota   int     `json:"quota"`   // entries it may hold
+}

@@ -1,0 +1,100 @@
+// Package cloud says what sealane needs of any cloud, and no more: to read a network,
+// its instances and its route tables, and to change routes.
+package cloud
+
+import (
+	"context"
+	"net/netip"
+
+	"github.com/sealane/sealane/api"
+)
+
+// Tables reads and changes the route tables of one VPC. A provider, the in-memory fake
+// and the decorators of package pace implement it; cloudtest.Run holds the behaviour they
+// all must show.
+//
+// Methods may be called from several goroutines. Every call ends when its context does.
+// Errors are of the kinds in package api: ErrThrottled, ErrDenied, ErrUnreachable,
+// ErrNotFound, ErrInvalid. A list is returned whole or not at all: a listing that was
+// interrupted is an error, since an entry missing from it would prove nothing.
+type Tables interface {
+	// Network describes the VPC, its vSwitches and its route tables that accept entries.
+	Network(ctx context.Context) (Network, error)
+
+	// Instances describes those of the named instances that the cloud knows, sorted by
+	// id. An id missing from the answer is unknown to the cloud at this moment.
+	Instances(ctx context.Context, ids []api.InstanceID) ([]Instance, error)
+
+	// Routes lists every custom entry of a table, ours and foreign, sorted. An entry
+	// without an intact mark of ours comes with a zero Mark.
+	Routes(ctx context.Context, table api.TableID) ([]api.Route, error)
+
+	// Apply makes the changes and settles them: it returns when each was read back in its
+	// final state, or failed, or the context ended. There is one Result for each change,
+	// in the same order. A failure of one change does not stop the others; being throttled
+	// or denied, and the end of the context, stop all that were not sent yet, whose
+	// results then carry that error. At most one change per VPC is in flight. Just before
+	// it replaces or deletes an entry it reads it again and refuses with ErrRefused if the
+	// entry is no longer what the change says it was (next hop and mark). Apply returns an
+	// error itself only if nothing was attempted.
+	Apply(ctx context.Context, changes []api.Change) ([]Result, error)
+}
+
+// Result is what became of one change. A nil Err means it was read back: for a create or a
+// replace Available with our next hop and mark, for a delete absent.
+//
+// Kinds of Err: ErrConflict-like situations (an entry that is not ours has the
+// destination) are ErrRefused; ErrQuota; ErrBusy (another change in flight, try soon);
+// ErrNotFound (the next hop); ErrInvalid (the cloud does not accept the destination);
+// ErrThrottled; ErrDenied; ErrUnknown (sent, and not settled within the time);
+// ErrUnreachable.
+type Result struct {
+	Change api.Change
+	Err    error
+}
+
+// Network is a VPC as the cloud describes it.
+type Network struct {
+	VPC       api.VPCID
+	CIDRs     []netip.Prefix // primary first, then the secondary ones
+	VSwitches []VSwitch      // sorted by id
+	Tables    []Table        // sorted by id; gateway tables are left out
+}
+
+// VSwitch is one subnet of the VPC. It uses exactly one route table.
+type VSwitch struct {
+	ID    api.VSwitchID
+	CIDR  netip.Prefix
+	Table api.TableID
+}
+
+// Table is a route table.
+type Table struct {
+	ID     api.TableID
+	System bool // the VPC's own table
+	Quota  int  // custom entries it may hold
+}
+
+// Instance is a machine as the cloud describes it.
+type Instance struct {
+	ID          api.InstanceID
+	Status      Status
+	VPC         api.VPCID
+	VSwitch     api.VSwitchID
+	IP          netip.Addr     // primary private address
+	SourceCheck bool           // the interface drops packets that are not its own: containers' too
+	Admits      []netip.Prefix // sources that its security groups let in on every protocol and port
+}
+
+// Status is an instance's power state, in the cloud's spelling.
+type Status string
+
+// The states that matter here; others pass through unchanged.
+const (
+	Running Status = "Running"
+	Stopped Status = "Stopped"
+)
+
+// BatchLimit is the most changes a provider sends in one call; Alibaba Cloud takes 50
+// entries in CreateRouteEntries and DeleteRouteEntries.
+const BatchLimit = 50
