@@ -1,8 +1,6 @@
 package api
 
-import (
-	"errors"
-)
+import "errors"
 
 // The kinds of failure. Foreign errors are translated to one of these where they enter;
 // code above asks only errors.Is.
@@ -23,6 +21,14 @@ var (
 	ErrUnsupported = errors.New("not supported here") // this host, kernel or build cannot
 	ErrPermission  = errors.New("missing permission") // this process lacks a capability
 )
+
+// Kinds is the closed list of them, so that a kind survives a trip over the wire by its text.
+func Kinds() []error {
+	return []error{
+		ErrInvalid, ErrUsage, ErrTimeout, ErrRefused, ErrUnreachable, ErrThrottled, ErrBusy, ErrQuota,
+		ErrNotFound, ErrDenied, ErrUnknown, ErrDeposed, ErrCompacted, ErrUnsupported, ErrPermission,
+	}
+}
 
 // Exit codes of every sealane command. They never change.
 const (
