@@ -35,8 +35,9 @@ type Tables interface {
 	// or denied, and the end of the context, stop all that were not sent yet, whose
 	// results then carry that error. At most one change per VPC is in flight. Just before
 	// it replaces or deletes an entry it reads it again and refuses with ErrRefused if the
-	// entry is no longer what the change says it was (next hop and mark). Apply returns an
-	// error itself only if nothing was attempted.
+	// entry is no longer what the change says it was (next hop and mark), unless it already
+	// is what the change asks for. Apply returns an error itself, and no results, only if
+	// nothing was attempted.
 	Apply(ctx context.Context, changes []api.Change) ([]Result, error)
 }
 

@@ -1,0 +1,137 @@
+package cloudtest
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+
+	"github.com/sealane/sealane/api"
+	"github.com/sealane/sealane/cloud"
+)
+
+// Apply implements cloud.Tables.
+func (f *Fake) Apply(ctx context.Context, changes []api.Change) ([]cloud.Result, error) {
+	select {
+	case f.writing <- struct{}{}:
+		defer func() { <-f.writing }()
+	case <-ctx.Done():
+		return nil, fmt.Errorf("apply %d changes: %w", len(changes), ctx.Err())
+	}
+	if err := f.call(ctx, fmt.Sprintf("apply %d changes", len(changes))); err != nil {
+		return nil, err
+	}
+	results := make([]cloud.Result, 0, len(changes))
+	var stop error
+	for _, c := range changes {
+		err := stop
+		if err == nil {
+			err, stop = f.change(ctx, c)
+		}
+		if err != nil {
+			err = fmt.Errorf("%s %s: %w", c.Verb, c.Route, err)
+		}
+		results = append(results, cloud.Result{Change: c, Err: err})
+	}
+	return results, nil
+}
+
+// change makes one change. stop is set when those after it must not be sent.
+func (f *Fake) change(ctx context.Context, c api.Change) (err, stop error) {
+	if err := ctx.Err(); err != nil {
+		return err, err
+	}
+	if err := cloud.Validate(c); err != nil {
+		return err, nil
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.sent = append(f.sent, c)
+	switch {
+	case spend(&f.faults.Throttled):
+		return api.ErrThrottled, api.ErrThrottled
+	case f.faults.Denied:
+		return api.ErrDenied, api.ErrDenied
+	case spend(&f.faults.Busy):
+		return fmt.Errorf("another change is in flight: %w", api.ErrBusy), nil
+	}
+	done, err := f.judge(c)
+	if err != nil || done {
+		return err, nil
+	}
+	if spend(&f.faults.Lies) {
+		return nil, nil
+	}
+	f.make(c)
+	if spend(&f.faults.Lost) {
+		return api.ErrUnknown, nil
+	}
+	return nil, nil
+}
+
+// judge decides whether the change may be made, or has nothing left to do.
+func (f *Fake) judge(c api.Change) (done bool, err error) {
+	table, ok := f.table(c.Route.Table)
+	if !ok {
+		return false, fmt.Errorf("no such table: %w", api.ErrNotFound)
+	}
+	have, found := f.routes[c.Route.Key()]
+	asked := found && cloud.Same(have, c.Route)
+	switch c.Verb {
+	case api.Delete:
+		if found && !asked {
+			return false, fmt.Errorf("the entry is now %s (%s): %w", have, owner(have.Mark), api.ErrRefused)
+		}
+		return !found, nil
+	case api.Replace:
+		switch {
+		case asked:
+			return true, nil
+		case !found:
+			return false, fmt.Errorf("the entry is no longer there: %w", api.ErrRefused)
+		case !cloud.Same(have, *c.Was):
+			return false, fmt.Errorf("the entry is now %s (%s): %w", have, owner(have.Mark), api.ErrRefused)
+		}
+	case api.Create:
+		switch {
+		case asked:
+			return true, nil
+		case found:
+			return false, fmt.Errorf("the destination is taken by %s (%s): %w", have, owner(have.Mark), api.ErrRefused)
+		case len(f.in(table.ID)) >= table.Quota:
+			return false, fmt.Errorf("%d entries: %w", table.Quota, api.ErrQuota)
+		}
+	}
+	return false, f.accepts(c.Route)
+}
+
+// accepts applies the cloud's rules for destinations and next hops.
+func (f *Fake) accepts(r api.Route) error {
+	for _, v := range f.network.VSwitches {
+		if v.CIDR.Overlaps(r.Destination) {
+			return fmt.Errorf("overlaps vSwitch %s %s: %w", v.ID, v.CIDR, api.ErrInvalid)
+		}
+	}
+	for _, reserved := range []string{"100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4"} {
+		if p := netip.MustParsePrefix(reserved); p.Overlaps(r.Destination) {
+			return fmt.Errorf("overlaps %s: %w", p, api.ErrInvalid)
+		}
+	}
+	if i, ok := f.instances[api.InstanceID(r.NextHop)]; !ok || i.VPC != f.network.VPC {
+		return fmt.Errorf("next hop %s: %w", r.NextHop, api.ErrNotFound)
+	}
+	return nil
+}
+
+func (f *Fake) make(c api.Change) {
+	r, key := c.Route, c.Route.Key()
+	if c.Verb == api.Delete {
+		delete(f.routes, key)
+		return
+	}
+	r.State, r.HopType, r.ID = api.RouteAvailable, api.HopInstance, f.routes[key].ID
+	if r.ID == "" {
+		f.entries++
+		r.ID = fmt.Sprintf("rte-%d", f.entries)
+	}
+	f.routes[key] = r
+}

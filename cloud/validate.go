@@ -1,0 +1,52 @@
+package cloud
+
+import (
+	"fmt"
+
+	"github.com/sealane/sealane/api"
+)
+
+// Validate refuses a change that no provider may send: an argument that is missing or
+// widened would reach other people's entries. The error is ErrInvalid. Providers and the
+// fake call it first for each change.
+func Validate(c api.Change) error {
+	r := c.Route
+	switch {
+	case r.Table == "":
+		return fmt.Errorf("%s %s: no table: %w", c.Verb, r.Destination, api.ErrInvalid)
+	case !r.Destination.IsValid() || !r.Destination.Addr().Is4():
+		return fmt.Errorf("%s in %s: destination %s is not an IPv4 prefix: %w", c.Verb, r.Table, r.Destination, api.ErrInvalid)
+	case r.Destination != r.Destination.Masked():
+		return fmt.Errorf("%s %s: destination has host bits set: %w", c.Verb, r, api.ErrInvalid)
+	case r.Destination.Bits() == 0:
+		return fmt.Errorf("%s %s: the default route is never ours: %w", c.Verb, r, api.ErrInvalid)
+	case r.NextHop == "":
+		return fmt.Errorf("%s %s in %s: no next hop: %w", c.Verb, r.Destination, r.Table, api.ErrInvalid)
+	case r.HopType != "" && r.HopType != api.HopInstance:
+		return fmt.Errorf("%s %s: next hop type %s: only instances: %w", c.Verb, r, r.HopType, api.ErrInvalid)
+	}
+	return validateVerb(c)
+}
+
+func validateVerb(c api.Change) error {
+	switch {
+	case c.Verb == api.Create || c.Verb == api.Delete || c.Verb == api.Replace:
+	default:
+		return fmt.Errorf("%q %s: no such verb: %w", c.Verb, c.Route, api.ErrInvalid)
+	}
+	switch {
+	case c.Verb != api.Delete && (c.Route.Mark.Cluster == "" || c.Route.Mark.Host == ""):
+		return fmt.Errorf("%s %s: no mark: %w", c.Verb, c.Route, api.ErrInvalid)
+	case c.Verb == api.Replace && c.Was == nil:
+		return fmt.Errorf("%s %s: it does not say what it replaces: %w", c.Verb, c.Route, api.ErrInvalid)
+	case c.Verb == api.Replace && c.Was.Key() != c.Route.Key():
+		return fmt.Errorf("%s %s: it replaces another place, %s: %w", c.Verb, c.Route, c.Was, api.ErrInvalid)
+	}
+	return nil
+}
+
+// Same reports whether two routes are the same to us: place, next hop and mark. State and
+// entry id are left aside.
+func Same(a, b api.Route) bool {
+	return a.Key() == b.Key() && a.SameTarget(b) && a.Mark == b.Mark
+}
