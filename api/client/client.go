@@ -87,8 +87,7 @@ func (c *Client) fetch(ctx context.Context, address string) ([]byte, int, error)
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		var where *url.Error
-		if errors.As(err, &where) {
+		if where, ok := errors.AsType[*url.Error](err); ok {
 			err = where.Err
 		}
 		return nil, 0, fmt.Errorf("the controller at %s does not answer: %w: %w", c.base, err, api.ErrUnreachable)

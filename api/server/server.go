@@ -68,7 +68,9 @@ func Serve(ctx context.Context, listener net.Listener, handler http.Handler) err
 	if err := srv.Shutdown(grace); err != nil {
 		_ = srv.Close() // requests that outlast the grace are cut
 	}
-	<-done
+	if err := <-done; !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve HTTP on %s: %w", listener.Addr(), err)
+	}
 	return nil
 }
 

@@ -1,0 +1,160 @@
+// Package controller programs the VPC route tables so that every host's subnets lead to
+// that host. One of several replicas leads; the leader makes passes: read the registry and
+// the cloud, decide with package plan, publish, apply. All state that matters is in the
+// registry and in the tables themselves.
+package controller
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/sealane/sealane/api"
+	"github.com/sealane/sealane/api/registry"
+	"github.com/sealane/sealane/cloud"
+	"github.com/sealane/sealane/controller/leader"
+)
+
+// Registry is what the controller needs of the registry; package api/registry keeps it in etcd.
+type Registry interface {
+	// Snapshot reads everything at one revision.
+	Snapshot(ctx context.Context) (api.Snapshot, error)
+	// Watch wakes when one of the areas changes; it ends with ctx.
+	Watch(ctx context.Context, areas ...registry.Area) <-chan struct{}
+	// Publish writes what a pass decided, unless the term is over: then api.ErrDeposed.
+	Publish(ctx context.Context, term api.Term, p registry.Publication) error
+	// CreateConfig writes the configuration if there is none and reports whether it did.
+	CreateConfig(ctx context.Context, config api.Config) (bool, error)
+}
+
+// Config sets a controller up. Zero durations take the defaults of DefaultConfig.
+type Config struct {
+	Cluster string
+	Initial api.Config    // written to the registry when it holds no configuration yet
+	Quiet   time.Duration // a watch event waits this long for company before a pass starts
+	Resync  time.Duration // the longest time between two passes
+	Gone    time.Duration // an instance the cloud did not know before and after this time is gone
+	Reserve time.Duration // lease time that must be left before a call that writes: one cloud call
+}
+
+// DefaultConfig returns the timings a production site starts with.
+func DefaultConfig() Config {
+	return Config{
+		Cluster: "default",
+		Quiet:   200 * time.Millisecond,
+		Resync:  30 * time.Second,
+		Gone:    60 * time.Second,
+		Reserve: 2 * time.Second,
+	}
+}
+
+// Controller leads, or waits to lead. Make it with New and call Run once.
+type Controller struct {
+	config   Config
+	registry Registry
+	cloud    cloud.Tables
+	elector  leader.Elector
+	metrics  *Metrics
+	log      *slog.Logger
+
+	absent absences // what the cloud did not know, and since when; reset with each leadership
+}
+
+// New builds a controller. metrics may be nil.
+func New(config Config, reg Registry, tables cloud.Tables, elector leader.Elector, metrics *Metrics, log *slog.Logger) *Controller {
+	return &Controller{config: config, registry: reg, cloud: tables, elector: elector, metrics: metrics, log: log}
+}
+
+// Run campaigns and leads until ctx ends; then it returns nil. Losing the leadership, the
+// registry or the cloud is a normal event: it is logged, and Run goes on.
+func (c *Controller) Run(ctx context.Context) error {
+	var failures int
+	for ctx.Err() == nil {
+		lease, err := c.elector.Campaign(ctx)
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			failures++
+			c.log.Warn("cannot campaign for the lead", api.KeyError, err)
+			pause(ctx, retryDelay(err, failures))
+			continue
+		}
+		failures = 0
+		c.lead(lease)
+		resign(ctx, lease)
+	}
+	return nil
+}
+
+// lead makes passes for as long as the lease holds.
+func (c *Controller) lead(lease leader.Lease) {
+	ctx, cancel := context.WithCancel(lease.Context())
+	defer cancel()
+	c.log.Info("leading", api.KeyTerm, lease.Term().Revision)
+	c.metrics.leading(true)
+	defer c.metrics.leading(false)
+	c.absent = absences{}
+
+	wake := newTrigger(c.registry.Watch(ctx, registry.AreaHosts, registry.AreaConfig), c.config.Quiet)
+	var delay time.Duration // the first pass starts at once
+	var failures int
+	for wake.next(ctx, delay) {
+		soon, err := c.pass(ctx, lease)
+		delay = c.config.Resync
+		switch {
+		case ctx.Err() != nil || errors.Is(err, api.ErrDeposed):
+			cancel()
+		case err != nil:
+			failures++
+			delay = min(delay, retryDelay(err, failures))
+			c.log.Warn("pass ended early", api.KeyError, err, api.KeyDelay, delay.String())
+		default:
+			failures = 0
+			if soon > 0 {
+				delay = min(delay, soon)
+			}
+		}
+		c.metrics.pass(err)
+	}
+	c.log.Info("no longer leading", api.KeyTerm, lease.Term().Revision, api.KeyReason, context.Cause(lease.Context()))
+}
+
+// resign gives the lead back even when ctx has ended, so that another replica need not wait
+// for the lease to run out.
+func resign(ctx context.Context, lease leader.Lease) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancel()
+	_ = lease.Resign(ctx) // an error means that the lease runs out by itself
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
+
+// retryDelay is the wait after a failed pass or campaign: by the kind of error, doubled with
+// each failure in a row, two minutes at most.
+func retryDelay(err error, failures int) time.Duration {
+	base := 5 * time.Second
+	switch {
+	case errors.Is(err, api.ErrBusy):
+		base = time.Second
+	case errors.Is(err, api.ErrThrottled), errors.Is(err, api.ErrDenied):
+		base = 15 * time.Second
+	case errors.Is(err, api.ErrUnreachable), errors.Is(err, api.ErrUnknown):
+		base = 2 * time.Second
+	}
+	const longest = 2 * time.Minute
+	for range failures - 1 {
+		if base = 2 * base; base >= longest {
+			return longest
+		}
+	}
+	return base
+}

@@ -1,0 +1,220 @@
+package controller
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/sealane/sealane/api"
+	"github.com/sealane/sealane/cloud"
+	"github.com/sealane/sealane/controller/plan"
+)
+
+// decision is the outcome of one pass before anything is done: the plan, and what is
+// published with it.
+type decision struct {
+	config       api.Config
+	plan         api.Plan
+	routes       []api.RouteStatus
+	release      []api.InstanceID // hosts that are gone: others may have their subnets once no route is left
+	lives        []api.HostLife
+	tables       []api.TableUse
+	findings     []api.Finding
+	cloudProblem string
+	soon         time.Duration
+}
+
+// decide is pure: the same snapshot and view give the same decision.
+func decide(cluster string, snap api.Snapshot, v view, now time.Time) decision {
+	d := decision{config: configOf(snap)}
+	hosts := hostsWith(snap.Hosts, v.lives)
+	if v.network.VPC == "" {
+		// Nothing is known of the network: nothing can be decided, and what was published stays.
+		d.cloudProblem, d.routes = v.err.Error(), snap.Routes
+		if snap.Pass != nil {
+			d.plan, d.lives, d.tables = snap.Pass.Plan, snap.Pass.Hosts, snap.Pass.Tables
+		}
+		d.findings = findings(snap, hosts, v, d.config)
+		return d
+	}
+	want, conflicts := plan.Desired(hosts, v.have, plan.Rules{
+		Cluster: cluster, VPC: v.network.VPC, Pools: d.config.Pools,
+		VSwitches: vswitches(v.network), Tables: v.tables,
+	})
+	d.plan = plan.Diff(readable(want, v.unread), v.have, plan.Guard{
+		Cluster: cluster, Policy: d.config.Policy, Pools: d.config.Pools,
+		RegistryComplete: snap.Complete(), CloudComplete: v.complete(),
+		Deletes: d.config.Guard, Confirmed: d.config.Confirmed,
+		Room: room(v), Hosts: hosts, Written: written(snap.Routes),
+	})
+	d.plan.Conflicts = conflicts
+	d.routes = routeStatus(snap, want, v, d.plan, d.config.Pools, now)
+	d.lives = hostLives(v.lives)
+	d.tables = tableUse(cluster, v)
+	d.release = releasable(cluster, hosts, v)
+	d.findings = findings(snap, hosts, v, d.config)
+	if v.err != nil {
+		d.cloudProblem = v.err.Error()
+	}
+	d.soon = nextLook(v)
+	return d
+}
+
+func configOf(snap api.Snapshot) api.Config {
+	if snap.Config == nil {
+		return api.Config{Policy: api.PolicyObserve}
+	}
+	return *snap.Config
+}
+
+// hostsWith adds the cloud's word to the registry's: what it knows of an instance outranks a
+// lease, except that a host that left has left. Instances without a record come along when
+// the cloud says that they are gone, as evidence against the routes that still point at them.
+func hostsWith(hosts []api.Host, lives map[api.InstanceID]api.Life) []api.Host {
+	out := slices.Clone(hosts)
+	seen := map[api.InstanceID]bool{}
+	for i, h := range out {
+		seen[h.Instance] = true
+		if life, ok := lives[h.Instance]; ok && h.Life != api.LifeLeft {
+			out[i].Life = life
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(lives)) {
+		if lives[id] == api.LifeGone && !seen[id] {
+			out = append(out, api.Host{Report: api.Report{Instance: id}, Life: api.LifeGone})
+		}
+	}
+	return out
+}
+
+func vswitches(n cloud.Network) []plan.VSwitch {
+	out := make([]plan.VSwitch, 0, len(n.VSwitches))
+	for _, s := range n.VSwitches {
+		out = append(out, plan.VSwitch{ID: s.ID, CIDR: s.CIDR})
+	}
+	return out
+}
+
+// readable leaves out the routes of tables that could not be read: nothing is changed there.
+func readable(want []api.Route, unread []api.TableID) []api.Route {
+	return slices.DeleteFunc(slices.Clone(want), func(r api.Route) bool { return slices.Contains(unread, r.Table) })
+}
+
+// room tells how many entries each table holds and may hold.
+func room(v view) map[api.TableID]plan.Room {
+	out := map[api.TableID]plan.Room{}
+	for _, t := range v.network.Tables {
+		out[t.ID] = plan.Room{Quota: t.Quota}
+	}
+	for _, r := range v.have {
+		t := out[r.Table]
+		t.Used++
+		out[r.Table] = t
+	}
+	return out
+}
+
+// written names the places that had carried our route before: its absence there is drift.
+func written(routes []api.RouteStatus) map[api.RouteKey]bool {
+	out := map[api.RouteKey]bool{}
+	for _, r := range routes {
+		for table, t := range r.Tables {
+			if t.Stage != api.StageWanted {
+				out[api.RouteKey{Table: table, Destination: r.Destination}] = true
+			}
+		}
+	}
+	return out
+}
+
+func hostLives(lives map[api.InstanceID]api.Life) []api.HostLife {
+	out := make([]api.HostLife, 0, len(lives))
+	for _, id := range slices.Sorted(maps.Keys(lives)) {
+		out = append(out, api.HostLife{Instance: id, Life: lives[id]})
+	}
+	return out
+}
+
+func tableUse(cluster string, v view) []api.TableUse {
+	var out []api.TableUse
+	for _, t := range v.network.Tables {
+		if slices.Contains(v.unread, t.ID) {
+			continue
+		}
+		use := api.TableUse{Table: t.ID, Quota: t.Quota}
+		for _, r := range v.have {
+			switch {
+			case r.Table != t.ID:
+			case r.OwnedBy(cluster):
+				use.Owned++
+			default:
+				use.Foreign++
+			}
+		}
+		use.Routes = use.Owned + use.Foreign
+		out = append(out, use)
+	}
+	return out
+}
+
+// releasable names hosts that are gone and that no route of ours points at any more, seen in
+// every table: only then may another host have their subnets.
+func releasable(cluster string, hosts []api.Host, v view) []api.InstanceID {
+	if !v.complete() {
+		return nil
+	}
+	var out []api.InstanceID
+	for _, h := range hosts {
+		pointed := slices.ContainsFunc(v.have, func(r api.Route) bool {
+			return r.OwnedBy(cluster) && (r.Mark.Host == h.Instance || r.NextHop == string(h.Instance))
+		})
+		if h.Life == api.LifeGone && len(h.Claims) > 0 && !pointed {
+			out = append(out, h.Instance)
+		}
+	}
+	return out
+}
+
+// nextLook brings the next pass forward while the cloud is working on an entry, or while an
+// absent instance waits for its second look.
+func nextLook(v view) time.Duration {
+	moving := slices.ContainsFunc(v.have, func(r api.Route) bool { return r.State != api.RouteAvailable })
+	switch {
+	case moving:
+		return 2 * time.Second
+	case v.waiting:
+		return v.gone
+	default:
+		return 0
+	}
+}
+
+// explain puts what the cloud said about failed changes into the plan and the routes, so that
+// the operator reads the cause where the route is shown.
+func (d *decision) explain(results []cloud.Result) {
+	failed := map[api.RouteKey]error{}
+	for _, r := range results {
+		if r.Err != nil {
+			failed[r.Change.Route.Key()] = r.Err
+		}
+	}
+	var left []api.Change
+	for _, c := range d.plan.Changes {
+		err, ok := failed[c.Route.Key()]
+		if !ok {
+			left = append(left, c)
+			continue
+		}
+		d.plan.Held = append(d.plan.Held, api.Held{Change: c, Reason: api.ReasonCloudError, Detail: err.Error()})
+	}
+	d.plan.Changes = left
+	for i, r := range d.routes {
+		for _, table := range slices.Sorted(maps.Keys(r.Tables)) {
+			err, ok := failed[api.RouteKey{Table: table, Destination: r.Destination}]
+			if ok && r.Tables[table].Stage == api.StageWanted {
+				r.Tables[table] = api.InTable{Stage: api.StageWanted, Reason: api.ReasonCloudError, Detail: err.Error()}
+				d.routes[i].Reason = api.ReasonCloudError
+			}
+		}
+	}
+}

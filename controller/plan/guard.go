@@ -1,0 +1,112 @@
+package plan
+
+import (
+	"fmt"
+	"math"
+	"net/netip"
+
+	"github.com/sealane/sealane/api"
+)
+
+// Guard is what [Diff] may not do, and on what knowledge it decides.
+type Guard struct {
+	Cluster          string
+	Policy           api.Policy
+	RegistryComplete bool // every record was understood; else nothing is taken from any host
+	CloudComplete    bool // every table and instance was read; else nothing is deleted
+	Pools            []netip.Prefix
+	Deletes          api.GuardConfig       // the budget of deletes
+	Confirmed        string                // Plan.DeletesID of deletes that may exceed the budget
+	Quota            map[api.TableID]int   // custom entries a table may hold; a table left out has no known limit
+	Hosts            []api.Host            // the evidence: the same hosts that Desired was given
+	Written          map[api.RouteKey]bool // places that had been written: absence there is drift
+}
+
+// hold gives a reason to every step that may not go ahead. Steps are sorted.
+func (g Guard) hold(steps []api.Held, have []api.Route) {
+	for i, s := range steps {
+		if s.Reason == "" {
+			steps[i].Reason, steps[i].Detail = g.forbids(s.Change)
+		}
+	}
+	g.holdDeletes(steps, have)
+	g.holdCreates(steps, have)
+}
+
+// forbids says why this change may not be made at all; empty if it may.
+func (g Guard) forbids(c api.Change) (why api.Reason, detail string) {
+	deletes := c.Verb == api.Delete
+	switch {
+	case !g.RegistryComplete && (deletes || c.Reason == api.ReasonMoved):
+		// The record that cannot be read may be the one that claims this route.
+		return api.ReasonRegistryIncomplete, ""
+	case !g.CloudComplete && deletes:
+		return api.ReasonCloudIncomplete, ""
+	case !within(g.Pools, c.Route.Destination):
+		return api.ReasonPolicy, "outside the pools nothing is written or deleted"
+	case g.Policy == api.PolicyObserve:
+		return "", "" // the plan shows all that would be done; the pass stops after showing it
+	case !g.Policy.Allows(c.Verb):
+		return api.ReasonPolicy, fmt.Sprintf("the policy is %q", g.Policy)
+	default:
+		return "", ""
+	}
+}
+
+// holdDeletes holds all deletes if they are more than the budget and not confirmed.
+func (g Guard) holdDeletes(steps []api.Held, have []api.Route) {
+	var deletes api.Plan
+	for _, s := range steps {
+		if s.Reason == "" && s.Change.Verb == api.Delete {
+			deletes.Changes = append(deletes.Changes, s.Change)
+		}
+	}
+	owned := 0
+	for _, r := range have {
+		if r.OwnedBy(g.Cluster) {
+			owned++
+		}
+	}
+	wants, budget, id := len(deletes.Changes), g.budget(owned), deletes.DeletesID()
+	if wants <= budget || g.Confirmed == id {
+		return
+	}
+	detail := fmt.Sprintf("%d deletes wanted, %d of %d routes allowed; confirm with %s", wants, budget, owned, id)
+	for i, s := range steps {
+		if s.Reason == "" && s.Change.Verb == api.Delete {
+			steps[i].Reason, steps[i].Detail = api.ReasonDeleteBudget, detail
+		}
+	}
+}
+
+// budget is how many deletes go without confirmation.
+func (g Guard) budget(owned int) int {
+	const rounding = 1e-9 // 0.29 of 100 is 29, not the 28.999... that it is in binary
+	return max(g.Deletes.MaxDeletes, int(math.Floor(g.Deletes.MaxDeleteShare*float64(owned)+rounding)))
+}
+
+// holdCreates lets through what fits into each table, in order, and holds the rest. Room
+// that deletes make counts once it is there, in the next pass.
+func (g Guard) holdCreates(steps []api.Held, have []api.Route) {
+	used, more := map[api.TableID]int{}, map[api.TableID]int{}
+	for _, r := range have {
+		used[r.Table]++
+	}
+	for i, s := range steps {
+		if s.Reason != "" || s.Change.Verb != api.Create {
+			continue
+		}
+		table := s.Change.Route.Table
+		if quota, limited := g.Quota[table]; limited && used[table] >= quota {
+			steps[i].Reason = api.ReasonQuota
+			more[table]++
+		} else {
+			used[table]++
+		}
+	}
+	for i, s := range steps {
+		if t := s.Change.Route.Table; s.Reason == api.ReasonQuota {
+			steps[i].Detail = fmt.Sprintf("table %s: %d of %d entries used, %d more wanted", t, used[t], g.Quota[t], more[t])
+		}
+	}
+}

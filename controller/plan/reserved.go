@@ -1,0 +1,78 @@
+package plan
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/sealane/sealane/api"
+)
+
+// reserved are the ranges that are never ours to route. 0.0.0.0/0 overlaps all of them.
+func reserved() []netip.Prefix {
+	return []netip.Prefix{
+		ipv4(0, 0, 8),      // "this network"
+		ipv4(100, 64, 10),  // the cloud's own services: a system entry in every table
+		ipv4(127, 0, 8),    // loopback
+		ipv4(169, 254, 16), // link-local, instance metadata
+		ipv4(224, 0, 4),    // multicast
+		ipv4(240, 0, 4),    // class E and broadcast
+	}
+}
+
+func ipv4(a, b byte, bits int) netip.Prefix {
+	return netip.PrefixFrom(netip.AddrFrom4([4]byte{a, b}), bits)
+}
+
+// checker refuses what may not be routed, whoever else claims it.
+type checker struct {
+	vpc       api.VPCID
+	reserved  []netip.Prefix
+	vswitches []VSwitch // sorted: the answer names the first that overlaps
+	pools     []netip.Prefix
+}
+
+func newChecker(rules Rules) checker {
+	vswitches := slices.SortedFunc(slices.Values(rules.VSwitches), func(a, b VSwitch) int {
+		return api.ComparePrefixes(a.CIDR, b.CIDR)
+	})
+	return checker{rules.VPC, reserved(), vswitches, rules.Pools}
+}
+
+// host returns why this host may not have this prefix; nil if nothing speaks against it.
+func (c checker) host(h *api.Host, p netip.Prefix) *api.Conflict {
+	if h.VPC != c.vpc {
+		return &api.Conflict{Reason: api.ReasonWrongVPC}
+	}
+	return c.prefix(p)
+}
+
+// prefix returns why nobody may have this prefix; nil if nothing speaks against it.
+func (c checker) prefix(p netip.Prefix) *api.Conflict {
+	switch {
+	case !p.IsValid() || !p.Addr().Is4():
+		return &api.Conflict{Reason: api.ReasonNotIPv4}
+	case p != p.Masked():
+		return &api.Conflict{Reason: api.ReasonHostBits}
+	}
+	for _, r := range c.reserved {
+		if r.Overlaps(p) {
+			return &api.Conflict{Reason: api.ReasonReserved, With: r}
+		}
+	}
+	for _, v := range c.vswitches {
+		if v.CIDR.Overlaps(p) {
+			return &api.Conflict{Reason: api.ReasonOverlapsVSwitch, With: v.CIDR, Holder: string(v.ID)}
+		}
+	}
+	if !within(c.pools, p) {
+		return &api.Conflict{Reason: api.ReasonOutsidePools}
+	}
+	return nil
+}
+
+// within reports whether the prefix lies wholly inside one of the pools.
+func within(pools []netip.Prefix, p netip.Prefix) bool {
+	return slices.ContainsFunc(pools, func(pool netip.Prefix) bool {
+		return pool.Bits() <= p.Bits() && pool.Contains(p.Addr())
+	})
+}

@@ -1,0 +1,122 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/sealane/sealane/api"
+	"github.com/sealane/sealane/api/registry"
+	"github.com/sealane/sealane/cloud"
+	"github.com/sealane/sealane/controller/leader"
+)
+
+// pass reads, decides, publishes and applies once. It returns how soon the next pass is
+// worth making (0: at the resync), and an error when this one ended early. What cannot be
+// read makes the view incomplete, which holds back deletes; it does not stop the pass.
+func (c *Controller) pass(ctx context.Context, lease leader.Lease) (soon time.Duration, err error) {
+	snap, err := c.snapshot(ctx)
+	if err != nil {
+		return 0, err
+	}
+	view := c.observe(ctx, snap)
+	d := decide(c.config.Cluster, snap, view, time.Now().UTC())
+	c.metrics.decided(d.plan)
+
+	if err := c.publish(ctx, lease, snap, d, nil); err != nil {
+		return 0, err
+	}
+	switch {
+	case d.config.Policy == api.PolicyObserve, len(d.plan.Changes) == 0:
+		return d.soon, view.err
+	case lease.Remaining() < c.config.Reserve:
+		return 0, fmt.Errorf("apply the plan: the lease has too little time left: %w", api.ErrDeposed)
+	}
+
+	results, applyErr := c.apply(ctx, lease, d.plan.Changes)
+	view = c.observe(ctx, snap)
+	d = decide(c.config.Cluster, snap, view, time.Now().UTC())
+	d.explain(results)
+	return d.soon, errors.Join(applyErr, view.err, c.publish(ctx, lease, snap, d, results))
+}
+
+// snapshot reads the registry. When no operator has written a configuration yet, the one
+// this controller was started with becomes the cluster's.
+func (c *Controller) snapshot(ctx context.Context) (api.Snapshot, error) {
+	snap, err := c.registry.Snapshot(ctx)
+	if err != nil {
+		return api.Snapshot{}, fmt.Errorf("read the registry: %w", err)
+	}
+	if snap.Config != nil || !snap.Complete() {
+		return snap, nil
+	}
+	if _, err := c.registry.CreateConfig(ctx, c.config.Initial); err != nil {
+		return api.Snapshot{}, fmt.Errorf("write the first configuration: %w", err)
+	}
+	if snap, err = c.registry.Snapshot(ctx); err != nil {
+		return api.Snapshot{}, fmt.Errorf("read the registry: %w", err)
+	}
+	return snap, nil
+}
+
+// apply makes the changes in order, in batches, asking the lease before each. A change that
+// fails does not stop the others; being throttled or denied and a lost lease do.
+func (c *Controller) apply(ctx context.Context, lease leader.Lease, changes []api.Change) ([]cloud.Result, error) {
+	var results []cloud.Result
+	var errs []error
+	for batch := range slices.Chunk(changes, cloud.BatchLimit) {
+		if lease.Remaining() < c.config.Reserve {
+			return results, errors.Join(append(errs, fmt.Errorf("apply the plan: %w", api.ErrDeposed))...)
+		}
+		done, err := c.cloud.Apply(ctx, batch)
+		if err != nil {
+			return results, errors.Join(append(errs, fmt.Errorf("apply the plan: %w", err))...)
+		}
+		results = append(results, done...)
+		stop := false
+		for _, r := range done {
+			c.record(r)
+			if r.Err != nil {
+				errs = append(errs, fmt.Errorf("%s: %w", r.Change, r.Err))
+				stop = stop || stops(r.Err)
+			}
+		}
+		if stop || ctx.Err() != nil {
+			break
+		}
+	}
+	return results, errors.Join(errs...)
+}
+
+// stops reports whether an error of one change says that the others would fail as well.
+func stops(err error) bool {
+	return errors.Is(err, api.ErrThrottled) || errors.Is(err, api.ErrDenied) || errors.Is(err, api.ErrDeposed)
+}
+
+func (c *Controller) record(r cloud.Result) {
+	c.metrics.change(r)
+	if r.Err != nil {
+		return // reported once, with the pass
+	}
+	c.log.Info("route changed", api.KeyVerb, r.Change.Verb, api.KeyDestination, r.Change.Route.Destination.String(),
+		api.KeyNextHop, r.Change.Route.NextHop, api.KeyTable, r.Change.Route.Table, api.KeyReason, r.Change.Reason)
+}
+
+// publish writes the decision, and with it what was applied, under this leader's term.
+func (c *Controller) publish(ctx context.Context, lease leader.Lease, snap api.Snapshot, d decision, results []cloud.Result) error {
+	p := registry.Publication{Routes: d.routes, Release: d.release, Pass: api.Pass{
+		Term: lease.Term(), At: time.Now().UTC(), Revision: snap.Revision, Cloud: d.cloudProblem, Policy: d.config.Policy,
+		Plan: d.plan, Hosts: d.lives, Tables: d.tables, Findings: d.findings,
+	}}
+	for _, r := range results {
+		if r.Err == nil {
+			p.Applied = append(p.Applied, r.Change)
+		}
+	}
+	if err := c.registry.Publish(ctx, lease.Term(), p); err != nil {
+		return fmt.Errorf("publish the pass: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,132 @@
+package controller
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/sealane/sealane/api"
+)
+
+// StatusOf makes the document every interface shows from what is in the registry. It is
+// pure, so any replica can answer, and two replicas answer alike.
+func StatusOf(cluster string, snap api.Snapshot) api.Status {
+	s := api.Status{
+		Schema: api.SchemaStatus, Cluster: cluster, Config: configOf(snap), Pass: snap.Pass,
+		Hosts: []api.HostStatus{}, Routes: snap.Routes, Conflicts: []api.Conflict{},
+		Unreadable: snap.Unreadable, Findings: []api.Finding{},
+		Registry: api.RegistryState{Revision: snap.Revision, Reachable: true},
+	}
+	if s.Routes == nil {
+		s.Routes = []api.RouteStatus{}
+	}
+	lives := map[api.InstanceID]api.Life{}
+	var held []api.Held
+	if p := snap.Pass; p != nil {
+		for _, l := range p.Hosts {
+			lives[l.Instance] = l.Life
+		}
+		held = p.Plan.Held
+		s.Findings = append(s.Findings, p.Findings...)
+	}
+	for _, h := range hostsWith(snap.Hosts, lives) {
+		if h.At.IsZero() {
+			continue // evidence without a record: nothing to show as a host
+		}
+		hs := hostStatus(h, snap, held)
+		s.Conflicts = append(s.Conflicts, hs.Conflicts...)
+		s.Hosts = append(s.Hosts, hs)
+	}
+	return s
+}
+
+// hostStatus sums one host up. The order of the cases is the order of what an operator has to
+// act on first.
+func hostStatus(h api.Host, snap api.Snapshot, held []api.Held) api.HostStatus {
+	hs := api.HostStatus{Host: h, State: api.HostReady, Conflicts: conflictsOf(h, snap)}
+	set := func(state api.HostState, why string) api.HostStatus {
+		hs.State, hs.Why = state, why
+		return hs
+	}
+	switch {
+	case h.Life == api.LifeLeft:
+		return set(api.HostGoneAway, "the host was taken out of service")
+	case h.Life == api.LifeGone:
+		return set(api.HostGoneAway, "the cloud no longer knows the instance")
+	case len(hs.Conflicts) > 0:
+		c := hs.Conflicts[0]
+		return set(api.HostRefused, fmt.Sprintf("%s; %s", c, c.Reason.Text()))
+	case h.Life == api.LifeStopped:
+		return set(api.HostDegraded, "the instance is stopped; its routes are kept")
+	case h.Life == api.LifeMissing:
+		return set(api.HostDegraded, "the cloud does not know the instance; its routes are kept until that is certain")
+	case h.Life == api.LifeSilent:
+		return set(api.HostDegraded, "its agent is not heard; its routes are kept")
+	case len(h.Subnets) == 0:
+		return set(api.HostPending, firstFinding(h, "no subnet reported yet"))
+	case !h.Readiness.Ready():
+		return set(api.HostPending, firstFinding(h, "the host is not prepared to forward yet"))
+	}
+	for _, subnet := range h.Subnets {
+		if state, why := subnetState(h, subnet, snap, held); state != api.HostReady {
+			return set(state, why)
+		}
+	}
+	if i := slices.IndexFunc(h.Findings, func(f api.Finding) bool { return f.Severity == api.Failure }); i >= 0 {
+		return set(api.HostDegraded, h.Findings[i].Text)
+	}
+	return hs
+}
+
+// conflictsOf returns the refusals of the last pass that still name a subnet the host reports.
+func conflictsOf(h api.Host, snap api.Snapshot) []api.Conflict {
+	if snap.Pass == nil {
+		return nil
+	}
+	var out []api.Conflict
+	for _, c := range snap.Pass.Plan.Conflicts {
+		if c.Host == h.Instance && slices.ContainsFunc(h.Subnets, func(s api.Subnet) bool { return s.Prefix == c.Destination }) {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+func firstFinding(h api.Host, otherwise string) string {
+	if len(h.Findings) > 0 {
+		return h.Findings[0].Text
+	}
+	return otherwise
+}
+
+// subnetState follows one subnet into the tables.
+func subnetState(h api.Host, subnet api.Subnet, snap api.Snapshot, held []api.Held) (api.HostState, string) {
+	i := slices.IndexFunc(snap.Routes, func(r api.RouteStatus) bool { return r.Destination == subnet.Prefix && r.Host == h.Instance })
+	switch {
+	case i < 0 && snap.Pass == nil:
+		return api.HostPending, "no controller has made a pass yet"
+	case i < 0:
+		return api.HostPending, fmt.Sprintf("%s is waiting for the controller's next pass", subnet.Prefix)
+	}
+	route := snap.Routes[i]
+	if route.Stage != api.StageWanted {
+		return api.HostReady, ""
+	}
+	for _, h := range held {
+		if h.Change.Route.Destination == route.Destination && permanent(h.Reason) {
+			return api.HostRefused, fmt.Sprintf("%s; %s", h, h.Reason.Text())
+		}
+	}
+	if snap.Pass.Policy == api.PolicyObserve {
+		return api.HostRefused, fmt.Sprintf("%s is not written: the policy is %s", route.Destination, api.PolicyObserve)
+	}
+	why := fmt.Sprintf("%s is not in every route table yet", route.Destination)
+	if route.Reason != "" {
+		why += ": " + route.Reason.Text()
+	}
+	return api.HostPending, why
+}
+
+// permanent reports whether a held change waits for a person rather than for time.
+func permanent(r api.Reason) bool {
+	return r == api.ReasonForeignRoute || r == api.ReasonQuota || r == api.ReasonPolicy
+}
