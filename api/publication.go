@@ -8,6 +8,10 @@ type Publication struct {
 	Routes  []RouteStatus // every desired destination; a record not among them is removed
 	Pass    Pass
 	Applied []Applied // what was done in the cloud since the last publication
+
+	// Release names hosts that are gone and that no route points at any more: their claims are
+	// removed, so that another host may have their subnets. Their own records stay.
+	Release []InstanceID
 }
 
 // Applied is one change that was sent to the cloud: the audit record changes/<id>.

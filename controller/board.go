@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/sealane/sealane/api"
-	"github.com/sealane/sealane/api/registry"
 )
 
 // Board keeps the latest status at hand for those who ask, on every replica, leading or not.
@@ -32,7 +31,7 @@ func NewBoard(cluster string, replica api.Replica, reg Registry, refresh time.Du
 
 // Run reads the registry whenever it changes, until ctx ends; then it returns nil.
 func (b *Board) Run(ctx context.Context) error {
-	wake := newTrigger(b.registry.Watch(ctx, registry.AreaAll), 50*time.Millisecond)
+	wake := newTrigger(b.registry.Watch(ctx, api.AreaHosts, api.AreaRoutes, api.AreaConfig, api.AreaPass), 50*time.Millisecond)
 	var delay time.Duration
 	for wake.next(ctx, delay) {
 		delay = b.refresh

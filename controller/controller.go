@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/sealane/sealane/api"
-	"github.com/sealane/sealane/api/registry"
 	"github.com/sealane/sealane/cloud"
 	"github.com/sealane/sealane/controller/leader"
 )
@@ -21,9 +20,9 @@ type Registry interface {
 	// Snapshot reads everything at one revision.
 	Snapshot(ctx context.Context) (api.Snapshot, error)
 	// Watch wakes when one of the areas changes; it ends with ctx.
-	Watch(ctx context.Context, areas ...registry.Area) <-chan struct{}
+	Watch(ctx context.Context, areas ...api.Area) <-chan struct{}
 	// Publish writes what a pass decided, unless the term is over: then api.ErrDeposed.
-	Publish(ctx context.Context, term api.Term, p registry.Publication) error
+	Publish(ctx context.Context, term api.Term, p api.Publication) error
 	// CreateConfig writes the configuration if there is none and reports whether it did.
 	CreateConfig(ctx context.Context, config api.Config) (bool, error)
 }
@@ -97,7 +96,7 @@ func (c *Controller) lead(lease leader.Lease) {
 	defer c.metrics.leading(false)
 	c.absent = absences{}
 
-	wake := newTrigger(c.registry.Watch(ctx, registry.AreaHosts, registry.AreaConfig), c.config.Quiet)
+	wake := newTrigger(c.registry.Watch(ctx, api.AreaHosts, api.AreaConfig), c.config.Quiet)
 	var delay time.Duration // the first pass starts at once
 	var failures int
 	for wake.next(ctx, delay) {

@@ -45,7 +45,7 @@ func decide(cluster string, snap api.Snapshot, v view, now time.Time) decision {
 		Cluster: cluster, Policy: d.config.Policy, Pools: d.config.Pools,
 		RegistryComplete: snap.Complete(), CloudComplete: v.complete(),
 		Deletes: d.config.Guard, Confirmed: d.config.Confirmed,
-		Room: room(v), Hosts: hosts, Written: written(snap.Routes),
+		Quota: quotas(v.network), Hosts: hosts, Written: written(snap.Routes),
 	})
 	d.plan.Conflicts = conflicts
 	d.routes = routeStatus(snap, want, v, d.plan, d.config.Pools, now)
@@ -100,16 +100,10 @@ func readable(want []api.Route, unread []api.TableID) []api.Route {
 	return slices.DeleteFunc(slices.Clone(want), func(r api.Route) bool { return slices.Contains(unread, r.Table) })
 }
 
-// room tells how many entries each table holds and may hold.
-func room(v view) map[api.TableID]plan.Room {
-	out := map[api.TableID]plan.Room{}
-	for _, t := range v.network.Tables {
-		out[t.ID] = plan.Room{Quota: t.Quota}
-	}
-	for _, r := range v.have {
-		t := out[r.Table]
-		t.Used++
-		out[r.Table] = t
+func quotas(n cloud.Network) map[api.TableID]int {
+	out := map[api.TableID]int{}
+	for _, t := range n.Tables {
+		out[t.ID] = t.Quota
 	}
 	return out
 }

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/sealane/sealane/api"
-	"github.com/sealane/sealane/api/registry"
 	"github.com/sealane/sealane/cloud"
 	"github.com/sealane/sealane/controller/leader"
 )
@@ -106,14 +105,16 @@ func (c *Controller) record(r cloud.Result) {
 
 // publish writes the decision, and with it what was applied, under this leader's term.
 func (c *Controller) publish(ctx context.Context, lease leader.Lease, snap api.Snapshot, d decision, results []cloud.Result) error {
-	p := registry.Publication{Routes: d.routes, Release: d.release, Pass: api.Pass{
+	p := api.Publication{Routes: d.routes, Release: d.release, Pass: api.Pass{
 		Term: lease.Term(), At: time.Now().UTC(), Revision: snap.Revision, Cloud: d.cloudProblem, Policy: d.config.Policy,
 		Plan: d.plan, Hosts: d.lives, Tables: d.tables, Findings: d.findings,
 	}}
 	for _, r := range results {
-		if r.Err == nil {
-			p.Applied = append(p.Applied, r.Change)
+		a := api.Applied{At: p.Pass.At, Term: p.Pass.Term, Change: r.Change}
+		if r.Err != nil {
+			a.Error = r.Err.Error()
 		}
+		p.Applied = append(p.Applied, a)
 	}
 	if err := c.registry.Publish(ctx, lease.Term(), p); err != nil {
 		return fmt.Errorf("publish the pass: %w", err)

@@ -205,4 +205,3 @@ func must[T any](v T, err error) T {
 	}
 	return v
 }
-

@@ -1,0 +1,54 @@
+# sealane. `make` alone lists the targets.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+GOLANGCI_LINT := v2.15.0
+GOVULNCHECK   := v1.1.4
+BIN           := bin
+PACKAGES      := ./...
+TIMEOUT       := 20m
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+build: ## build the three commands into bin/
+	@mkdir -p $(BIN)
+	go build -trimpath -o $(BIN)/ ./cmd/sealane ./cmd/sealane-agent ./cmd/sealane-controller
+
+demo: deps build ## a whole cluster on this machine; CHECK=1 ends by itself
+	$(BIN)/sealane lab demo $(if $(CHECK),--check)
+
+test: deps ## everything, from unit to end to end
+	go test -race -shuffle=on -timeout $(TIMEOUT) $(PACKAGES)
+
+unit: ## what needs neither root nor Docker, in a minute or two
+	go test -short -race -shuffle=on $(PACKAGES)
+
+race: ## the unit tests five times over, to shake out races
+	go test -short -race -shuffle=on -count=5 $(PACKAGES)
+
+e2e: deps ## the scenarios on real Docker engines
+	go test -race -shuffle=off -count=1 -v -timeout $(TIMEOUT) ./deploy/e2e/
+
+lint: ## the closed list of linters, import rules included
+	go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT) run $(PACKAGES)
+
+fmt: ## format
+	go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT) fmt
+
+fuzz: ## each fuzz target for FUZZTIME (30s)
+	@deploy/fuzz.sh $(or $(FUZZTIME),30s)
+
+bench: ## the benchmarks: counts and ratios
+	go test -run '^$$' -bench . -benchmem $(PACKAGES)
+
+check: lint unit ## what to run before a commit
+
+deps: ## install what demo and test need (Debian and Ubuntu, as root)
+	@deploy/deps.sh
+
+clean: ## remove what was built, and a lab that was left behind
+	-@[ ! -x $(BIN)/sealane ] || $(BIN)/sealane lab down
+	rm -rf $(BIN) dist
+
+.PHONY: help build demo test unit race e2e lint fmt fuzz bench check deps clean

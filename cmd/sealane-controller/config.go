@@ -1,0 +1,155 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/sealane/sealane/api"
+	"github.com/sealane/sealane/cloud/alicloud"
+)
+
+// flags are the command line as written; parse turns them into a config that cannot be wrong.
+type flags struct {
+	cluster, name, listen                 string
+	vpc, region, endpoint                 string
+	pools                                 []string
+	policy                                string
+	quota                                 int
+	etcdEndpoints                         []string
+	etcdListen, dataDir                   string
+	resync, leaseTTL, settle, callTimeout time.Duration
+	logLevel, logFormat                   string
+}
+
+// config is what the command runs with.
+type config struct {
+	cluster, name, listen string
+	initial               api.Config
+	cloud                 alicloud.Config
+	etcdEndpoints         []string // empty: an embedded etcd
+	etcdListen            url.URL
+	dataDir               string
+	resync, leaseTTL      time.Duration
+}
+
+func (f *flags) register(set *pflag.FlagSet) {
+	set.StringVar(&f.cluster, "cluster", "default", "name of the cluster; route entries are marked with it")
+	set.StringVar(&f.name, "name", "", "name of this replica (default: the host's name)")
+	set.StringVar(&f.listen, "listen", "127.0.0.1:8480", "address to serve the API and metrics on")
+	set.StringVar(&f.vpc, "vpc", "", "id of the VPC whose route tables are programmed (required)")
+	set.StringVar(&f.region, "region", "", "region of the VPC, for example cn-zhangjiakou (required)")
+	set.StringVar(&f.endpoint, "endpoint", "", "address of the cloud API (default: the region's, over HTTPS, inside the VPC)")
+	set.StringSliceVar(&f.pools, "pool", nil, "range that subnets may come from; repeatable; used when the registry holds no configuration yet")
+	set.StringVar(&f.policy, "policy", string(api.PolicyObserve), "observe, create-only, no-delete or full; used when the registry holds no configuration yet")
+	set.IntVar(&f.quota, "table-quota", 200, "custom entries that a route table may hold")
+	set.StringSliceVar(&f.etcdEndpoints, "etcd-endpoints", nil, "etcd to use, for example http://10.1.2.3:2379; repeatable (default: an etcd of its own)")
+	set.StringVar(&f.etcdListen, "etcd-listen", "http://127.0.0.1:2379", "where the etcd of its own listens for agents")
+	set.StringVar(&f.dataDir, "data-dir", "/var/lib/sealane/controller", "directory of the etcd of its own")
+	set.DurationVar(&f.resync, "resync", 30*time.Second, "longest time between two passes")
+	set.DurationVar(&f.leaseTTL, "lease-ttl", 15*time.Second, "how long the lead outlives a replica that is gone")
+	set.DurationVar(&f.settle, "settle-timeout", time.Minute, "how long to wait for the cloud to finish a change")
+	set.DurationVar(&f.callTimeout, "call-timeout", 10*time.Second, "how long one call to the cloud may take")
+	set.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
+	set.StringVar(&f.logFormat, "log-format", "text", "text or json")
+}
+
+// parse checks everything and reports every problem at once.
+func (f *flags) parse(getenv func(string) (string, bool)) (config, error) {
+	var errs []error
+	wrong := func(flag, format string, args ...any) {
+		errs = append(errs, fmt.Errorf("--%s: %s: %w", flag, fmt.Sprintf(format, args...), api.ErrUsage))
+	}
+	c := config{cluster: f.cluster, name: f.name, listen: f.listen, dataDir: f.dataDir, resync: f.resync, leaseTTL: f.leaseTTL}
+	if !clusterName().MatchString(f.cluster) {
+		wrong("cluster", "%q is not 1 to 40 of a-z, 0-9 and -, starting with a letter", f.cluster)
+	}
+	if c.name == "" {
+		name, err := os.Hostname()
+		if err != nil {
+			wrong("name", "the host has no name; give one (%v)", err)
+		}
+		c.name = name
+	}
+	if !strings.HasPrefix(f.vpc, "vpc-") {
+		wrong("vpc", "%q is not a VPC id like vpc-8vb1example", f.vpc)
+	}
+	if f.region == "" {
+		wrong("region", "none given, for example cn-zhangjiakou")
+	}
+	if _, _, err := net.SplitHostPort(f.listen); err != nil {
+		wrong("listen", "%q is not an address like 127.0.0.1:8480", f.listen)
+	}
+	for flag, d := range map[string]time.Duration{"resync": f.resync, "lease-ttl": f.leaseTTL, "settle-timeout": f.settle, "call-timeout": f.callTimeout} {
+		if d < time.Second {
+			wrong(flag, "%s is less than 1s", d)
+		}
+	}
+	var err error
+	if c.initial, err = f.initial(); err != nil {
+		errs = append(errs, err)
+	}
+	if c.etcdEndpoints, c.etcdListen, err = f.etcd(); err != nil {
+		errs = append(errs, err)
+	}
+	c.cloud = f.cloud(getenv)
+	if len(errs) == 0 && c.etcdEndpoints == nil {
+		if c.dataDir, err = filepath.Abs(f.dataDir); err != nil {
+			wrong("data-dir", "%v", err)
+		}
+	}
+	return c, errors.Join(errs...)
+}
+
+// clusterName is what fits a registry key and a route entry's name alike.
+func clusterName() *regexp.Regexp { return regexp.MustCompile(`^[a-z][a-z0-9-]{0,39}$`) }
+
+// initial is the configuration for a registry that holds none.
+func (f *flags) initial() (api.Config, error) {
+	c := api.DefaultConfig()
+	c.Policy = api.Policy(f.policy)
+	for _, text := range f.pools {
+		p, err := netip.ParsePrefix(text)
+		if err != nil {
+			return c, fmt.Errorf("--pool %q: not a prefix like 10.0.0.0/8: %w", text, api.ErrUsage)
+		}
+		c.Pools = append(c.Pools, p)
+	}
+	if err := c.Validate(); err != nil {
+		return c, fmt.Errorf("--pool and --policy: %w: %w", err, api.ErrUsage)
+	}
+	return c, nil
+}
+
+func (f *flags) etcd() ([]string, url.URL, error) {
+	for _, e := range f.etcdEndpoints {
+		if u, err := url.Parse(e); err != nil || u.Host == "" {
+			return nil, url.URL{}, fmt.Errorf("--etcd-endpoints %q: not an address like http://10.1.2.3:2379: %w", e, api.ErrUsage)
+		}
+	}
+	u, err := url.Parse(f.etcdListen)
+	if err != nil || u.Port() == "" {
+		return nil, url.URL{}, fmt.Errorf("--etcd-listen %q: not an address like http://127.0.0.1:2379: %w", f.etcdListen, api.ErrUsage)
+	}
+	return f.etcdEndpoints, *u, nil
+}
+
+func (f *flags) cloud(getenv func(string) (string, bool)) alicloud.Config {
+	env := func(name string) string { value, _ := getenv(name); return value }
+	return alicloud.Config{
+		Region: f.region, VPC: api.VPCID(f.vpc), Endpoint: f.endpoint, Quota: f.quota,
+		Timeout: f.callTimeout, Settle: f.settle,
+		AccessKeyID:     env("ALIBABA_CLOUD_ACCESS_KEY_ID"),
+		AccessKeySecret: alicloud.Secret(env("ALIBABA_CLOUD_ACCESS_KEY_SECRET")),
+		SecurityToken:   alicloud.Secret(env("ALIBABA_CLOUD_SECURITY_TOKEN")),
+	}
+}
