@@ -1,0 +1,27 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"syscall"
+
+	"github.com/sealane/sealane/api"
+)
+
+// hint gives an error its kind where the kernel's errno tells it, and the missing
+// capability by name, since "operation not permitted" helps nobody at 3 a.m.
+func hint(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, fs.ErrPermission) && !hasNetAdmin():
+		return fmt.Errorf("%w: %w: CAP_NET_ADMIN", err, api.ErrPermission)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%w: %w", err, api.ErrPermission)
+	case errors.Is(err, syscall.EOPNOTSUPP), errors.Is(err, syscall.EPROTONOSUPPORT):
+		return fmt.Errorf("%w: %w", err, api.ErrUnsupported)
+	default:
+		return err
+	}
+}

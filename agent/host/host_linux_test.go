@@ -1,0 +1,134 @@
+package host_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sealane/sealane/agent/host"
+	"github.com/sealane/sealane/agent/host/hosttest"
+)
+
+func TestHost(t *testing.T) {
+	needRoot(t)
+	hosttest.Run(t, namespace)
+}
+
+// TestHostLegacy is the same with the plain commands being those of the legacy variant.
+func TestHostLegacy(t *testing.T) {
+	needRoot(t)
+	path := t.TempDir()
+	for _, name := range []string{"iptables", "iptables-save", "iptables-restore"} {
+		legacy, err := exec.LookPath(strings.Replace(name, "iptables", "iptables-legacy", 1))
+		if err != nil {
+			t.Skip("needs the legacy variant of iptables")
+		}
+		if err := os.Symlink(legacy, filepath.Join(path, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("PATH", path+":"+os.Getenv("PATH"))
+	hosttest.Run(t, func(t *testing.T) hosttest.Machine {
+		m := namespace(t)
+		// The kernel keeps a legacy table for good once somebody asked for it.
+		shell(t, "iptables -S; iptables -t raw -S; iptables -t nat -S")
+		return m
+	})
+}
+
+func needRoot(t *testing.T) {
+	t.Helper()
+	if os.Getuid() != 0 {
+		t.Skip("needs root: it makes a network namespace")
+	}
+	for _, tool := range []string{"iptables", "iptables-save", "nft", "ipset", "ip"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skipf("needs %s", tool)
+		}
+	}
+}
+
+// namespace moves the test's thread into a network namespace of its own. The thread ends
+// with the test, since it stays locked, and the namespace with it.
+func namespace(t *testing.T) hosttest.Machine {
+	t.Helper()
+	runtime.LockOSThread()
+	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+		t.Fatal(err)
+	}
+	shell(t, `
+		ip link set lo up
+		ip link add eth0 type veth peer name wire
+		ip addr add 192.168.0.2/24 dev eth0
+		ip link set eth0 up
+		ip link add docker0 type bridge
+		ip addr add 10.0.0.1/24 dev docker0
+		ip link set docker0 up
+		echo 0 > /proc/sys/net/ipv4/ip_forward`)
+	opts := host.Options{StateDir: t.TempDir(), Bridges: []string{"docker0"}, Log: nil}
+	return hosttest.Machine{
+		Subject: host.New(opts),
+		Restart: func() hosttest.Subject { return host.New(opts) },
+		Dump:    func() string { return dump(t) },
+		Disturb: func(d hosttest.Disturbance) { shell(t, script(t, d)) },
+	}
+}
+
+func script(t *testing.T, d hosttest.Disturbance) string {
+	t.Helper()
+	switch d {
+	case hosttest.GetAhead:
+		return `
+			iptables -I DOCKER-USER 1 -s 203.0.113.1 -j RETURN
+			iptables -t raw -I PREROUTING 1 -s 203.0.113.1 -j RETURN`
+	case hosttest.ForwardingOff:
+		return `echo 0 > /proc/sys/net/ipv4/ip_forward`
+	case hosttest.DestroySets:
+		return `
+			iptables -F SEALANE-FWD
+			iptables -t raw -F SEALANE-RAW
+			ipset destroy sealane-local
+			ipset destroy sealane-peers`
+	case hosttest.StartDocker: // as Docker 20.10 does it, without its isolation chains
+		return `
+			iptables -N DOCKER
+			iptables -N DOCKER-USER 2>/dev/null || true
+			iptables -A DOCKER-USER -j RETURN
+			iptables -A FORWARD -o docker0 -j DOCKER
+			iptables -A FORWARD -i docker0 ! -o docker0 -j ACCEPT
+			iptables -D FORWARD -j DOCKER-USER 2>/dev/null || true
+			iptables -I FORWARD 1 -j DOCKER-USER
+			iptables -P FORWARD DROP
+			iptables -t nat -N DOCKER
+			iptables -t nat -A POSTROUTING -s 10.0.0.0/24 ! -o docker0 -j MASQUERADE`
+	default:
+		return string(d)
+	}
+}
+
+// dump is all that a host may change, without counters, times and the hash sizes of sets.
+func dump(t *testing.T) string {
+	t.Helper()
+	out := shell(t, `
+		iptables-save
+		nft list ruleset
+		ipset save
+		grep . /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv4/conf/*/forwarding /proc/sys/net/ipv4/conf/*/accept_redirects`)
+	out = regexp.MustCompile(`(?m)^#.*$|\[\d+:\d+\]|packets \d+ bytes \d+| hashsize.*$`).ReplaceAllString(out, "")
+	return strings.TrimSpace(out)
+}
+
+func shell(t *testing.T, script string) string {
+	t.Helper()
+	out, err := exec.Command("sh", "-ec", script).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", script, err, out)
+	}
+	return string(out)
+}

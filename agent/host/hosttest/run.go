@@ -1,0 +1,254 @@
+// Package hosttest is for tests of what stands on package host: a fake host that prints
+// itself, and Run, the behaviour that the fake and the real one must both show.
+package hosttest
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/sealane/sealane/agent/host"
+)
+
+// Subject is a host under test.
+type Subject interface {
+	Facts(ctx context.Context, ip netip.Addr) (host.Facts, error)
+	Apply(ctx context.Context, w host.Wish) host.Outcome
+	Restore(ctx context.Context) ([]host.Repair, error)
+}
+
+// Machine is a subject on a machine of its own, with the means to look at it and to
+// disturb it. The machine has bridge docker0 with address 10.0.0.1/24, interface eth0 with
+// 192.168.0.2/24, forwarding off, and no rules.
+type Machine struct {
+	Subject
+	Restart func() Subject    // a new subject on the same machine and state directory
+	Dump    func() string     // everything a subject may change, and what lies around it
+	Disturb func(Disturbance) // as somebody else would
+}
+
+// Disturbance is what others do to a host.
+type Disturbance string
+
+// The disturbances.
+const (
+	FlushFilter   Disturbance = "iptables -F"
+	FlushRaw      Disturbance = "iptables -t raw -F"
+	GetAhead      Disturbance = "a foreign rule put first where our jumps are"
+	ForwardingOff Disturbance = "sysctl net.ipv4.ip_forward=0"
+	DestroySets   Disturbance = "ipset destroy"
+	LoseSource    Disturbance = "nft delete table ip sealane"
+	StartDocker   Disturbance = "dockerd started"
+)
+
+func wish() host.Wish {
+	local, remote := netip.MustParsePrefix("10.0.0.0/24"), netip.MustParsePrefix("10.1.0.0/24")
+	return host.Wish{
+		Uplink:   "eth0",
+		Forward:  true,
+		Locals:   []netip.Prefix{local},
+		Remotes:  []netip.Prefix{remote},
+		Peers:    []netip.Addr{netip.MustParseAddr("192.168.0.3")},
+		KeepFrom: []netip.Prefix{local},
+		Keep:     []netip.Prefix{remote},
+	}
+}
+
+// Run holds a host to its promises. Each test gets a machine of its own.
+func Run(t *testing.T, machine func(t *testing.T) Machine) {
+	t.Run("facts", func(t *testing.T) { testFacts(t, machine(t)) })
+	t.Run("repairs", func(t *testing.T) { testRepairs(t, machine) })
+	t.Run("restore", func(t *testing.T) { testRestore(t, machine) })
+	t.Run("wishes", func(t *testing.T) { testWishes(t, machine) })
+}
+
+func testFacts(t *testing.T, m Machine) {
+	f, err := m.Facts(t.Context(), netip.MustParseAddr("192.168.0.2"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []host.Bridge{{Name: "docker0", Up: f.Bridges[0].Up, Addresses: []netip.Prefix{netip.MustParsePrefix("10.0.0.1/24")}}}
+	if diff := cmp.Diff(want, f.Bridges, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
+		t.Errorf("bridges (-want +have):\n%s", diff)
+	}
+	if f.Uplink != "eth0" || f.Forwarding || f.Docker {
+		t.Errorf("uplink %q, forwarding %t, docker %t; want eth0, false, false", f.Uplink, f.Forwarding, f.Docker)
+	}
+	m.Disturb(StartDocker)
+	apply(t, m, wish())
+	f, err = m.Facts(t.Context(), netip.MustParseAddr("192.168.0.9"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f.Uplink != "" || !f.Forwarding || !f.Docker {
+		t.Errorf("uplink %q, forwarding %t, docker %t; want none, true, true", f.Uplink, f.Forwarding, f.Docker)
+	}
+}
+
+func testRepairs(t *testing.T, machine func(t *testing.T) Machine) {
+	for _, tt := range []struct {
+		disturb Disturbance
+		want    []host.Kind
+	}{
+		{FlushFilter, []host.Kind{host.KindChain, host.KindJump}},
+		{FlushRaw, []host.Kind{host.KindChain, host.KindJump}},
+		{GetAhead, []host.Kind{host.KindJump}},
+		{ForwardingOff, []host.Kind{host.KindForwarding}},
+		{DestroySets, []host.Kind{host.KindChain, host.KindSet}},
+		{LoseSource, []host.Kind{host.KindSource}},
+	} {
+		t.Run(string(tt.disturb), func(t *testing.T) {
+			m := machine(t)
+			m.Disturb(StartDocker)
+			apply(t, m, wish())
+			if again := apply(t, m, wish()); len(again) > 0 {
+				t.Errorf("applied twice, the second time repaired %v", again)
+			}
+			m.Disturb(tt.disturb)
+			if have := kinds(apply(t, m, wish())); !slices.Equal(have, tt.want) {
+				t.Errorf("repaired %v, want %v", have, tt.want)
+			}
+			if again := apply(t, m, wish()); len(again) > 0 {
+				t.Errorf("still repaired %v", again)
+			}
+		})
+	}
+}
+
+func testRestore(t *testing.T, machine func(t *testing.T) Machine) {
+	for _, tt := range []struct {
+		name          string
+		before, after []Disturbance
+	}{
+		{"bare", nil, nil},
+		{"with Docker", []Disturbance{StartDocker}, nil},
+		{"half gone", []Disturbance{StartDocker}, []Disturbance{LoseSource, DestroySets}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			m := machine(t)
+			for _, d := range tt.before {
+				m.Disturb(d)
+			}
+			before := m.Dump()
+			apply(t, m, wish())
+			for _, d := range tt.after {
+				m.Disturb(d)
+			}
+			fresh := m.Restart()
+			if undone := restore(t, fresh); len(undone) == 0 {
+				t.Error("nothing was undone")
+			}
+			if diff := cmp.Diff(before, m.Dump()); diff != "" {
+				t.Errorf("not as before (-before +after):\n%s", diff)
+			}
+			if again := restore(t, fresh); len(again) > 0 {
+				t.Errorf("undone twice: %v", again)
+			}
+		})
+	}
+	t.Run("Docker came later", func(t *testing.T) {
+		m := machine(t)
+		apply(t, m, wish())
+		m.Disturb(StartDocker)
+		apply(t, m, wish())
+		restore(t, m)
+		if dump := m.Dump(); strings.Contains(strings.ToLower(dump), "sealane") || !strings.Contains(dump, "DOCKER-USER") {
+			t.Errorf("something of ours is left, or something of Docker's is not:\n%s", dump)
+		}
+	})
+	t.Run("untouched", func(t *testing.T) {
+		if undone := restore(t, machine(t)); len(undone) > 0 {
+			t.Errorf("undone on an untouched machine: %v", undone)
+		}
+	})
+}
+
+func testWishes(t *testing.T, machine func(t *testing.T) Machine) {
+	t.Run("a host comes and goes", func(t *testing.T) {
+		m := machine(t)
+		apply(t, m, wish())
+		before := m.Dump()
+		more := wish()
+		more.Remotes = append(more.Remotes, netip.MustParsePrefix("10.2.0.0/24"))
+		if have := kinds(apply(t, m, more)); !slices.Equal(have, []host.Kind{host.KindSet}) {
+			t.Errorf("repaired %v, want one set", have)
+		}
+		if !strings.Contains(m.Dump(), "10.2.0.0/24") {
+			t.Error("the new subnet is nowhere")
+		}
+		apply(t, m, wish())
+		if diff := cmp.Diff(before, m.Dump()); diff != "" {
+			t.Errorf("not as before (-before +after):\n%s", diff)
+		}
+	})
+	t.Run("alone", func(t *testing.T) {
+		m := machine(t)
+		alone := host.Wish{Uplink: "eth0", Locals: wish().Locals}
+		apply(t, m, alone)
+		if again := apply(t, m, alone); len(again) > 0 {
+			t.Errorf("applied twice, the second time repaired %v", again)
+		}
+		f, err := m.Facts(t.Context(), netip.MustParseAddr("192.168.0.2"))
+		if err != nil || f.Forwarding {
+			t.Errorf("forwarding turned on without a wish, or %v", err)
+		}
+	})
+	t.Run("sources", func(t *testing.T) {
+		m := machine(t)
+		masked := wish()
+		masked.Keep = nil
+		apply(t, m, masked)
+		before := m.Dump()
+		if have := kinds(apply(t, m, wish())); !slices.Equal(have, []host.Kind{host.KindSource}) {
+			t.Errorf("repaired %v, want the source", have)
+		}
+		apply(t, m, masked)
+		if diff := cmp.Diff(before, m.Dump()); diff != "" {
+			t.Errorf("not as before (-before +after):\n%s", diff)
+		}
+	})
+	t.Run("no uplink", func(t *testing.T) {
+		m := machine(t)
+		before := m.Dump()
+		none := wish()
+		none.Uplink = ""
+		if out := m.Apply(t.Context(), none); out.Rules == nil || len(out.Repairs) > 0 {
+			t.Errorf("outcome %+v, want an error and no repairs", out)
+		}
+		if diff := cmp.Diff(before, m.Dump()); diff != "" {
+			t.Errorf("changed (-before +after):\n%s", diff)
+		}
+	})
+}
+
+func apply(t *testing.T, s Subject, w host.Wish) []host.Repair {
+	t.Helper()
+	out := s.Apply(t.Context(), w)
+	if err := out.Err(); err != nil {
+		t.Fatalf("apply: %v", err)
+	}
+	return out.Repairs
+}
+
+func restore(t *testing.T, s Subject) []host.Repair {
+	t.Helper()
+	undone, err := s.Restore(t.Context())
+	if err != nil {
+		t.Fatalf("restore: %v", err)
+	}
+	return undone
+}
+
+// kinds are the kinds of the repairs, sorted, each once.
+func kinds(repairs []host.Repair) []host.Kind {
+	var ks []host.Kind
+	for _, r := range repairs {
+		ks = append(ks, r.Kind)
+	}
+	slices.Sort(ks)
+	return slices.Compact(ks)
+}

@@ -1,0 +1,111 @@
+package host
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// memory is what the host was like before we changed it: file host.json of the state
+// directory, always written before the change it is about.
+type memory struct {
+	Where   string            `json:"where"`             // boot and network namespace it holds for
+	Variant Variant           `json:"variant,omitempty"` // the variant our rules were written with
+	Chains  *[]string         `json:"chains,omitempty"`  // tables and chains that were there before ours
+	Sysctls map[string]string `json:"sysctls,omitempty"` // former values; ip_forward "1" means it was never ours
+}
+
+func (h *Host) memoryPath() string { return filepath.Join(h.opts.StateDir, "host.json") }
+
+// recall reads the memory, unless that was done. What was remembered for another boot or
+// another network namespace is void: the kernel forgot our changes with it.
+func (h *Host) recall() error {
+	if h.mem != nil {
+		return nil
+	}
+	where, err := place()
+	if err != nil {
+		return err
+	}
+	var m memory
+	data, err := os.ReadFile(h.memoryPath())
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return fmt.Errorf("recall former values: %w", err)
+	default:
+		if err := json.Unmarshal(data, &m); err != nil {
+			return fmt.Errorf("recall former values from %s (remove it to do without them): %w", h.memoryPath(), err)
+		}
+	}
+	if m.Where != where {
+		m = memory{Where: where}
+	}
+	h.mem = &m
+	return nil
+}
+
+// remember changes the memory and makes it durable, so that a crash right after cannot
+// lose a former value.
+func (h *Host) remember(change func(*memory)) error {
+	m := *h.mem
+	change(&m)
+	data, err := json.MarshalIndent(m, "", "\t")
+	if err != nil {
+		return fmt.Errorf("remember former values: %w", err)
+	}
+	if err := os.MkdirAll(h.opts.StateDir, 0o700); err != nil {
+		return fmt.Errorf("remember former values: %w", err)
+	}
+	if err := writeDurably(h.memoryPath(), append(data, '\n')); err != nil {
+		return fmt.Errorf("remember former values: %w", err)
+	}
+	h.mem = &m
+	return nil
+}
+
+func (h *Host) forget() error {
+	h.mem = nil
+	if err := os.Remove(h.memoryPath()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("forget former values: %w", err)
+	}
+	return nil
+}
+
+// writeDurably replaces a file so that after a crash it is the old or the new one, whole.
+func writeDurably(path string, data []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}
+
+// place names this boot of this network namespace.
+func place() (string, error) {
+	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return "", fmt.Errorf("read the boot id: %w", err)
+	}
+	ns, err := os.Readlink("/proc/thread-self/ns/net")
+	if err != nil {
+		return "", fmt.Errorf("read the network namespace: %w", err)
+	}
+	return strings.TrimSpace(string(boot)) + " " + ns, nil
+}

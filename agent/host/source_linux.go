@@ -1,0 +1,250 @@
+package host
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+	"reflect"
+	"slices"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/binaryutil"
+	"github.com/google/nftables/expr"
+	"golang.org/x/sys/unix"
+)
+
+// The table that keeps source addresses, ahead of Docker's masquerade:
+//
+//	table ip sealane {
+//		set localnets, remotenets { type ipv4_addr; flags interval; }
+//		chain post {
+//			type nat hook postrouting priority srcnat - 10; policy accept;
+//			ip saddr @localnets ip daddr @remotenets snat to ip saddr
+//		}
+//	}
+//
+// Translating an address to itself gives the connection its mapping, after which no later
+// NAT chain is asked, be it Docker's in iptables-nft, iptables-legacy or nft. A mere accept
+// would not end it, and a rule in Docker's own chain is outranked at its next start. The
+// table exists only while there is something to keep.
+const (
+	sourceTable = "sealane"
+	setFrom     = "localnets"
+	setTo       = "remotenets"
+	chainPost   = "post"
+)
+
+// applySource makes the table say what the wish says, replacing it as a whole, and takes
+// over connections that began masqueraded: they would keep that to their end.
+func applySource(w Wish, done func(Kind, string)) error {
+	from, to := merge(w.KeepFrom), merge(w.Keep)
+	if len(from) == 0 || len(to) == 0 {
+		return removeSource(done)
+	}
+	conn, err := nftables.New()
+	if err != nil {
+		return fmt.Errorf("open nftables: %w", err)
+	}
+	have, err := readSource(conn)
+	if err != nil {
+		return fmt.Errorf("read table ip %s: %w", sourceTable, hint(err))
+	}
+	if have.intact && slices.Equal(have.from, from) && slices.Equal(have.to, to) {
+		return nil
+	}
+	if err := writeSource(conn, from, to); err != nil {
+		return fmt.Errorf("write table ip %s: %w", sourceTable, hint(err))
+	}
+	done(KindSource, fmt.Sprintf("kept from %v to %v", w.KeepFrom, w.Keep))
+	return takeOver(have, from, to, done)
+}
+
+func removeSource(done func(Kind, string)) error {
+	conn, err := nftables.New()
+	if err != nil {
+		return fmt.Errorf("open nftables: %w", err)
+	}
+	table, err := findTable(conn)
+	if table == nil || err != nil {
+		return err
+	}
+	conn.DelTable(table)
+	if err := conn.Flush(); err != nil {
+		return fmt.Errorf("remove table ip %s: %w", sourceTable, hint(err))
+	}
+	done(KindSource, "no source address kept")
+	return nil
+}
+
+func findTable(conn *nftables.Conn) (*nftables.Table, error) {
+	tables, err := conn.ListTablesOfFamily(nftables.TableFamilyIPv4)
+	if errors.Is(err, unix.EPROTONOSUPPORT) {
+		return nil, nil // no nftables, so no table of ours
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list nftables tables: %w", hint(err))
+	}
+	for _, t := range tables {
+		if t.Name == sourceTable {
+			return t, nil
+		}
+	}
+	return nil, nil
+}
+
+// source is what the table says.
+type source struct {
+	from, to []span
+	intact   bool // the chain and its rule are as we write them
+}
+
+func readSource(conn *nftables.Conn) (source, error) {
+	table, err := findTable(conn)
+	if table == nil || err != nil {
+		return source{}, err
+	}
+	var s source
+	sets, err := conn.GetSets(table)
+	if err != nil {
+		return source{}, err
+	}
+	for _, set := range sets {
+		elements, err := conn.GetSetElements(set)
+		if err != nil {
+			return source{}, err
+		}
+		switch set.Name {
+		case setFrom:
+			s.from = spansOf(elements)
+		case setTo:
+			s.to = spansOf(elements)
+		}
+	}
+	chains, err := conn.ListChainsOfTableFamily(nftables.TableFamilyIPv4)
+	if err != nil {
+		return source{}, err
+	}
+	for _, c := range chains {
+		if c.Table.Name != sourceTable || c.Name != chainPost {
+			continue
+		}
+		rules, err := conn.GetRules(table, c)
+		if err != nil {
+			return source{}, err
+		}
+		s.intact = c.Priority != nil && *c.Priority == sourcePriority() && len(rules) == 1 && sameExprs(rules[0].Exprs, keepRule())
+	}
+	return s, nil
+}
+
+func sourcePriority() nftables.ChainPriority { return *nftables.ChainPriorityNATSource - 10 }
+
+// writeSource replaces the table in one transaction. It is added first, since only then
+// can it be deleted whether it was there or not.
+func writeSource(conn *nftables.Conn, from, to []span) error {
+	table := &nftables.Table{Name: sourceTable, Family: nftables.TableFamilyIPv4}
+	conn.AddTable(table)
+	conn.DelTable(table)
+	conn.AddTable(table)
+	for name, spans := range map[string][]span{setFrom: from, setTo: to} {
+		set := &nftables.Set{Table: table, Name: name, KeyType: nftables.TypeIPAddr, Interval: true}
+		if err := conn.AddSet(set, elementsOf(spans)); err != nil {
+			return err
+		}
+	}
+	priority := sourcePriority()
+	accept := nftables.ChainPolicyAccept
+	chain := conn.AddChain(&nftables.Chain{
+		Name: chainPost, Table: table, Type: nftables.ChainTypeNAT, Policy: &accept,
+		Hooknum: nftables.ChainHookPostrouting, Priority: &priority,
+	})
+	conn.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: keepRule()})
+	return conn.Flush()
+}
+
+// keepRule is "ip saddr @localnets ip daddr @remotenets snat to ip saddr".
+func keepRule() []expr.Any {
+	const saddr, daddr = 12, 16 // offsets in the IPv4 header
+	load := func(offset uint32) expr.Any {
+		return &expr.Payload{OperationType: expr.PayloadLoad, Base: expr.PayloadBaseNetworkHeader, Offset: offset, Len: 4, DestRegister: 1}
+	}
+	return []expr.Any{
+		load(saddr), &expr.Lookup{SourceRegister: 1, SetName: setFrom},
+		load(daddr), &expr.Lookup{SourceRegister: 1, SetName: setTo},
+		load(saddr), &expr.NAT{Type: expr.NATTypeSourceNAT, Family: unix.NFPROTO_IPV4, RegAddrMin: 1},
+	}
+}
+
+func sameExprs(have, want []expr.Any) bool {
+	for _, e := range have {
+		switch e := e.(type) {
+		case *expr.NAT:
+			// The kernel reports the range's end, and that an address is given, as well.
+			*e = expr.NAT{Type: e.Type, Family: e.Family, RegAddrMin: e.RegAddrMin}
+		case *expr.Lookup:
+			e.SetID = 0
+		}
+	}
+	return reflect.DeepEqual(have, want)
+}
+
+// span is a range of IPv4 addresses, both ends included.
+type span struct{ first, last uint32 }
+
+func (s span) contains(a netip.Addr) bool {
+	n := number(a)
+	return s.first <= n && n <= s.last
+}
+
+func number(a netip.Addr) uint32 {
+	b := a.As4()
+	return binary.BigEndian.Uint32(b[:])
+}
+
+// merge turns prefixes into sorted spans without overlap, which is what an interval set
+// takes; neighbours become one.
+func merge(prefixes []netip.Prefix) []span {
+	var spans []span
+	for _, p := range prefixes {
+		first := number(p.Masked().Addr())
+		spans = append(spans, span{first, first | uint32(uint64(1)<<(32-p.Bits())-1)})
+	}
+	slices.SortFunc(spans, func(a, b span) int { return int(int64(a.first) - int64(b.first)) })
+	var merged []span
+	for _, s := range spans {
+		if n := len(merged); n > 0 && uint64(s.first) <= uint64(merged[n-1].last)+1 {
+			merged[n-1].last = max(merged[n-1].last, s.last)
+			continue
+		}
+		merged = append(merged, s)
+	}
+	return merged
+}
+
+// elementsOf writes each span as its first address and the one behind its last. A span
+// that reaches the end of the address space has none behind it.
+func elementsOf(spans []span) []nftables.SetElement {
+	var elements []nftables.SetElement
+	for _, s := range spans {
+		elements = append(elements, nftables.SetElement{Key: binaryutil.BigEndian.PutUint32(s.first)})
+		if s.last != ^uint32(0) {
+			elements = append(elements, nftables.SetElement{Key: binaryutil.BigEndian.PutUint32(s.last + 1), IntervalEnd: true})
+		}
+	}
+	return elements
+}
+
+func spansOf(elements []nftables.SetElement) []span {
+	slices.SortFunc(elements, func(a, b nftables.SetElement) int { return slices.Compare(a.Key, b.Key) })
+	var spans []span
+	for _, e := range elements {
+		key := binary.BigEndian.Uint32(e.Key)
+		if !e.IntervalEnd {
+			spans = append(spans, span{key, ^uint32(0)})
+		} else if len(spans) > 0 {
+			spans[len(spans)-1].last = key - 1
+		}
+	}
+	return spans
+}

@@ -1,0 +1,121 @@
+package host
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"slices"
+	"sync"
+	"syscall"
+
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+
+	"github.com/sealane/sealane/api"
+)
+
+// Watch says when something changed that our pass looks at: a bridge's address, ip_forward,
+// or a rule in a place of ours. It only wakes; several changes may be one wake. The channel
+// closes when the context ends. What the kernel does not announce (iptables-legacy, ipset)
+// is left to the caller's timer, as is everything if the kernel refuses to be listened to.
+func (h *Host) Watch(ctx context.Context) <-chan struct{} {
+	wake := make(chan struct{}, 1)
+	var readers sync.WaitGroup
+	var sockets []*nl.NetlinkSocket
+	listen := func(protocol int, matters func(syscall.NetlinkMessage) bool, groups ...uint) {
+		s, err := nl.Subscribe(protocol, groups...)
+		if err != nil {
+			h.log().Warn("host changes are seen by the timer only", api.KeyError, err)
+			return
+		}
+		sockets = append(sockets, s)
+		readers.Go(func() { read(s, matters, wake) })
+	}
+	listen(unix.NETLINK_ROUTE, routeMatters, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV4_NETCONF)
+	listen(unix.NETLINK_NETFILTER, firewallMatters, unix.NFNLGRP_NFTABLES)
+	go func() {
+		<-ctx.Done()
+		for _, s := range sockets {
+			s.Close()
+		}
+		readers.Wait()
+		close(wake)
+	}()
+	return wake
+}
+
+// read wakes for every message that matters until the socket is closed.
+func read(s *nl.NetlinkSocket, matters func(syscall.NetlinkMessage) bool, wake chan<- struct{}) {
+	for {
+		messages, _, err := s.Receive()
+		lost := errors.Is(err, unix.ENOBUFS) // more came than the socket holds
+		if err != nil && !lost {
+			return
+		}
+		if lost || slices.ContainsFunc(messages, matters) {
+			select {
+			case wake <- struct{}{}:
+			default: // a wake is waiting already
+			}
+		}
+	}
+}
+
+// routeMatters lets addresses through, and of the settings those for all interfaces:
+// they change with ip_forward, the ones of a single interface with every container.
+func routeMatters(m syscall.NetlinkMessage) bool {
+	switch m.Header.Type {
+	case unix.RTM_NEWADDR, unix.RTM_DELADDR:
+		return true
+	case unix.RTM_NEWNETCONF:
+		const header, attrIfIndex, all = 4, 1, -1 // struct netconfmsg, padded; NETCONFA_IFINDEX; NETCONFA_IFINDEX_ALL
+		index, ok := attribute(m.Data, header, attrIfIndex)
+		return ok && len(index) == 4 && int32(binary.NativeEndian.Uint32(index)) == all
+	default:
+		return false
+	}
+}
+
+// firewallMatters lets changes through that may touch what we put in place. Docker's own
+// for each container, in its chains and in table nat, are not among them.
+func firewallMatters(m syscall.NetlinkMessage) bool {
+	const header, first, second, third = 4, 1, 2, 3 // struct nfgenmsg; attributes by number
+	if m.Header.Type>>8 != unix.NFNL_SUBSYS_NFTABLES || len(m.Data) < header || m.Data[0] != unix.NFPROTO_IPV4 {
+		return false
+	}
+	table, _ := attribute(m.Data, header, first)
+	if !slices.Contains([]string{"raw", "filter", sourceTable}, text(table)) {
+		return false
+	}
+	places := []string{"PREROUTING", "FORWARD", dockerUser, chainRaw, chainFwd, chainPost}
+	switch m.Header.Type & 0xff {
+	case unix.NFT_MSG_NEWRULE, unix.NFT_MSG_DELRULE:
+		chain, _ := attribute(m.Data, header, second)
+		return slices.Contains(places, text(chain))
+	case unix.NFT_MSG_NEWCHAIN, unix.NFT_MSG_DELCHAIN:
+		chain, _ := attribute(m.Data, header, third)
+		return slices.Contains(append(places, "DOCKER"), text(chain))
+	default:
+		return true // a table, a set or a member of it
+	}
+}
+
+func text(b []byte) string { return string(bytes.TrimRight(b, "\x00")) }
+
+// attribute finds a netlink attribute behind a header of so many bytes.
+func attribute(data []byte, header int, kind uint16) ([]byte, bool) {
+	if len(data) < header {
+		return nil, false
+	}
+	attrs, err := nl.ParseRouteAttr(data[header:])
+	if err != nil {
+		return nil, false
+	}
+	for _, a := range attrs {
+		if a.Attr.Type&nl.NLA_TYPE_MASK == kind {
+			return a.Value, true
+		}
+	}
+	return nil, false
+}
