@@ -2,6 +2,7 @@ package plan
 
 import (
 	"cmp"
+	"math"
 	"net/netip"
 	"slices"
 
@@ -33,7 +34,7 @@ type VSwitch struct {
 func Desired(hosts []api.Host, have []api.Route, rules Rules) ([]api.Route, []api.Conflict) {
 	rules.Tables = slices.Compact(slices.Sorted(slices.Values(rules.Tables)))
 	check := newChecker(rules)
-	holdings := holdingsIn(have, rules.Cluster)
+	holdings := holdingsIn(have, rules)
 	claims, conflicts := claimed(hosts, holdings, check)
 	claims = append(claims, kept(holdings, gather(hosts), check)...)
 	slices.SortFunc(claims, compareClaims)
@@ -166,12 +167,13 @@ func subnets(h *api.Host) []netip.Prefix {
 
 // age is the revision of the host's own claim for the prefix; without one it is the youngest.
 func age(h *api.Host, p netip.Prefix) int64 {
+	oldest := int64(math.MaxInt64)
 	for _, c := range h.Claims {
 		if c.Prefix == p && c.Instance == h.Instance {
-			return c.Revision
+			oldest = min(oldest, c.Revision)
 		}
 	}
-	return 1<<63 - 1
+	return oldest
 }
 
 func compareConflicts(a, b api.Conflict) int {

@@ -37,11 +37,50 @@ func anyCluster() *rapid.Generator[cluster] {
 			guard: anyGuard().Draw(t, "guard"),
 		}
 		c.guard.Pools = pools
+		if !oneIn(t, 3, "fresh") {
+			c = c.aged(t)
+		}
 		if oneIn(t, 4, "confirmed") {
 			c.guard.Confirmed = c.plan().DeletesID()
 		}
 		return c
 	})
+}
+
+// aged is the cluster some time later: while all hosts were alive a controller wrote what
+// it could; then some entries were edited, some hosts got other subnets (new ones, or those
+// of another host), and some records were lost.
+func (c cluster) aged(t *rapid.T) cluster {
+	young := c
+	young.hosts = slices.Clone(c.hosts)
+	for i := range young.hosts {
+		young.hosts[i].Life = api.LifeAlive
+	}
+	young.guard = Guard{Cluster: ours, Policy: api.PolicyFull, RegistryComplete: true, Pools: c.rules.Pools}
+	have, err := apply(young.plan(), c.have)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, r := range have {
+		if r.OwnedBy(ours) && oneIn(t, 8, "edited by hand") {
+			have[i].NextHop = string(anyID().Draw(t, "pointed to"))
+		}
+	}
+	c.have = have
+	var hosts []api.Host
+	for _, h := range c.hosts {
+		switch rapid.IntRange(0, 7).Draw(t, "fate") {
+		case 7: // its record is lost
+		case 2, 3:
+			other := rapid.OneOf(anyHost(), rapid.SampledFrom(c.hosts)).Draw(t, "changed")
+			h.Subnets, h.Claims = other.Subnets, other.Claims
+			hosts = append(hosts, h)
+		default:
+			hosts = append(hosts, h)
+		}
+	}
+	c.hosts = hosts
+	return c
 }
 
 func oneIn(t *rapid.T, n int, label string) bool { return rapid.IntRange(1, n).Draw(t, label) == n }
@@ -52,7 +91,7 @@ func anyTable() *rapid.Generator[api.TableID] {
 
 func anyVSwitches() *rapid.Generator[[]VSwitch] {
 	return rapid.SliceOfNDistinct(rapid.SampledFrom([]VSwitch{
-		{"vsw-1", prefix("10.9.0.0/24")}, {"vsw-2", prefix("10.0.3.0/24")}, {"vsw-3", prefix("192.168.0.0/17")},
+		{"vsw-2", prefix("10.0.3.0/24")}, {"vsw-1", prefix("10.9.0.0/24")}, {"vsw-3", prefix("192.168.0.0/17")},
 	}), 0, 3, func(v VSwitch) api.VSwitchID { return v.ID })
 }
 
@@ -64,8 +103,8 @@ func routable() []netip.Prefix {
 
 // difficult are prefixes that are refused, some of them under some rules only.
 func difficult() []netip.Prefix {
-	return prefixes("10.9.0.0/16", "10.9.0.128/25", "10.0.3.0/24", "192.168.0.0/24", "100.64.1.0/24", "100.0.0.0/9",
-		"127.0.0.0/8", "169.254.0.0/16", "224.0.1.0/24", "255.0.0.0/8", "0.0.0.0/0", "0.0.0.0/1", "10.0.0.1/24", "fd00::/64",
+	return prefixes("10.0.3.0/24", "10.9.0.0/16", "10.9.0.128/25", "192.168.0.0/24", "100.64.1.0/24", "100.0.0.0/9",
+		"127.0.0.0/8", "169.254.0.0/16", "224.0.1.0/24", "255.0.0.0/8", "0.0.0.0/0", "0.0.0.0/1", "10.0.0.1/24", "10.1.2.3/24", "fd00::/64",
 		"::ffff:10.0.0.0/120")
 }
 
@@ -79,7 +118,7 @@ func anyID() *rapid.Generator[api.InstanceID] {
 }
 
 func anyHosts() *rapid.Generator[[]api.Host] {
-	return rapid.SliceOfNDistinct(anyHost(), 0, 6, func(h api.Host) api.InstanceID { return h.Instance })
+	return rapid.SliceOfNDistinct(anyHost(), 2, 7, func(h api.Host) api.InstanceID { return h.Instance })
 }
 
 func anyHost() *rapid.Generator[api.Host] {
@@ -89,9 +128,9 @@ func anyHost() *rapid.Generator[api.Host] {
 		if oneIn(t, 16, "elsewhere") {
 			h.VPC = "vpc-2"
 		}
-		h.Life = rapid.SampledFrom([]api.Life{
-			api.LifeAlive, api.LifeAlive, api.LifeAlive, api.LifeAlive, api.LifeAlive, api.LifeSilent, api.LifeRegistered,
-			api.LifeStopped, api.LifeMissing, api.LifeGone, api.LifeLeft,
+		h.Life = rapid.SampledFrom([]api.Life{ // the first are drawn more often
+			api.LifeAlive, api.LifeGone, api.LifeLeft, api.LifeAlive, api.LifeMissing, api.LifeSilent, api.LifeAlive,
+			api.LifeStopped, api.LifeRegistered,
 		}).Draw(t, "life")
 		for _, p := range rapid.SliceOfN(anyPrefix(), 0, 3).Draw(t, "subnets") {
 			h.Subnets = append(h.Subnets, api.Subnet{Prefix: p, Bridge: "br"})
@@ -118,11 +157,11 @@ func anyRoutes(hosts []api.Host) *rapid.Generator[[]api.Route] {
 		}
 		r.NextHop = string(host)
 		switch rapid.IntRange(0, 7).Draw(t, "kind") {
-		case 0:
+		case 5:
 			r.NextHop = "vpn-1"
-		case 1:
+		case 6:
 			r.Mark = api.Mark{Cluster: theirs, Host: host}
-		case 2:
+		case 7:
 			r.Mark = api.Mark{Cluster: ours, Host: host}
 			r.NextHop = string(anyID().Draw(t, "pointed to"))
 		default:
@@ -133,7 +172,7 @@ func anyRoutes(hosts []api.Host) *rapid.Generator[[]api.Route] {
 		}
 		return r
 	})
-	return rapid.SliceOfNDistinct(place, 0, 16, api.Route.Key)
+	return rapid.SliceOfNDistinct(place, 0, 8, api.Route.Key)
 }
 
 func anyGuard() *rapid.Generator[Guard] {

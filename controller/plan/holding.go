@@ -3,6 +3,7 @@ package plan
 import (
 	"encoding/binary"
 	"net/netip"
+	"slices"
 
 	"github.com/sealane/sealane/api"
 )
@@ -13,20 +14,21 @@ type holding struct {
 	prefix netip.Prefix
 }
 
-// holdings are all of them, each with the tables where the entry also points at the host.
+// holdings are all of them, each with the served tables where the entry also points at the
+// host.
 // A drifted entry still holds its destination, so that an edit by hand never decides who
 // owns a subnet.
 type holdings map[holding][]api.TableID
 
-func holdingsIn(have []api.Route, cluster string) holdings {
+func holdingsIn(have []api.Route, rules Rules) holdings {
 	all := make(holdings, len(have))
 	for _, r := range have {
-		if !r.OwnedBy(cluster) {
+		if !r.OwnedBy(rules.Cluster) {
 			continue
 		}
 		h := holding{r.Mark.Host, r.Destination}
 		tables := all[h]
-		if r.NextHop == string(r.Mark.Host) {
+		if r.NextHop == string(r.Mark.Host) && slices.Contains(rules.Tables, r.Table) {
 			tables = append(tables, r.Table)
 		}
 		all[h] = tables

@@ -1,12 +1,30 @@
 package plan
 
 import (
+	"flag"
 	"fmt"
 	"net/netip"
+	"os"
 	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"github.com/sealane/sealane/api"
 )
+
+// TestMain asks for more clusters than rapid does by itself: the interesting ones are a few
+// in a hundred.
+func TestMain(m *testing.M) {
+	for name, value := range map[string]string{"rapid.checks": "1000", "rapid.nofailfile": "true"} {
+		if err := flag.Set(name, value); err != nil {
+			panic(err)
+		}
+	}
+	flag.Parse() // what the command line says holds
+	os.Exit(m.Run())
+}
 
 // cluster is all that one decision is made from.
 type cluster struct {
@@ -66,4 +84,31 @@ func prefixes(texts ...string) []netip.Prefix {
 		all = append(all, prefix(s))
 	}
 	return all
+}
+
+func applied(t *rapid.T, p api.Plan, have []api.Route) []api.Route {
+	next, err := apply(p, have)
+	if err != nil {
+		t.Fatalf("the plan cannot be applied: %v", err)
+	}
+	return next
+}
+
+func newHost(id api.InstanceID, p netip.Prefix, age int64) api.Host {
+	return api.Host{
+		Report: api.Report{Instance: id, VPC: vpc, Subnets: []api.Subnet{{Prefix: p, Bridge: "docker0"}}},
+		Life:   api.LifeAlive,
+		Claims: []api.Claim{{Prefix: p, Instance: id, Revision: age}},
+	}
+}
+
+func shuffled[T any](t *rapid.T, s []T) []T {
+	if len(s) == 0 {
+		return nil
+	}
+	return rapid.Permutation(s).Draw(t, "order")
+}
+
+func comparePrefixes() cmp.Option {
+	return cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })
 }
