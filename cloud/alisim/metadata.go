@@ -1,0 +1,192 @@
+package alisim
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Headers of the metadata service's token protocol.
+const (
+	tokenHeader = "X-aliyun-ecs-metadata-token"
+	ttlHeader   = "X-aliyun-ecs-metadata-token-ttl-seconds"
+	longestPass = 21600 // seconds
+)
+
+// metadataPass is a token of the metadata service.
+type metadataPass struct {
+	instance string
+	expires  time.Time
+}
+
+// session is a temporary key that an instance got by its role.
+type session struct {
+	id, secret, token string
+	role, instance    string
+	issued, expires   time.Time
+}
+
+// Metadata serves what an instance finds at 100.100.100.200. It knows the instance by the
+// address that the request comes from.
+func (s *Sim) Metadata() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("PUT /latest/api/token", s.passFor)
+	mux.HandleFunc("GET /latest/meta-data/{path...}", s.known(s.metaData))
+	mux.HandleFunc("GET /latest/dynamic/instance-identity/document", s.known(s.identity))
+	return mux
+}
+
+func (s *Sim) passFor(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := s.caller(r)
+	seconds, err := strconv.Atoi(r.Header.Get(ttlHeader))
+	switch {
+	case i == nil:
+		http.Error(w, "no instance has this address", http.StatusNotFound)
+	case r.Header.Get("X-Forwarded-For") != "":
+		http.Error(w, "forwarded requests get no token", http.StatusForbidden)
+	case err != nil || seconds < 1 || seconds > longestPass:
+		http.Error(w, ttlHeader+" is not 1 to 21600", http.StatusBadRequest)
+	default:
+		now := time.Now()
+		maps.DeleteFunc(s.imds, func(_ string, p metadataPass) bool { return !now.Before(p.expires) })
+		token := rand.Text()
+		s.imds[token] = metadataPass{i.ID, now.Add(time.Duration(seconds) * time.Second)}
+		say(w, token)
+	}
+}
+
+// known finds the instance and checks its token, then serves it.
+func (s *Sim) known(serve func(http.ResponseWriter, *http.Request, *Instance)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		i := s.caller(r)
+		switch {
+		case i == nil:
+			http.Error(w, "no instance has this address", http.StatusNotFound)
+		case !s.holdsPass(r, i):
+			http.Error(w, "token is missing or wrong", http.StatusForbidden)
+		default:
+			serve(w, r, i)
+		}
+	}
+}
+
+// holdsPass checks the token: a wrong one is always refused, none only where required.
+func (s *Sim) holdsPass(r *http.Request, i *Instance) bool {
+	token := r.Header.Get(tokenHeader)
+	if token == "" {
+		return i.HTTPTokens != "required"
+	}
+	p, ok := s.imds[token]
+	return ok && p.instance == i.ID && time.Now().Before(p.expires)
+}
+
+func (s *Sim) caller(r *http.Request) *Instance {
+	from, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return nil
+	}
+	return s.world.at(from.Addr().Unmap())
+}
+
+func (s *Sim) metaData(w http.ResponseWriter, r *http.Request, i *Instance) {
+	path := r.PathValue("path")
+	if role, ok := strings.CutPrefix(path, "ram/security-credentials/"); ok && role != "" {
+		s.credentials(w, i, role)
+		return
+	}
+	if text, ok := s.world.metadata(i)[path]; ok {
+		say(w, text)
+		return
+	}
+	http.Error(w, "404 - Not Found", http.StatusNotFound)
+}
+
+// metadata is what an instance may ask for, by path.
+func (w *world) metadata(i *Instance) map[string]string {
+	v, sw := w.vpc(i.VPC), w.vswitch(i.VSwitch)
+	mac := "network/interfaces/macs/" + i.MAC + "/"
+	all := map[string]string{
+		"instance-id": i.ID, "region-id": w.region, "zone-id": sw.Zone, "vpc-id": i.VPC, "vswitch-id": i.VSwitch,
+		"vpc-cidr-block": v.CIDR.String(), "vswitch-cidr-block": sw.CIDR.String(), "private-ipv4": i.IP.String(), "mac": i.MAC,
+		"owner-account-id": w.account, "hostname": i.Name, "image-id": imageID, "serial-number": i.serialNumber(),
+		"network-type": "vpc", "eipv4": "", "instance/instance-type": instanceType,
+		"dns-conf/nameservers":       "100.100.2.136\n100.100.2.138",
+		"network/interfaces/macs/":   i.MAC + "/",
+		mac + "network-interface-id": i.ENI, mac + "vswitch-id": i.VSwitch, mac + "vpc-id": i.VPC,
+		mac + "primary-ip-address": i.IP.String(), mac + "netmask": netmask(sw.CIDR), mac + "gateway": gateway(sw.CIDR),
+		mac + "vswitch-cidr-block": sw.CIDR.String(), mac + "vpc-cidr-block": v.CIDR.String(),
+	}
+	if i.Role != "" {
+		all["ram/security-credentials/"] = i.Role
+	}
+	return all
+}
+
+// identity is the identity document: one line, since its signature covers the exact bytes.
+func (s *Sim) identity(w http.ResponseWriter, _ *http.Request, i *Instance) {
+	all := s.world.metadata(i)
+	_, _ = fmt.Fprintf(w, `{"zone-id":%q,"serial-number":%q,"instance-id":%q,"region-id":%q,"private-ipv4":%q,`+
+		`"owner-account-id":%q,"mac":%q,"image-id":%q,"instance-type":%q}`,
+		all["zone-id"], all["serial-number"], i.ID, all["region-id"], all["private-ipv4"],
+		all["owner-account-id"], i.MAC, imageID, instanceType)
+}
+
+// credentials gives out a temporary key for the instance's role: the same one until half
+// of its time is over.
+func (s *Sim) credentials(w http.ResponseWriter, i *Instance, role string) {
+	if role != i.Role {
+		http.Error(w, "404 - Not Found", http.StatusNotFound)
+		return
+	}
+	now := time.Now()
+	current := session{}
+	for id, k := range s.sessions {
+		switch {
+		case now.Sub(k.expires) > clockWindow:
+			delete(s.sessions, id) // long expired; until then the API tells so
+		case k.instance == i.ID && k.role == role && k.expires.Sub(now) > s.opts.SessionTime/2:
+			current = k
+		}
+	}
+	if current.id == "" {
+		current = session{
+			id: "STS." + rand.Text(), secret: rand.Text(), token: rand.Text(),
+			role: role, instance: i.ID, issued: now, expires: now.Add(s.opts.SessionTime),
+		}
+		s.sessions[current.id] = current
+	}
+	w.Header().Set("Content-Type", "application/json;charset=utf-8")
+	_ = json.NewEncoder(w).Encode(map[string]string{ // the caller may be gone
+		"AccessKeyId": current.id, "AccessKeySecret": current.secret, "SecurityToken": current.token,
+		"Expiration": stamp(current.expires), "LastUpdated": stamp(current.issued), "Code": "Success",
+	})
+}
+
+func say(w http.ResponseWriter, text string) {
+	w.Header().Set("Content-Type", "text/plain")
+	_, _ = fmt.Fprint(w, text) // the caller may be gone
+}
+
+func netmask(p netip.Prefix) string {
+	mask := ^uint32(0) << (32 - p.Bits())
+	return netip.AddrFrom4([4]byte{byte(mask >> 24), byte(mask >> 16), byte(mask >> 8), byte(mask)}).String()
+}
+
+// gateway is where the cloud puts a vSwitch's router: two below the last address.
+func gateway(p netip.Prefix) string {
+	b := p.Addr().As4()
+	n := uint32(b[0])<<24 | uint32(b[1])<<16 | uint32(b[2])<<8 | uint32(b[3])
+	n |= ^uint32(0) >> p.Bits()
+	n -= 2
+	return netip.AddrFrom4([4]byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)}).String()
+}

@@ -1,0 +1,228 @@
+package alisim
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+)
+
+// world is everything the simulated region holds. It knows no HTTP and is not safe for
+// concurrent use: Sim guards it.
+type world struct {
+	region, zone, account string
+	vpcs                  []*vpc
+	instances             []*Instance // sorted by id
+	serial                int         // of the last entry id given
+	taskTime              time.Duration
+	born                  time.Time
+}
+
+type vpc struct {
+	VPC       // as seeded, without what the fields below hold
+	tables    []*table
+	vswitches []*vswitch
+	groups    []*SecurityGroup
+	task      task
+}
+
+type vswitch struct {
+	VSwitch
+	vpc    *vpc
+	table  *table
+	status State
+}
+
+type table struct {
+	Table
+	vpc     *vpc
+	entries []*entry // in order of creation, system entries first
+}
+
+type entry struct {
+	Route
+	table    *table
+	serial   int
+	modified time.Time
+	next     *Route // while Modifying: what it becomes
+	stuck    bool   // never leaves its state
+}
+
+// settled reports whether no change of the entry is under way.
+func (e *entry) settled() bool { return e.State == Available }
+
+// serviceRange is the system entry that every table has beside its vSwitches': the cloud's
+// own services.
+func serviceRange() netip.Prefix { return netip.MustParsePrefix("100.64.0.0/10") }
+
+// newWorld builds the model from a seed that was completed and found valid.
+func newWorld(seed Seed, taskTime time.Duration, now time.Time) *world {
+	w := &world{region: seed.Region, zone: seed.Zone, account: seed.Account, taskTime: taskTime, born: now}
+	for _, sv := range seed.VPCs {
+		w.vpcs = append(w.vpcs, w.newVPC(sv, now))
+	}
+	for _, si := range seed.Instances {
+		w.insert(si)
+	}
+	return w
+}
+
+func (w *world) newVPC(seed VPC, now time.Time) *vpc {
+	v := &vpc{VPC: seed}
+	for _, g := range seed.SecurityGroups {
+		v.groups = append(v.groups, &g)
+	}
+	for _, st := range seed.Tables {
+		v.tables = append(v.tables, &table{Table: st, vpc: v})
+	}
+	for _, ss := range seed.VSwitches {
+		v.vswitches = append(v.vswitches, &vswitch{VSwitch: ss, vpc: v, table: v.table(ss.Table), status: Available})
+	}
+	for _, t := range v.tables {
+		w.enter(t, Route{Destination: serviceRange(), NextHopType: "service", System: true, State: Available}, now)
+		for _, s := range v.vswitches {
+			w.enter(t, Route{Destination: s.CIDR, NextHopType: "local", System: true, State: Available}, now)
+		}
+		for _, r := range t.Routes {
+			e := w.enter(t, r, now)
+			e.stuck = r.State != Available
+		}
+		t.Routes = nil
+	}
+	v.VPC.Tables, v.VPC.VSwitches, v.VPC.SecurityGroups = nil, nil, nil
+	return v
+}
+
+// enter puts an entry into a table and gives it an id.
+func (w *world) enter(t *table, r Route, now time.Time) *entry {
+	w.serial++
+	r.ID = fmt.Sprintf("rte-sim%017d", w.serial)
+	e := &entry{Route: r, table: t, serial: w.serial, modified: now}
+	t.entries = append(t.entries, e)
+	return e
+}
+
+func (w *world) insert(i Instance) {
+	w.instances = append(w.instances, &i)
+	slices.SortFunc(w.instances, func(a, b *Instance) int { return cmp.Compare(a.ID, b.ID) })
+}
+
+func (w *world) vpc(id string) *vpc {
+	return find(w.vpcs, func(v *vpc) bool { return v.ID == id })
+}
+
+func (w *world) instance(id string) *Instance {
+	return find(w.instances, func(i *Instance) bool { return i.ID == id })
+}
+
+func (w *world) at(ip netip.Addr) *Instance {
+	return find(w.instances, func(i *Instance) bool { return i.IP == ip })
+}
+
+func (w *world) table(id string) *table {
+	return find(w.tables(), func(t *table) bool { return t.ID == id })
+}
+
+func (w *world) vswitch(id string) *vswitch {
+	return find(w.vswitches(), func(s *vswitch) bool { return s.ID == id })
+}
+
+func (w *world) tables() []*table {
+	return collect(w.vpcs, func(v *vpc) []*table { return v.tables })
+}
+
+func (w *world) vswitches() []*vswitch {
+	return collect(w.vpcs, func(v *vpc) []*vswitch { return v.vswitches })
+}
+
+func (w *world) group(id string) (*vpc, *SecurityGroup) {
+	for _, v := range w.vpcs {
+		if g := find(v.groups, func(g *SecurityGroup) bool { return g.ID == id }); g != nil {
+			return v, g
+		}
+	}
+	return nil, nil
+}
+
+// entryByID finds an entry by its own id, in any table.
+func (w *world) entryByID(id string) *entry {
+	for _, t := range w.tables() {
+		if e := find(t.entries, func(e *entry) bool { return e.ID == id }); e != nil {
+			return e
+		}
+	}
+	return nil
+}
+
+func (v *vpc) table(id string) *table {
+	return find(v.tables, func(t *table) bool { return t.ID == id })
+}
+
+func (t *table) entry(destination netip.Prefix) *entry {
+	return find(t.entries, func(e *entry) bool { return e.Destination == destination })
+}
+
+// custom counts the entries that the quota counts.
+func (t *table) custom() int {
+	n := 0
+	for _, e := range t.entries {
+		if !e.System {
+			n++
+		}
+	}
+	return n
+}
+
+// kind is the table's type in the API's words.
+func (t *table) kind() string {
+	if t.System {
+		return "System"
+	}
+	return "Custom"
+}
+
+// users are the vSwitches that use the table, sorted.
+func (t *table) users() []string {
+	ids := []string{}
+	for _, s := range t.vpc.vswitches {
+		if s.table == t {
+			ids = append(ids, s.ID)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+func (e *entry) kind() string {
+	if e.System {
+		return "System"
+	}
+	return "Custom"
+}
+
+// find returns the first element that matches, or nil.
+func find[T any](all []*T, match func(*T) bool) *T {
+	if i := slices.IndexFunc(all, match); i >= 0 {
+		return all[i]
+	}
+	return nil
+}
+
+// collect strings together what each element holds.
+func collect[T, U any](all []T, held func(T) []U) []U {
+	var out []U
+	for _, x := range all {
+		out = append(out, held(x)...)
+	}
+	return out
+}
+
+// suffix is an id without its kind: "1" of "vpc-1".
+func suffix(id string) string {
+	if _, rest, ok := strings.Cut(id, "-"); ok {
+		return rest
+	}
+	return id
+}

@@ -1,0 +1,90 @@
+package alisim
+
+import (
+	"encoding/base64"
+	"fmt"
+	"hash/fnv"
+	"time"
+)
+
+// tokenLife is how long a NextToken holds. That it may expire is documented
+// (IllegalParam.NextTokenExpired), after how long is not.
+const tokenLife = 10 * time.Minute
+
+// numbered pages a list by PageNumber and PageSize.
+type numbered struct {
+	PageNumber int `json:"PageNumber"`
+	PageSize   int `json:"PageSize"`
+	TotalCount int `json:"TotalCount"`
+}
+
+// pageOf cuts the asked page out of a list: PageSize 10 by default, 50 at most.
+func pageOf[T any](c *call, all []T) ([]T, numbered, error) {
+	number, err := c.number("PageNumber", 1, 1, 1<<20)
+	if err != nil {
+		return nil, numbered{}, err
+	}
+	size, err := c.number("PageSize", 10, 1, 50)
+	if err != nil {
+		return nil, numbered{}, err
+	}
+	from := min((number-1)*size, len(all))
+	return nonNil(all[from:min(from+size, len(all))]), numbered{number, size, len(all)}, nil
+}
+
+// pageAfter cuts the page that a NextToken asks for and gives the token of the next one,
+// empty at the end. Pages are by position: an entry may be missed or seen twice when the
+// list changes between two pages, as in the cloud, whose listing is no snapshot.
+func pageAfter[T any](c *call, all []T, size int) (page []T, next string, err error) {
+	from := 0
+	if token := c.get("NextToken"); token != "" {
+		if from, err = readToken(token, c.scope(), c.now); err != nil {
+			return nil, "", err
+		}
+	}
+	from = min(from, len(all))
+	to := min(from+size, len(all))
+	if to < len(all) {
+		next = makeToken(to, c.scope(), c.now)
+	}
+	return nonNil(all[from:to]), next, nil
+}
+
+// scope ties a token to the action and the list it was given for.
+func (c *call) scope() uint32 {
+	h := fnv.New32a()
+	for _, name := range [...]string{"RouteTableId", "RouteEntryType", "VpcId", "VSwitchId", "SecurityGroupId"} {
+		_, _ = h.Write([]byte(name + "=" + c.get(name) + ";")) // a hash takes every write
+	}
+	_, _ = h.Write([]byte(c.action))
+	return h.Sum32()
+}
+
+func makeToken(from int, scope uint32, now time.Time) string {
+	text := fmt.Sprintf("%d.%d.%d", from, scope, now.Add(tokenLife).Unix())
+	return base64.RawURLEncoding.EncodeToString([]byte(text))
+}
+
+func readToken(token string, scope uint32, now time.Time) (from int, err error) {
+	text, err := base64.RawURLEncoding.DecodeString(token)
+	if err != nil {
+		return 0, illegal("NextToken")
+	}
+	var of uint32
+	var until int64
+	if _, err := fmt.Sscanf(string(text), "%d.%d.%d", &from, &of, &until); err != nil || of != scope || from < 0 {
+		return 0, illegal("NextToken")
+	}
+	if now.Unix() >= until {
+		return 0, illegal("NextTokenExpired")
+	}
+	return from, nil
+}
+
+// nonNil makes an absent list an empty one, which JSON tells apart.
+func nonNil[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}

@@ -1,0 +1,101 @@
+package alisim
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// call is one request, read from wherever its parameters were.
+type call struct {
+	method  string // GET or POST
+	action  string
+	version string
+	key     string            // access key id
+	acs3    bool              // signed in the Authorization header
+	params  map[string]string // of query and form together
+	now     time.Time
+}
+
+func (c *call) get(name string) string { return c.params[name] }
+
+func (c *call) is(name, value string) bool { return strings.EqualFold(c.params[name], value) }
+
+// matches reports whether a filter is absent or has this value.
+func (c *call) matches(name, value string) bool {
+	want := c.params[name]
+	return want == "" || strings.EqualFold(want, value)
+}
+
+// number reads a parameter that must lie in a range; absent is the fallback.
+func (c *call) number(name string, fallback, low, high int) (int, error) {
+	text := c.params[name]
+	if text == "" {
+		return fallback, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < low || n > high {
+		return 0, illegal(name)
+	}
+	return n, nil
+}
+
+// clamped is number for the actions that pull a value into the range instead of refusing.
+func (c *call) clamped(name string, fallback, low, high int) (int, error) {
+	text := c.params[name]
+	if text == "" {
+		return fallback, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		return 0, illegal(name)
+	}
+	return min(max(n, low), high), nil
+}
+
+// list reads the scalars Name.1, Name.2, ... in order of their numbers.
+func (c *call) list(name string) []string {
+	var out []string
+	for _, i := range c.indexes(name, false) {
+		out = append(out, c.params[name+"."+strconv.Itoa(i)])
+	}
+	return out
+}
+
+// items reads the objects Name.1.Field, Name.2.Field, ... in order of their numbers.
+func (c *call) items(name string) []item {
+	var out []item
+	for _, i := range c.indexes(name, true) {
+		out = append(out, item{c, name + "." + strconv.Itoa(i) + "."})
+	}
+	return out
+}
+
+// item is one object of a list of objects.
+type item struct {
+	call   *call
+	prefix string
+}
+
+func (i item) get(field string) string { return i.call.params[i.prefix+field] }
+
+// indexes are the numbers, 1 and up, that occur after a name; of objects when a field
+// follows, else of scalars.
+func (c *call) indexes(name string, objects bool) []int {
+	var out []int
+	for key := range c.params {
+		rest, ok := strings.CutPrefix(key, name+".")
+		if !ok {
+			continue
+		}
+		number, _, field := strings.Cut(rest, ".")
+		i, err := strconv.Atoi(number)
+		if err == nil && i > 0 && field == objects && strconv.Itoa(i) == number {
+			out = append(out, i)
+		}
+	}
+	slices.SortFunc(out, cmp.Compare[int])
+	return slices.Compact(out)
+}

@@ -1,0 +1,123 @@
+package alisim
+
+import (
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// create accepts a new entry, Pending, and leaves it to the caller to begin the task.
+// batch selects the stricter reading of what a destination may be.
+func (w *world) create(t *table, r Route, batch bool, now time.Time) (*entry, error) {
+	if t.Gateway {
+		return nil, refuse("OperationDenied.RouteTableTypeNotPermitted")
+	}
+	if err := t.admits(r.Destination, batch); err != nil {
+		return nil, err
+	}
+	if old := t.entry(r.Destination); old != nil {
+		return nil, refuse("InvalidCIDRBlock.Duplicate")
+	}
+	if err := w.reach(t.vpc, r.NextHop, r.NextHopType); err != nil {
+		return nil, err
+	}
+	if t.custom() >= t.Quota {
+		return nil, refuse("QuotaExceeded")
+	}
+	r.State = Pending
+	return w.enter(t, r, now), nil
+}
+
+// modify begins to change an entry; what it was stays in force until the task ends.
+func (w *world) modify(e *entry, next Route, now time.Time) error {
+	if next.NextHop != e.NextHop || next.NextHopType != e.NextHopType {
+		if err := w.reach(e.table.vpc, next.NextHop, next.NextHopType); err != nil {
+			return err
+		}
+	}
+	e.State, e.next = Modifying, &next
+	e.table.vpc.begin(now, w.taskTime, []*entry{e})
+	return nil
+}
+
+// removable says whether the API may delete an entry now.
+func (e *entry) removable() error {
+	switch {
+	case e.System:
+		return refuse("OperationDenied")
+	case e.table.Gateway:
+		return refuse("OperationDenied.RouteTableTypeNotPermitted")
+	case !e.settled():
+		return refuse("IncorrectRouteEntryStatus")
+	}
+	return nil
+}
+
+// idle says whether the VPC is free for another change.
+func (v *vpc) idle() error {
+	if v.task.running {
+		return refuse("TaskConflict")
+	}
+	return nil
+}
+
+// quiet says whether every entry of the table is Available, as a single create wants it.
+func (t *table) quiet() error {
+	for _, e := range t.entries {
+		if !e.settled() {
+			return refuse("IncorrectRouteEntryStatus")
+		}
+	}
+	return nil
+}
+
+// reach checks that a next hop exists in the VPC and may be one now. Of the many types only
+// instances and their interfaces exist here.
+func (w *world) reach(v *vpc, hop, hopType string) error {
+	i := w.instance(hop)
+	if strings.EqualFold(hopType, hopInterface) {
+		i = find(w.instances, func(i *Instance) bool { return i.ENI == hop })
+	}
+	switch {
+	case strings.EqualFold(hopType, HopInstance) && (hop == "" || strings.ContainsAny(hop, "./ ")):
+		// "cn-hangzhou.i-1" is the id that some node names carry; the API wants it bare.
+		return illegal("NextHopId")
+	case i == nil:
+		return refuse("InvalidNextHop.NotFound")
+	case i.VPC != v.ID:
+		return refuse("OperationFailed.InstanceDismatchCurrentVpc")
+	case i.Status != Running && i.Status != Stopped:
+		return refuse("IncorrectInstanceStatus")
+	}
+	return nil
+}
+
+// describe checks an entry's name and description: 1 to 128 and 1 to 256 characters, not
+// beginning like a web address.
+func describe(name, description string) error {
+	switch {
+	case !within(name, 128):
+		return refuse("InvalidRouteEntryName.Malformed")
+	case !within(description, 256):
+		return refuse("InvalidDescription.Malformed")
+	}
+	return nil
+}
+
+func within(text string, limit int) bool {
+	return utf8.ValidString(text) && utf8.RuneCountInString(text) <= limit &&
+		!strings.HasPrefix(text, "http://") && !strings.HasPrefix(text, "https://")
+}
+
+// pointingAt are the entries that send to an instance.
+func (w *world) pointingAt(i *Instance) []*entry {
+	var out []*entry
+	for _, t := range w.tables() {
+		for _, e := range t.entries {
+			if e.NextHop != "" && (e.NextHop == i.ID || e.NextHop == i.ENI) {
+				out = append(out, e)
+			}
+		}
+	}
+	return out
+}

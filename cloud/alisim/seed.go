@@ -1,0 +1,155 @@
+package alisim
+
+import (
+	"net/netip"
+)
+
+// Seed is the world a simulator starts with. The same shape describes its present state,
+// see [Sim.Snapshot]. Ids are whatever the seed says; they need no vendor's pattern.
+type Seed struct {
+	Region    string     `json:"region" yaml:"region"`                       // default cn-hangzhou
+	Zone      string     `json:"zone,omitempty" yaml:"zone,omitempty"`       // default the region's zone h
+	Account   string     `json:"account,omitempty" yaml:"account,omitempty"` // digits
+	Keys      []Key      `json:"-" yaml:"keys,omitempty"`                    // none: requests need no signature
+	VPCs      []VPC      `json:"vpcs" yaml:"vpcs"`
+	Instances []Instance `json:"instances" yaml:"instances,omitempty"`
+}
+
+// Key is an access key that may sign requests.
+type Key struct {
+	ID     string `yaml:"id"`
+	Secret string `yaml:"secret"`
+}
+
+// String hides the secret.
+func (k Key) String() string { return k.ID + ":***" }
+
+// GoString hides the secret.
+func (k Key) GoString() string { return k.String() }
+
+// VPC is a virtual network. One that names no system table gets one.
+type VPC struct {
+	ID             string          `json:"id" yaml:"id"`
+	Name           string          `json:"name,omitempty" yaml:"name,omitempty"`
+	CIDR           netip.Prefix    `json:"cidr" yaml:"cidr"`
+	Secondary      []netip.Prefix  `json:"secondary,omitempty" yaml:"secondary,omitempty"`
+	VRouter        string          `json:"vrouter,omitempty" yaml:"vrouter,omitempty"`
+	VSwitches      []VSwitch       `json:"vswitches" yaml:"vswitches,omitempty"`
+	Tables         []Table         `json:"tables" yaml:"tables,omitempty"`
+	SecurityGroups []SecurityGroup `json:"securityGroups,omitempty" yaml:"securityGroups,omitempty"`
+}
+
+// VSwitch is one subnet of a VPC. It uses exactly one table.
+type VSwitch struct {
+	ID    string       `json:"id" yaml:"id"`
+	CIDR  netip.Prefix `json:"cidr" yaml:"cidr"`
+	Zone  string       `json:"zone,omitempty" yaml:"zone,omitempty"`   // default the seed's
+	Table string       `json:"table,omitempty" yaml:"table,omitempty"` // default the VPC's system table
+}
+
+// Table is a route table with its custom entries; system entries follow from the vSwitches.
+type Table struct {
+	ID      string  `json:"id" yaml:"id"`
+	Name    string  `json:"name,omitempty" yaml:"name,omitempty"`
+	System  bool    `json:"system,omitempty" yaml:"system,omitempty"`
+	Gateway bool    `json:"gateway,omitempty" yaml:"gateway,omitempty"` // bound to a gateway: takes no entries
+	Quota   int     `json:"quota,omitempty" yaml:"quota,omitempty"`     // custom entries it may hold; default 200
+	Routes  []Route `json:"routes,omitempty" yaml:"routes,omitempty"`
+}
+
+// Route is an entry of a table. ID and System are answers only; a seed must not set them.
+// A seeded entry may be in any state; one that is not Available stays as it is for ever.
+type Route struct {
+	ID          string       `json:"id,omitempty" yaml:"-"`
+	System      bool         `json:"system,omitempty" yaml:"-"`
+	Destination netip.Prefix `json:"destination" yaml:"destination"`
+	NextHop     string       `json:"nextHop,omitempty" yaml:"nextHop,omitempty"`
+	NextHopType string       `json:"nextHopType,omitempty" yaml:"nextHopType,omitempty"` // default Instance
+	Name        string       `json:"name,omitempty" yaml:"name,omitempty"`
+	Description string       `json:"description,omitempty" yaml:"description,omitempty"`
+	State       State        `json:"state,omitempty" yaml:"state,omitempty"` // default Available
+}
+
+// SecurityGroup is a group of instances with the rules for what may come in.
+type SecurityGroup struct {
+	ID      string `json:"id" yaml:"id"`
+	Ingress []Rule `json:"ingress,omitempty" yaml:"ingress,omitempty"`
+}
+
+// Rule lets packets from a source in, or keeps them out. Defaults: every protocol, every
+// port, accept, priority 1.
+type Rule struct {
+	Source      netip.Prefix `json:"source" yaml:"source"`
+	Protocol    string       `json:"protocol,omitempty" yaml:"protocol,omitempty"` // ALL, TCP, UDP, ICMP, GRE
+	Ports       string       `json:"ports,omitempty" yaml:"ports,omitempty"`       // "80/80"; "-1/-1" for all
+	Policy      string       `json:"policy,omitempty" yaml:"policy,omitempty"`     // Accept or Drop
+	Priority    int          `json:"priority,omitempty" yaml:"priority,omitempty"` // 1 (first) to 100
+	Description string       `json:"description,omitempty" yaml:"description,omitempty"`
+}
+
+// Instance is a machine. Its VPC may be left out: it follows from the vSwitch.
+type Instance struct {
+	ID              string     `json:"id" yaml:"id"`
+	Name            string     `json:"name,omitempty" yaml:"name,omitempty"` // default the id
+	VPC             string     `json:"vpc,omitempty" yaml:"vpc,omitempty"`
+	VSwitch         string     `json:"vswitch" yaml:"vswitch"`
+	IP              netip.Addr `json:"ip" yaml:"ip"`                             // the metadata service knows callers by it
+	Status          string     `json:"status,omitempty" yaml:"status,omitempty"` // default Running
+	SecurityGroups  []string   `json:"securityGroups,omitempty" yaml:"securityGroups,omitempty"`
+	SourceDestCheck bool       `json:"sourceDestCheck,omitempty" yaml:"sourceDestCheck,omitempty"`
+	MAC             string     `json:"mac,omitempty" yaml:"mac,omitempty"`               // default from the address
+	ENI             string     `json:"eni,omitempty" yaml:"eni,omitempty"`               // default from the id
+	Role            string     `json:"role,omitempty" yaml:"role,omitempty"`             // RAM role; none by default
+	HTTPTokens      string     `json:"httpTokens,omitempty" yaml:"httpTokens,omitempty"` // metadata: optional (default) or required
+}
+
+// State is where the cloud is with an entry.
+type State string
+
+// The states of an entry, as the API spells them.
+const (
+	Available State = "Available"
+	Pending   State = "Pending"
+	Modifying State = "Modifying"
+	Deleting  State = "Deleting"
+)
+
+// States of an instance that the simulator treats apart from the others.
+const (
+	Running = "Running"
+	Stopped = "Stopped"
+)
+
+// HopInstance is the type of a next hop that is an instance.
+const HopInstance = "Instance"
+
+const (
+	hopInterface  = "NetworkInterface"
+	defaultRegion = "cn-hangzhou"
+	defaultOwner  = "1000000000000001"
+	defaultQuota  = 200 // vpc_quota_route_entrys_num
+)
+
+// Example is a small seed to start with: one VPC, two vSwitches on two tables, three
+// instances, and one access key.
+func Example() Seed {
+	all := func(prefix string) Rule { return Rule{Source: netip.MustParsePrefix(prefix)} }
+	return Seed{
+		Region: defaultRegion,
+		Keys:   []Key{{ID: "testid", Secret: "testsecret"}},
+		VPCs: []VPC{{
+			ID: "vpc-1", Name: "example", CIDR: netip.MustParsePrefix("192.168.0.0/16"),
+			Tables: []Table{{ID: "vtb-1", System: true}, {ID: "vtb-2", Name: "second"}},
+			VSwitches: []VSwitch{
+				{ID: "vsw-1", CIDR: netip.MustParsePrefix("192.168.0.0/20"), Table: "vtb-1"},
+				{ID: "vsw-2", CIDR: netip.MustParsePrefix("192.168.16.0/20"), Table: "vtb-2"},
+			},
+			SecurityGroups: []SecurityGroup{{ID: "sg-1", Ingress: []Rule{all("192.168.0.0/16"), all("10.0.0.0/8")}}},
+		}},
+		Instances: []Instance{
+			{ID: "i-1", VSwitch: "vsw-1", IP: netip.MustParseAddr("192.168.0.11"), SecurityGroups: []string{"sg-1"}},
+			{ID: "i-2", VSwitch: "vsw-1", IP: netip.MustParseAddr("192.168.0.12"), SecurityGroups: []string{"sg-1"}},
+			{ID: "i-3", VSwitch: "vsw-2", IP: netip.MustParseAddr("192.168.16.13"), SecurityGroups: []string{"sg-1"}},
+		},
+	}
+}

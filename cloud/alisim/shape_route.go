@@ -1,0 +1,220 @@
+package alisim
+
+import (
+	"time"
+)
+
+// The answers about routes, as the API spells them. All lists are present, if empty: clients
+// are generated from the same names.
+
+type routeEntryList struct {
+	body
+	NextToken   string `json:"NextToken"`
+	RouteEntrys struct {
+		RouteEntry []routeEntry `json:"RouteEntry"`
+	} `json:"RouteEntrys"`
+}
+
+type routeEntry struct {
+	RouteEntryID         string   `json:"RouteEntryId"`
+	RouteTableID         string   `json:"RouteTableId"`
+	DestinationCidrBlock string   `json:"DestinationCidrBlock"`
+	Status               State    `json:"Status"`
+	Type                 string   `json:"Type"`
+	IPVersion            string   `json:"IpVersion"`
+	RouteEntryName       string   `json:"RouteEntryName"`
+	Description          string   `json:"Description"`
+	GmtModified          string   `json:"GmtModified"`
+	ServiceType          string   `json:"ServiceType"`
+	Origin               string   `json:"Origin"`
+	NextHops             nextHops `json:"NextHops"`
+}
+
+type nextHops struct {
+	NextHop []nextHop `json:"NextHop"`
+}
+
+type nextHop struct {
+	NextHopID          string      `json:"NextHopId"`
+	NextHopType        string      `json:"NextHopType"`
+	NextHopRegionID    string      `json:"NextHopRegionId"`
+	Weight             int         `json:"Weight"`
+	Enabled            int         `json:"Enabled"`
+	NextHopRelatedInfo relatedInfo `json:"NextHopRelatedInfo"`
+}
+
+type relatedInfo struct {
+	InstanceID   string `json:"InstanceId"`
+	InstanceType string `json:"InstanceType"`
+	RegionID     string `json:"RegionId"`
+}
+
+func (e *entry) shape() routeEntry {
+	origin := "CustomCreate"
+	if e.System {
+		origin = "SystemCreate"
+	}
+	return routeEntry{
+		RouteEntryID: e.ID, RouteTableID: e.table.ID, DestinationCidrBlock: e.Destination.String(),
+		Status: e.State, Type: e.kind(), IPVersion: "IPv4", RouteEntryName: e.Name, Description: e.Description,
+		GmtModified: stamp(e.modified), Origin: origin,
+		NextHops: nextHops{[]nextHop{{NextHopID: e.NextHop, NextHopType: e.NextHopType, Enabled: 1}}},
+	}
+}
+
+type routeTableList struct {
+	body
+	numbered
+	RouterTableList struct {
+		RouterTableListType []routerTable `json:"RouterTableListType"`
+	} `json:"RouterTableList"`
+}
+
+type routerTable struct {
+	VpcID                  string     `json:"VpcId"`
+	RouterID               string     `json:"RouterId"`
+	RouterType             string     `json:"RouterType"`
+	RouteTableID           string     `json:"RouteTableId"`
+	RouteTableName         string     `json:"RouteTableName"`
+	RouteTableType         string     `json:"RouteTableType"`
+	AssociateType          string     `json:"AssociateType"`
+	Status                 State      `json:"Status"`
+	OwnerID                int64      `json:"OwnerId"`
+	Description            string     `json:"Description"`
+	ResourceGroupID        string     `json:"ResourceGroupId"`
+	CreationTime           string     `json:"CreationTime"`
+	RoutePropagationEnable bool       `json:"RoutePropagationEnable"`
+	VSwitchIDs             vswitchIDs `json:"VSwitchIds"`
+	GatewayIDs             gatewayIDs `json:"GatewayIds"`
+	Tags                   tags       `json:"Tags"`
+}
+
+type vswitchIDs struct {
+	VSwitchID []string `json:"VSwitchId"`
+}
+
+type gatewayIDs struct {
+	GatewayIDs []string `json:"GatewayIds"`
+}
+
+// tags are always empty: the simulator keeps none.
+type tags struct {
+	Tag []struct{} `json:"Tag"`
+}
+
+func noTags() tags { return tags{[]struct{}{}} }
+
+func (w *world) tableShape(t *table) routerTable {
+	associate, gateways := "VSwitch", []string{}
+	if t.Gateway {
+		associate, gateways = "Gateway", []string{"igw4-" + suffix(t.ID)}
+	}
+	return routerTable{
+		VpcID: t.vpc.ID, RouterID: t.vpc.VRouter, RouterType: "VRouter", RouteTableID: t.ID, RouteTableName: t.Name,
+		RouteTableType: t.kind(), AssociateType: associate, Status: Available, OwnerID: w.owner(),
+		CreationTime: stamp(w.born), RoutePropagationEnable: true,
+		VSwitchIDs: vswitchIDs{t.users()}, GatewayIDs: gatewayIDs{gateways}, Tags: noTags(),
+	}
+}
+
+// routeTables is the legacy answer, with the next hop flattened into the entry.
+type routeTables struct {
+	body
+	numbered
+	RouteTables struct {
+		RouteTable []legacyTable `json:"RouteTable"`
+	} `json:"RouteTables"`
+}
+
+type legacyTable struct {
+	VRouterID       string     `json:"VRouterId"`
+	RouteTableID    string     `json:"RouteTableId"`
+	RouteTableType  string     `json:"RouteTableType"`
+	Status          State      `json:"Status"`
+	CreationTime    string     `json:"CreationTime"`
+	ResourceGroupID string     `json:"ResourceGroupId"`
+	VSwitchIDs      vswitchIDs `json:"VSwitchIds"`
+	RouteEntrys     struct {
+		RouteEntry []legacyEntry `json:"RouteEntry"`
+	} `json:"RouteEntrys"`
+}
+
+type legacyEntry struct {
+	RouteTableID         string   `json:"RouteTableId"`
+	RouteEntryID         string   `json:"RouteEntryId"`
+	RouteEntryName       string   `json:"RouteEntryName"`
+	Description          string   `json:"Description"`
+	DestinationCidrBlock string   `json:"DestinationCidrBlock"`
+	InstanceID           string   `json:"InstanceId"`
+	NextHopType          string   `json:"NextHopType"`
+	Type                 string   `json:"Type"`
+	Status               State    `json:"Status"`
+	IPVersion            string   `json:"IpVersion"`
+	NextHops             nextHops `json:"NextHops"`
+}
+
+func (w *world) legacyShape(t *table) legacyTable {
+	out := legacyTable{
+		VRouterID: t.vpc.VRouter, RouteTableID: t.ID, RouteTableType: t.kind(), Status: Available,
+		CreationTime: stamp(w.born), VSwitchIDs: vswitchIDs{t.users()},
+	}
+	out.RouteEntrys.RouteEntry = make([]legacyEntry, 0, len(t.entries))
+	for _, e := range t.entries {
+		out.RouteEntrys.RouteEntry = append(out.RouteEntrys.RouteEntry, legacyEntry{
+			RouteTableID: t.ID, RouteEntryID: e.ID, RouteEntryName: e.Name, Description: e.Description,
+			DestinationCidrBlock: e.Destination.String(), InstanceID: e.NextHop, NextHopType: e.NextHopType,
+			Type: e.kind(), Status: e.State, IPVersion: "ipv4", NextHops: nextHops{[]nextHop{}},
+		})
+	}
+	return out
+}
+
+type routeEntrySummary struct {
+	body
+	RouteEntrySummarys []tableSummary `json:"RouteEntrySummarys"`
+}
+
+type tableSummary struct {
+	RouteTableID  string      `json:"RouteTableId"`
+	EntrySummarys []typeCount `json:"EntrySummarys"`
+}
+
+type typeCount struct {
+	RouteEntryType string `json:"RouteEntryType"`
+	Count          int    `json:"Count"`
+}
+
+type created struct {
+	body
+	RouteEntryID string `json:"RouteEntryId"`
+}
+
+type batchCreated struct {
+	body
+	SuccessCount       int            `json:"SuccessCount"`
+	FailedCount        int            `json:"FailedCount"`
+	RouteEntryIDs      []string       `json:"RouteEntryIds"`
+	FailedRouteEntries []createFailed `json:"FailedRouteEntries"`
+}
+
+type createFailed struct {
+	DstCidrBlock  string `json:"DstCidrBlock"`
+	NextHop       string `json:"NextHop"`
+	FailedCode    string `json:"FailedCode"`
+	FailedMessage string `json:"FailedMessage"`
+}
+
+type batchDeleted struct {
+	body
+	SuccessCount       int            `json:"SuccessCount"`
+	FailedCount        int            `json:"FailedCount"`
+	FailedRouteEntries []deleteFailed `json:"FailedRouteEntries"`
+}
+
+type deleteFailed struct {
+	RouteEntryID string `json:"RouteEntryId"`
+	createFailed
+}
+
+// stamp writes a time as the VPC and STS APIs do.
+func stamp(t time.Time) string { return t.UTC().Format(timeFormat) }

@@ -1,0 +1,203 @@
+package alisim
+
+import (
+	"net/netip"
+	"strconv"
+)
+
+type vpcs struct {
+	body
+	numbered
+	Vpcs struct {
+		Vpc []vpcItem `json:"Vpc"`
+	} `json:"Vpcs"`
+}
+
+// vpcFacts are what both VPC actions tell.
+type vpcFacts struct {
+	VpcID                string            `json:"VpcId"`
+	VpcName              string            `json:"VpcName"`
+	RegionID             string            `json:"RegionId"`
+	Status               State             `json:"Status"`
+	CidrBlock            netip.Prefix      `json:"CidrBlock"`
+	VRouterID            string            `json:"VRouterId"`
+	IsDefault            bool              `json:"IsDefault"`
+	OwnerID              int64             `json:"OwnerId"`
+	Description          string            `json:"Description"`
+	CreationTime         string            `json:"CreationTime"`
+	ResourceGroupID      string            `json:"ResourceGroupId"`
+	EnabledIpv6          bool              `json:"EnabledIpv6"`
+	Ipv6CidrBlock        string            `json:"Ipv6CidrBlock"`
+	DhcpOptionsSetID     string            `json:"DhcpOptionsSetId"`
+	DhcpOptionsSetStatus string            `json:"DhcpOptionsSetStatus"`
+	DNSHostnameStatus    string            `json:"DnsHostnameStatus"`
+	NetworkACLNum        string            `json:"NetworkAclNum"`
+	VSwitchIDs           vswitchIDs        `json:"VSwitchIds"`
+	SecondaryCidrBlocks  secondaryCidrs    `json:"SecondaryCidrBlocks"`
+	UserCidrs            userCidrs         `json:"UserCidrs"`
+	Ipv6CidrBlocks       map[string][]bool `json:"Ipv6CidrBlocks"`
+	Tags                 tags              `json:"Tags"`
+}
+
+type secondaryCidrs struct {
+	SecondaryCidrBlock []netip.Prefix `json:"SecondaryCidrBlock"`
+}
+
+type userCidrs struct {
+	UserCidr []string `json:"UserCidr"`
+}
+
+type vpcItem struct {
+	vpcFacts
+	CenStatus              string         `json:"CenStatus"`
+	SupportAdvancedFeature bool           `json:"SupportAdvancedFeature"`
+	AdvancedResource       bool           `json:"AdvancedResource"`
+	NatGatewayIDs          natGatewayIDs  `json:"NatGatewayIds"`
+	RouterTableIDs         routerTableIDs `json:"RouterTableIds"`
+}
+
+type natGatewayIDs struct {
+	NatGatewayIDs []string `json:"NatGatewayIds"`
+}
+
+type routerTableIDs struct {
+	RouterTableIDs []string `json:"RouterTableIds"`
+}
+
+type vpcAttribute struct {
+	body
+	vpcFacts
+	ClassicLinkEnabled           bool                  `json:"ClassicLinkEnabled"`
+	SupportIpv4Gateway           bool                  `json:"SupportIpv4Gateway"`
+	Ipv4GatewayID                string                `json:"Ipv4GatewayId"`
+	AssociatedCens               map[string][]struct{} `json:"AssociatedCens"`
+	AssociatedPropagationSources map[string][]struct{} `json:"AssociatedPropagationSources"`
+	CloudResources               struct {
+		CloudResourceSetType []resourceCount `json:"CloudResourceSetType"`
+	} `json:"CloudResources"`
+}
+
+type resourceCount struct {
+	ResourceType  string `json:"ResourceType"`
+	ResourceCount int    `json:"ResourceCount"`
+}
+
+func (w *world) vpcFacts(v *vpc) vpcFacts {
+	return vpcFacts{
+		VpcID: v.ID, VpcName: v.Name, RegionID: w.region, Status: Available, CidrBlock: v.CIDR, VRouterID: v.VRouter,
+		OwnerID: w.owner(), CreationTime: stamp(w.born), DNSHostnameStatus: "DISABLED", NetworkACLNum: "0",
+		VSwitchIDs:          vswitchIDs{mapped(v.vswitches, func(s *vswitch) string { return s.ID })},
+		SecondaryCidrBlocks: secondaryCidrs{nonNil(v.Secondary)},
+		UserCidrs:           userCidrs{[]string{}},
+		Ipv6CidrBlocks:      map[string][]bool{"Ipv6CidrBlock": {}},
+		Tags:                noTags(),
+	}
+}
+
+func (w *world) vpcItem(v *vpc) vpcItem {
+	return vpcItem{
+		vpcFacts: w.vpcFacts(v), CenStatus: "Detached", SupportAdvancedFeature: true, AdvancedResource: true,
+		NatGatewayIDs:  natGatewayIDs{[]string{}},
+		RouterTableIDs: routerTableIDs{v.tableIDs()},
+	}
+}
+
+func (v *vpc) tableIDs() []string {
+	return mapped(v.tables, func(t *table) string { return t.ID })
+}
+
+func (w *world) vpcAttribute(v *vpc) *vpcAttribute {
+	out := &vpcAttribute{
+		vpcFacts: w.vpcFacts(v), SupportIpv4Gateway: true,
+		AssociatedCens:               map[string][]struct{}{"AssociatedCen": {}},
+		AssociatedPropagationSources: map[string][]struct{}{"AssociatedPropagationSources": {}},
+	}
+	out.CloudResources.CloudResourceSetType = []resourceCount{
+		{"VRouter", 1}, {"VSwitch", len(v.vswitches)}, {"RouteTable", len(v.tables)},
+	}
+	return out
+}
+
+type vswitchList struct {
+	body
+	numbered
+	VSwitches struct {
+		VSwitch []vswitchItem `json:"VSwitch"`
+	} `json:"VSwitches"`
+}
+
+type vswitchItem struct {
+	VSwitchID               string       `json:"VSwitchId"`
+	VpcID                   string       `json:"VpcId"`
+	VSwitchName             string       `json:"VSwitchName"`
+	ZoneID                  string       `json:"ZoneId"`
+	Status                  State        `json:"Status"`
+	CidrBlock               netip.Prefix `json:"CidrBlock"`
+	Ipv6CidrBlock           string       `json:"Ipv6CidrBlock"`
+	EnabledIpv6             bool         `json:"EnabledIpv6"`
+	AvailableIPAddressCount int          `json:"AvailableIpAddressCount"`
+	IsDefault               bool         `json:"IsDefault"`
+	OwnerID                 int64        `json:"OwnerId"`
+	ShareType               string       `json:"ShareType"`
+	Description             string       `json:"Description"`
+	CreationTime            string       `json:"CreationTime"`
+	ResourceGroupID         string       `json:"ResourceGroupId"`
+	NetworkACLID            string       `json:"NetworkAclId"`
+	RouteTable              tableName    `json:"RouteTable"`
+	Tags                    tags         `json:"Tags"`
+}
+
+type tableName struct {
+	RouteTableID   string `json:"RouteTableId"`
+	RouteTableType string `json:"RouteTableType"`
+}
+
+func (w *world) vswitchItem(s *vswitch) vswitchItem {
+	used := 0
+	for _, i := range w.instances {
+		if i.VSwitch == s.ID {
+			used++
+		}
+	}
+	// Of a subnet's addresses the cloud keeps the first and the last three.
+	return vswitchItem{
+		VSwitchID: s.ID, VpcID: s.vpc.ID, VSwitchName: s.ID, ZoneID: s.Zone, Status: s.status, CidrBlock: s.CIDR,
+		AvailableIPAddressCount: max(0, 1<<(32-s.CIDR.Bits())-4-used), OwnerID: w.owner(), CreationTime: stamp(w.born),
+		RouteTable: tableName{s.table.ID, s.table.kind()}, Tags: noTags(),
+	}
+}
+
+type vrouters struct {
+	body
+	numbered
+	VRouters struct {
+		VRouter []vrouter `json:"VRouter"`
+	} `json:"VRouters"`
+}
+
+type vrouter struct {
+	VRouterID     string        `json:"VRouterId"`
+	VRouterName   string        `json:"VRouterName"`
+	VpcID         string        `json:"VpcId"`
+	RegionID      string        `json:"RegionId"`
+	Description   string        `json:"Description"`
+	CreationTime  string        `json:"CreationTime"`
+	RouteTableIDs routeTableIDs `json:"RouteTableIds"`
+}
+
+type routeTableIDs struct {
+	RouteTableID []string `json:"RouteTableId"`
+}
+
+func (w *world) vrouter(v *vpc) vrouter {
+	return vrouter{
+		VRouterID: v.VRouter, VpcID: v.ID, RegionID: w.region, CreationTime: stamp(w.born),
+		RouteTableIDs: routeTableIDs{v.tableIDs()},
+	}
+}
+
+// owner is the account as the number it is in VPC answers.
+func (w *world) owner() int64 {
+	n, _ := strconv.ParseInt(w.account, 10, 64) // checked with the seed
+	return n
+}

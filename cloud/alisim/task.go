@@ -1,0 +1,80 @@
+package alisim
+
+import (
+	"slices"
+	"time"
+)
+
+// task is the one asynchronous change that may run in a VPC at a time:
+//
+//	create: Pending   -> Available
+//	modify: Modifying -> Available
+//	delete: Deleting  -> gone
+//
+// The zero task is none.
+type task struct {
+	running  bool
+	ends     time.Time
+	entries  []*entry
+	vswitch  *vswitch // being associated with another table
+	vanished []*entry // accepted, but to disappear at the end
+}
+
+// begin starts a change of these entries; it must be checked before that none is running.
+func (v *vpc) begin(now time.Time, taskTime time.Duration, entries []*entry) {
+	for _, e := range entries {
+		e.modified = now
+	}
+	v.task = task{running: true, ends: now.Add(taskTime), entries: entries}
+}
+
+// settle finishes what has run its time and reports whether anything became different.
+func (w *world) settle(now time.Time) bool {
+	changed := false
+	for _, v := range w.vpcs {
+		if v.task.running && !now.Before(v.task.ends) {
+			v.task.finish()
+			changed = true
+		}
+	}
+	return changed
+}
+
+func (t *task) finish() {
+	for _, e := range t.entries {
+		e.finish()
+	}
+	for _, e := range t.vanished {
+		e.remove()
+	}
+	if t.vswitch != nil {
+		t.vswitch.status = Available
+	}
+	*t = task{}
+}
+
+func (e *entry) finish() {
+	switch {
+	case e.stuck:
+		return
+	case e.State == Deleting:
+		e.remove()
+	case e.next != nil:
+		e.Route, e.next = *e.next, nil
+	}
+	e.State = Available
+}
+
+func (e *entry) remove() {
+	e.table.entries = slices.DeleteFunc(e.table.entries, func(o *entry) bool { return o == e })
+}
+
+// settles is when the next running task ends; ok is false when none runs.
+func (w *world) settles() (at time.Time, ok bool) {
+	for _, v := range w.vpcs {
+		if v.task.running && (!ok || v.task.ends.Before(at)) {
+			at, ok = v.task.ends, true
+		}
+	}
+	return at, ok
+}

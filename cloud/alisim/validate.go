@@ -1,0 +1,277 @@
+package alisim
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/sealane/sealane/api"
+)
+
+// mistake is something wrong in a seed, at a path like "instances[2].vswitch".
+type mistake struct {
+	path string
+	text string
+}
+
+func (m mistake) Error() string { return m.path + ": " + m.text }
+
+// complete is check with an error of kind api.ErrInvalid that names every mistake.
+func (s Seed) complete() (Seed, error) {
+	s, mistakes := s.check()
+	if len(mistakes) == 0 {
+		return s, nil
+	}
+	bad := make([]error, len(mistakes))
+	for i, m := range mistakes {
+		bad[i] = m
+	}
+	return Seed{}, fmt.Errorf("simulator seed: %w: %w", api.ErrInvalid, errors.Join(bad...))
+}
+
+// check fills in the defaults and looks for mistakes.
+func (s Seed) check() (Seed, []mistake) {
+	c := checker{ids: map[string]string{}, tables: map[string]string{}, vswitches: map[string]VSwitch{}, home: map[string]string{}, groups: map[string]string{}}
+	s.Region = cmp.Or(s.Region, defaultRegion)
+	s.Zone = cmp.Or(s.Zone, s.Region+"-h")
+	s.Account = cmp.Or(s.Account, defaultOwner)
+	if _, err := strconv.ParseUint(s.Account, 10, 63); err != nil {
+		c.say("account", "%q is not a number", s.Account)
+	}
+	for i, k := range s.Keys {
+		c.key(fmt.Sprintf("keys[%d]", i), k)
+	}
+	s.VPCs = append([]VPC(nil), s.VPCs...)
+	for i := range s.VPCs {
+		s.VPCs[i] = c.vpc(fmt.Sprintf("vpcs[%d]", i), s.VPCs[i], s.Zone)
+	}
+	s.Instances = append([]Instance(nil), s.Instances...)
+	for i := range s.Instances {
+		s.Instances[i] = c.instance(fmt.Sprintf("instances[%d]", i), s.Instances[i])
+	}
+	return s, c.mistakes
+}
+
+// checker collects what a seed names, and its mistakes.
+type checker struct {
+	mistakes  []mistake
+	ids       map[string]string // every id, to the path of its first use
+	tables    map[string]string // table to VPC
+	vswitches map[string]VSwitch
+	home      map[string]string // vSwitch to VPC
+	groups    map[string]string // security group to VPC
+}
+
+func (c *checker) say(path, format string, args ...any) {
+	c.mistakes = append(c.mistakes, mistake{path, fmt.Sprintf(format, args...)})
+}
+
+// id demands that an id is there and new.
+func (c *checker) id(path, id string) {
+	switch before, used := c.ids[id]; {
+	case id == "":
+		c.say(path, "is missing")
+	case strings.ContainsAny(id, " ,\t\n"):
+		c.say(path, "%q holds a space or a comma", id)
+	case used:
+		c.say(path, "%q is used before, at %s", id, before)
+	default:
+		c.ids[id] = path
+	}
+}
+
+func (c *checker) key(path string, k Key) {
+	c.id(path+".id", k.ID)
+	if k.Secret == "" {
+		c.say(path+".secret", "is missing")
+	}
+}
+
+// prefix demands an IPv4 network without host bits.
+func (c *checker) prefix(path string, p netip.Prefix) bool {
+	switch {
+	case !p.IsValid():
+		c.say(path, "is missing")
+	case !p.Addr().Is4():
+		c.say(path, "%s is not IPv4", p)
+	case p != p.Masked():
+		c.say(path, "%s has host bits set: write %s", p, p.Masked())
+	default:
+		return true
+	}
+	return false
+}
+
+func (c *checker) vpc(path string, v VPC, zone string) VPC {
+	c.id(path+".id", v.ID)
+	c.prefix(path+".cidr", v.CIDR)
+	for i, p := range v.Secondary {
+		c.prefix(fmt.Sprintf("%s.secondary[%d]", path, i), p)
+	}
+	v.VRouter = cmp.Or(v.VRouter, "vrt-"+suffix(v.ID))
+	c.id(path+".vrouter", v.VRouter)
+	v.Tables = c.allTables(path, v)
+	v.VSwitches = append([]VSwitch(nil), v.VSwitches...)
+	for i := range v.VSwitches {
+		v.VSwitches[i] = c.vswitch(fmt.Sprintf("%s.vswitches[%d]", path, i), v, i, zone)
+	}
+	v.SecurityGroups = append([]SecurityGroup(nil), v.SecurityGroups...)
+	for i, g := range v.SecurityGroups {
+		gp := fmt.Sprintf("%s.securityGroups[%d]", path, i)
+		c.id(gp+".id", g.ID)
+		c.groups[g.ID] = v.ID
+		v.SecurityGroups[i].Ingress = append([]Rule(nil), g.Ingress...)
+		for j, r := range g.Ingress {
+			c.prefix(fmt.Sprintf("%s.ingress[%d].source", gp, j), r.Source)
+			v.SecurityGroups[i].Ingress[j] = r.complete()
+		}
+	}
+	return v
+}
+
+// complete fills in a rule's defaults, in the spelling of the API's answers.
+func (r Rule) complete() Rule {
+	r.Protocol = strings.ToUpper(cmp.Or(r.Protocol, "ALL"))
+	r.Ports = cmp.Or(r.Ports, "-1/-1")
+	r.Priority = cmp.Or(r.Priority, 1)
+	if strings.EqualFold(r.Policy, "drop") {
+		r.Policy = "Drop"
+	} else {
+		r.Policy = "Accept"
+	}
+	return r
+}
+
+// allTables checks a VPC's tables and adds a system table where none is named.
+func (c *checker) allTables(path string, v VPC) []Table {
+	tables := append([]Table(nil), v.Tables...)
+	systems := 0
+	for _, t := range tables {
+		if t.System {
+			systems++
+		}
+	}
+	switch {
+	case systems == 0:
+		tables = append([]Table{{ID: "vtb-" + suffix(v.ID) + "-system", System: true}}, tables...)
+	case systems > 1:
+		c.say(path+".tables", "%d of them are system tables; a VPC has one", systems)
+	}
+	for i := range tables {
+		tables[i] = c.table(fmt.Sprintf("%s.tables[%d]", path, i), tables[i], v.ID)
+	}
+	return tables
+}
+
+func (c *checker) table(path string, t Table, vpc string) Table {
+	c.id(path+".id", t.ID)
+	c.tables[t.ID] = vpc
+	t.Quota = cmp.Or(t.Quota, defaultQuota)
+	if t.Quota < 0 {
+		c.say(path+".quota", "%d is negative", t.Quota)
+	}
+	t.Routes = append([]Route(nil), t.Routes...)
+	seen := map[netip.Prefix]bool{}
+	for i, r := range t.Routes {
+		rp := fmt.Sprintf("%s.routes[%d]", path, i)
+		if c.prefix(rp+".destination", r.Destination) && seen[r.Destination] {
+			c.say(rp+".destination", "%s is in the table already", r.Destination)
+		}
+		seen[r.Destination] = true
+		if r.NextHop == "" {
+			c.say(rp+".nextHop", "is missing")
+		}
+		r.NextHopType = cmp.Or(r.NextHopType, HopInstance)
+		r.State = cmp.Or(r.State, Available)
+		if r.State != Available && r.State != Pending && r.State != Modifying && r.State != Deleting {
+			c.say(rp+".state", "%q is none of Available, Pending, Modifying, Deleting", r.State)
+		}
+		if describe(r.Name, r.Description) != nil {
+			c.say(rp, "the name or description is too long or looks like a web address")
+		}
+		t.Routes[i] = r
+	}
+	return t
+}
+
+func (c *checker) vswitch(path string, v VPC, n int, zone string) VSwitch {
+	s := v.VSwitches[n]
+	c.id(path+".id", s.ID)
+	s.Zone = cmp.Or(s.Zone, zone)
+	if c.prefix(path+".cidr", s.CIDR) {
+		c.place(path, v, n)
+	}
+	for _, t := range v.Tables {
+		if s.Table == "" && t.System {
+			s.Table = t.ID
+		}
+		if s.Table == t.ID && t.Gateway {
+			c.say(path+".table", "%q is a gateway table", s.Table)
+		}
+	}
+	if c.tables[s.Table] != v.ID {
+		c.say(path+".table", "%q is no table of this VPC", s.Table)
+	}
+	c.vswitches[s.ID], c.home[s.ID] = s, v.ID
+	return s
+}
+
+// place checks that a vSwitch lies in its VPC and overlaps no other.
+func (c *checker) place(path string, v VPC, n int) {
+	cidr := v.VSwitches[n].CIDR
+	inside := false
+	for _, p := range append([]netip.Prefix{v.CIDR}, v.Secondary...) {
+		inside = inside || p.IsValid() && p.Overlaps(cidr) && p.Bits() <= cidr.Bits()
+	}
+	if !inside {
+		c.say(path+".cidr", "%s is outside of the VPC", cidr)
+	}
+	for _, o := range v.VSwitches[:n] {
+		if o.CIDR.IsValid() && o.CIDR.Overlaps(cidr) {
+			c.say(path+".cidr", "%s overlaps %s of %s", cidr, o.CIDR, o.ID)
+		}
+	}
+}
+
+func (c *checker) instance(path string, i Instance) Instance {
+	c.id(path+".id", i.ID)
+	vpc, known := c.home[i.VSwitch]
+	switch {
+	case !known:
+		c.say(path+".vswitch", "%q is no vSwitch of the seed", i.VSwitch)
+	case i.VPC != "" && i.VPC != vpc:
+		c.say(path+".vpc", "%q is not the VPC of %s", i.VPC, i.VSwitch)
+	case !c.vswitches[i.VSwitch].CIDR.Contains(i.IP):
+		c.say(path+".ip", "%s is outside of %s", i.IP, i.VSwitch)
+	}
+	for n, g := range i.SecurityGroups {
+		if c.groups[g] != vpc || vpc == "" {
+			c.say(fmt.Sprintf("%s.securityGroups[%d]", path, n), "%q is no security group of the VPC", g)
+		}
+	}
+	i = i.complete(vpc)
+	if i.HTTPTokens != "optional" && i.HTTPTokens != "required" {
+		c.say(path+".httpTokens", "%q is neither optional nor required", i.HTTPTokens)
+	}
+	if i.IP.IsValid() {
+		c.id(path+".ip", i.IP.String())
+	}
+	c.id(path+".eni", i.ENI)
+	return i
+}
+
+func (i Instance) complete(vpc string) Instance {
+	i.VPC = vpc
+	i.Name = cmp.Or(i.Name, i.ID)
+	i.Status = cmp.Or(i.Status, Running)
+	i.ENI = cmp.Or(i.ENI, "eni-"+suffix(i.ID))
+	i.HTTPTokens = cmp.Or(i.HTTPTokens, "optional")
+	if i.MAC == "" && i.IP.Is4() {
+		b := i.IP.As4()
+		i.MAC = fmt.Sprintf("00:16:3e:%02x:%02x:%02x", b[1], b[2], b[3])
+	}
+	return i
+}

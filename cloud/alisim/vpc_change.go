@@ -1,0 +1,183 @@
+package alisim
+
+import (
+	"cmp"
+	"maps"
+	"time"
+)
+
+// createRouteEntry checks in the order that leaves the state of things to the end: what is
+// wrong with the request for ever, then what may pass by waiting.
+func createRouteEntry(s *Sim, c *call) (reply, error) {
+	t, err := s.tableFor(c, "InvalidRouteTableId.NotFound")
+	if err != nil {
+		return nil, err
+	}
+	r, err := c.route("DestinationCidrBlock", "NextHopId", "NextHopType", "RouteEntryName", c.get)
+	if err != nil {
+		return nil, err
+	}
+	if id, err := s.recall(c); id != "" || err != nil {
+		return &created{RouteEntryID: id}, err
+	}
+	if err := cmp.Or(t.vpc.idle(), t.quiet()); err != nil {
+		return nil, err
+	}
+	e, err := s.world.create(t, r, false, c.now)
+	if err != nil {
+		return nil, err
+	}
+	if c.is("DryRun", "true") {
+		e.remove()
+		return nil, refuse("DryRunOperation")
+	}
+	t.vpc.begin(c.now, s.world.taskTime, []*entry{e})
+	s.remember(c, e.ID)
+	s.wake()
+	return &created{RouteEntryID: e.ID}, nil
+}
+
+// route reads an entry from parameters that single and batch call name differently.
+func (c *call) route(destination, hop, hopType, name string, get func(string) string) (Route, error) {
+	p, err := parseDestination(get(destination))
+	if err != nil {
+		return Route{}, err
+	}
+	r := Route{
+		Destination: p, NextHop: get(hop), NextHopType: cmp.Or(get(hopType), HopInstance),
+		Name: get(name), Description: get("Description"),
+	}
+	if r.NextHop == "" {
+		return Route{}, missing(hop)
+	}
+	return r, describe(r.Name, r.Description)
+}
+
+func modifyRouteEntry(s *Sim, c *call) (reply, error) {
+	e, err := s.entryFor(c)
+	if err != nil {
+		return nil, err
+	}
+	if e.System {
+		return nil, refuse("OperationDenied")
+	}
+	next := e.Route
+	next.NextHop = cmp.Or(c.get("NewNextHopId"), e.NextHop)
+	next.NextHopType = cmp.Or(c.get("NewNextHopType"), e.NextHopType)
+	next.Name = cmp.Or(c.get("RouteEntryName"), e.Name)
+	next.Description = cmp.Or(c.get("Description"), e.Description)
+	if err := describe(next.Name, next.Description); err != nil {
+		return nil, err
+	}
+	if !e.settled() {
+		return nil, refuse("IncorrectRouteEntryStatus")
+	}
+	if err := e.table.vpc.idle(); err != nil {
+		return nil, err
+	}
+	switch {
+	case next == e.Route && c.get("NewNextHopId") != "":
+		return nil, refuse("OperationDenied.NextHopNotChanged")
+	case c.is("DryRun", "true"):
+		return nil, refuse("DryRunOperation")
+	}
+	if err := s.world.modify(e, next, c.now); err != nil {
+		return nil, err
+	}
+	s.wake()
+	return &body{}, nil
+}
+
+func deleteRouteEntry(s *Sim, c *call) (reply, error) {
+	e, err := s.entryFor(c)
+	if err != nil {
+		return nil, err
+	}
+	// Whether the cloud heeds a next hop that is not the entry's is not documented. An entry
+	// with that next hop does not exist, so none is found.
+	if hop := c.get("NextHopId"); hop != "" && hop != e.NextHop {
+		return nil, refuse("InvalidRouteEntry.NotFound")
+	}
+	if err := cmp.Or(e.removable(), e.table.vpc.idle()); err != nil {
+		return nil, err
+	}
+	if c.is("DryRun", "true") {
+		return nil, refuse("DryRunOperation")
+	}
+	e.State = Deleting
+	e.table.vpc.begin(c.now, s.world.taskTime, []*entry{e})
+	s.wake()
+	return &body{}, nil
+}
+
+// entryFor is the entry named by RouteEntryId, or by RouteTableId and DestinationCidrBlock.
+func (s *Sim) entryFor(c *call) (*entry, error) {
+	if id := c.get("RouteEntryId"); id != "" {
+		e := s.world.entryByID(id)
+		if e == nil || c.get("RouteTableId") != "" && c.get("RouteTableId") != e.table.ID {
+			return nil, refuse("InvalidRouteEntry.NotFound")
+		}
+		return e, nil
+	}
+	t, err := s.tableFor(c, "InvalidRouteTableId.NotFound")
+	if err != nil {
+		return nil, err
+	}
+	p, err := parseDestination(c.get("DestinationCidrBlock"))
+	if err != nil {
+		return nil, err
+	}
+	e := t.entry(p)
+	if e == nil {
+		return nil, refuse("InvalidRouteEntry.NotFound")
+	}
+	return e, nil
+}
+
+// remembered is what a ClientToken was used for.
+type remembered struct {
+	params map[string]string
+	entry  string
+	at     time.Time
+}
+
+// tokenMemory is how long a ClientToken is remembered; the cloud does not say.
+const tokenMemory = 24 * time.Hour
+
+// recall answers a repeated request: the id of the entry that the first one made, or why it
+// is no repetition.
+func (s *Sim) recall(c *call) (string, error) {
+	token := c.get("ClientToken")
+	if len(token) > 64 {
+		return "", illegal("ClientToken")
+	}
+	before, known := s.tokens[token]
+	switch {
+	case token == "" || !known:
+		return "", nil
+	case !maps.Equal(before.params, c.intent()):
+		return "", refuse("IdempotentParameterMismatch")
+	}
+	if e := s.world.entryByID(before.entry); e != nil && e.State == Pending && !e.stuck {
+		return "", refuse("LastTokenProcessing")
+	}
+	return before.entry, nil
+}
+
+func (s *Sim) remember(c *call, id string) {
+	token := c.get("ClientToken")
+	if token == "" {
+		return
+	}
+	maps.DeleteFunc(s.tokens, func(_ string, r remembered) bool { return c.now.Sub(r.at) > tokenMemory })
+	s.tokens[token] = remembered{c.intent(), id, c.now}
+}
+
+// intent is what a request asks for, without what differs between two attempts.
+func (c *call) intent() map[string]string {
+	out := map[string]string{}
+	for _, name := range [...]string{"RouteTableId", "DestinationCidrBlock", "NextHopId", "NextHopType", "RouteEntryName", "Description"} {
+		out[name] = c.params[name]
+	}
+	return out
+}

@@ -1,0 +1,83 @@
+package alisim
+
+import (
+	"slices"
+	"strings"
+)
+
+func describeVpcs(s *Sim, c *call) (reply, error) {
+	ids := commaList(c.get("VpcId"))
+	if len(ids) > 20 {
+		return nil, illegal("VpcId")
+	}
+	var found []*vpc
+	for _, v := range s.world.vpcs {
+		if (len(ids) == 0 || slices.Contains(ids, v.ID)) && c.matches("VpcName", v.Name) && c.matches("IsDefault", "false") {
+			found = append(found, v)
+		}
+	}
+	page, n, err := pageOf(c, found)
+	if err != nil {
+		return nil, err
+	}
+	out := &vpcs{numbered: n}
+	out.Vpcs.Vpc = mapped(page, s.world.vpcItem)
+	return out, nil
+}
+
+func describeVpcAttribute(s *Sim, c *call) (reply, error) {
+	if c.get("VpcId") == "" {
+		return nil, missing("VpcId")
+	}
+	v := s.world.vpc(c.get("VpcId"))
+	if v == nil {
+		return nil, refuse("InvalidVpcId.NotFound")
+	}
+	return s.world.vpcAttribute(v), nil
+}
+
+func describeVSwitches(s *Sim, c *call) (reply, error) {
+	if c.get("VpcId") == "" && c.get("RegionId") == "" {
+		return nil, missing("RegionId")
+	}
+	ids := commaList(c.get("VSwitchId"))
+	var found []*vswitch
+	for _, sw := range s.world.vswitches() {
+		if c.matches("VpcId", sw.vpc.ID) && c.matches("ZoneId", sw.Zone) && c.matches("RouteTableId", sw.table.ID) &&
+			(len(ids) == 0 || slices.Contains(ids, sw.ID)) {
+			found = append(found, sw)
+		}
+	}
+	page, n, err := pageOf(c, found)
+	if err != nil {
+		return nil, err
+	}
+	out := &vswitchList{numbered: n}
+	out.VSwitches.VSwitch = mapped(page, s.world.vswitchItem)
+	return out, nil
+}
+
+// describeVRouters serves clients of the time before DescribeRouteTableList.
+func describeVRouters(s *Sim, c *call) (reply, error) {
+	var found []*vpc
+	for _, v := range s.world.vpcs {
+		if c.matches("VRouterId", v.VRouter) {
+			found = append(found, v)
+		}
+	}
+	page, n, err := pageOf(c, found)
+	if err != nil {
+		return nil, err
+	}
+	out := &vrouters{numbered: n}
+	out.VRouters.VRouter = mapped(page, s.world.vrouter)
+	return out, nil
+}
+
+// commaList is the parts of "a,b,c"; none of "".
+func commaList(text string) []string {
+	if text == "" {
+		return nil
+	}
+	return strings.Split(text, ",")
+}

@@ -1,0 +1,166 @@
+package alisim
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+func describeRouteTableList(s *Sim, c *call) (reply, error) {
+	var found []*table
+	for _, t := range s.world.tables() {
+		if c.matches("VpcId", t.vpc.ID) && c.matches("RouterId", t.vpc.VRouter) && c.matches("RouterType", "VRouter") &&
+			c.matches("RouteTableId", t.ID) && c.matches("RouteTableName", t.Name) && c.matches("RouteTableType", t.kind()) {
+			found = append(found, t)
+		}
+	}
+	page, n, err := pageOf(c, found)
+	if err != nil {
+		return nil, err
+	}
+	out := &routeTableList{numbered: n}
+	out.RouterTableList.RouterTableListType = mapped(page, s.world.tableShape)
+	return out, nil
+}
+
+// describeRouteTables is the old action that Terraform's alicloud_route_entry polls.
+func describeRouteTables(s *Sim, c *call) (reply, error) {
+	router := cmp.Or(c.get("VRouterId"), c.get("RouterId"))
+	if router == "" && c.get("RouteTableId") == "" && c.get("RouteTableName") == "" {
+		return nil, missing("VRouterId")
+	}
+	var found []*table
+	for _, t := range s.world.tables() {
+		if (router == "" || router == t.vpc.VRouter) && c.matches("RouteTableId", t.ID) && c.matches("RouteTableName", t.Name) {
+			found = append(found, t)
+		}
+	}
+	page, n, err := pageOf(c, found)
+	if err != nil {
+		return nil, err
+	}
+	out := &routeTables{numbered: n}
+	out.RouteTables.RouteTable = mapped(page, s.world.legacyShape)
+	return out, nil
+}
+
+func describeRouteEntryList(s *Sim, c *call) (reply, error) {
+	t, err := s.tableFor(c, "InvalidRouteTable.NotFound")
+	if err != nil {
+		return nil, err
+	}
+	highest := 100
+	if s.opts.LenientPage {
+		highest = 500
+	}
+	size, err := c.number("MaxResult", 10, 1, highest)
+	if err != nil {
+		return nil, err
+	}
+	found, err := filterEntries(t, c)
+	if err != nil {
+		return nil, err
+	}
+	page, next, err := pageAfter(c, found, size)
+	if err != nil {
+		return nil, err
+	}
+	out := &routeEntryList{NextToken: next}
+	out.RouteEntrys.RouteEntry = mapped(page, (*entry).shape)
+	return out, nil
+}
+
+func filterEntries(t *table, c *call) ([]*entry, error) {
+	kind := c.get("RouteEntryType")
+	switch strings.ToUpper(kind) {
+	case "", "CUSTOM", "SYSTEM", "BGP", "CEN", "ECR":
+	default:
+		return nil, illegal("RouteEntryType")
+	}
+	if !strings.EqualFold(kind, "Custom") && (c.get("RouteEntryId") != "" || c.get("RouteEntryName") != "") {
+		return nil, refuse("OperationFailed.FilterParamUnderWrongRouteType")
+	}
+	destinations := c.list("DestCidrBlockList")
+	if len(destinations) > 20 {
+		return nil, illegal("DestCidrBlockList")
+	}
+	var found []*entry
+	for _, e := range t.entries {
+		destination := e.Destination.String()
+		if c.matches("RouteEntryType", e.kind()) && c.matches("RouteEntryId", e.ID) && c.matches("RouteEntryName", e.Name) &&
+			c.matches("NextHopId", e.NextHop) && c.matches("NextHopType", e.NextHopType) && c.matches("IpVersion", "IPv4") &&
+			c.matches("DestinationCidrBlock", destination) &&
+			(len(destinations) == 0 || slices.Contains(destinations, destination)) {
+			found = append(found, e)
+		}
+	}
+	return found, nil
+}
+
+func getVpcRouteEntrySummary(s *Sim, c *call) (reply, error) {
+	if c.get("VpcId") == "" {
+		return nil, missing("VpcId")
+	}
+	out := &routeEntrySummary{RouteEntrySummarys: []tableSummary{}}
+	for _, t := range s.world.tables() {
+		if !c.matches("VpcId", t.vpc.ID) || !c.matches("RouteTableId", t.ID) {
+			continue
+		}
+		sum := tableSummary{t.ID, []typeCount{}}
+		for _, n := range [...]typeCount{{"Custom", t.custom()}, {"System", len(t.entries) - t.custom()}} {
+			if c.matches("RouteEntryType", n.RouteEntryType) {
+				sum.EntrySummarys = append(sum.EntrySummarys, n)
+			}
+		}
+		out.RouteEntrySummarys = append(out.RouteEntrySummarys, sum)
+	}
+	return out, nil
+}
+
+// tableFor is the table that RouteTableId names.
+func (s *Sim) tableFor(c *call, unknown string) (*table, error) {
+	id := c.get("RouteTableId")
+	if id == "" {
+		return nil, missing("RouteTableId")
+	}
+	t := s.world.table(id)
+	if t == nil {
+		return nil, refuse(unknown)
+	}
+	return t, nil
+}
+
+func associateRouteTable(s *Sim, c *call) (reply, error) {
+	t, err := s.tableFor(c, "InvalidRouteTableId.NotFound")
+	if err != nil {
+		return nil, err
+	}
+	sw := s.world.vswitch(c.get("VSwitchId"))
+	switch {
+	case sw == nil:
+		return nil, refuse("ResourceNotFound.VSwitch")
+	case sw.vpc != t.vpc:
+		return nil, refuse("Forbidden.NotInSameVpc")
+	case t.Gateway:
+		return nil, refuse("OperationDenied.AssociateGatewayRouteTable")
+	case sw.table == t:
+		return nil, refuse("ResourceAlreadyAssociated.RouteTable")
+	}
+	if err := t.vpc.idle(); err != nil {
+		return nil, err
+	}
+	// The vSwitch loses the old table's routes at once, though the task still runs.
+	sw.table, sw.status = t, Pending
+	t.vpc.begin(c.now, s.world.taskTime, nil)
+	t.vpc.task.vswitch = sw
+	s.wake()
+	return &body{}, nil
+}
+
+func mapped[T, U any](all []T, shape func(T) U) []U {
+	out := make([]U, 0, len(all))
+	for _, x := range all {
+		out = append(out, shape(x))
+	}
+	return out
+}

@@ -1,0 +1,255 @@
+package alisim
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	// maxURI is the longest request URI the gateway takes before it answers an HTML 414.
+	// The cloud's limit is not documented; 9.5 KB is known to pass in production.
+	maxURI  = 16 << 10
+	maxBody = 1 << 20
+)
+
+// answer is what goes back to the caller.
+type answer struct {
+	status int
+	reply  reply    // of a call that went well
+	bad    *refusal // of one that did not
+	html   bool
+	reset  bool
+}
+
+// refusedWith is the answer for an error of a handler. Those are refusals; anything else is
+// a fault of the simulator and looks like one.
+func refusedWith(err error) answer {
+	var r *refusal
+	if !errors.As(err, &r) {
+		r = refuse("InternalError")
+		r.message = err.Error()
+	}
+	return answer{status: r.status, bad: r}
+}
+
+// reply is the body of a good answer; all of them embed body.
+type reply interface{ named(requestID string) }
+
+// body is what every good answer carries.
+type body struct {
+	RequestID string `json:"RequestId"`
+}
+
+func (b *body) named(requestID string) { b.RequestID = requestID }
+
+// API serves the OpenAPI, at any path: product and action come from the parameters.
+func (s *Sim) API() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id := requestID()
+		c, err := readCall(w, r)
+		var a answer
+		switch {
+		case len(r.RequestURI) > maxURI:
+			a = answer{status: http.StatusRequestURITooLong, html: true}
+		case err != nil:
+			a = refusedWith(err)
+		default:
+			a = s.answer(r, c)
+		}
+		s.record(c, id, a)
+		s.write(w, c, id, a)
+	})
+}
+
+// answer authenticates, lets a fault strike, and does the work.
+func (s *Sim) answer(r *http.Request, c *call) answer {
+	f, err := s.admit(c)
+	if err != nil {
+		return refusedWith(err)
+	}
+	if err := f.wait(r.Context()); err != nil {
+		return answer{reset: true}
+	}
+	if f.breaks() && !f.After {
+		return f.answer(c.action)
+	}
+	out, err := s.work(c, f)
+	switch {
+	case err != nil:
+		return refusedWith(err)
+	case f.breaks():
+		return f.answer(c.action)
+	}
+	return answer{status: http.StatusOK, reply: out}
+}
+
+func (s *Sim) admit(c *call) (Fault, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.authenticate(c, c.now); err != nil {
+		return Fault{}, err
+	}
+	return s.meet(c.action), nil
+}
+
+// work runs the action's handler on the model as it is now.
+func (s *Sim) work(c *call, f Fault) (reply, error) {
+	handle, err := lookup(c)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c.now = time.Now()
+	if region := c.get("RegionId"); region != "" && region != s.world.region {
+		return nil, refuse("InvalidRegionId.NotFound")
+	}
+	s.settle(c.now)
+	before := s.world.serial
+	out, err := handle(s, c)
+	s.world.afflict(before, f)
+	return out, err
+}
+
+// afflict applies a fault to the entries that a call made.
+func (w *world) afflict(before int, f Fault) {
+	if !f.Stick && !f.Vanish {
+		return
+	}
+	for _, v := range w.vpcs {
+		for _, e := range v.task.entries {
+			if e.serial <= before {
+				continue
+			}
+			e.stuck = true
+			if f.Vanish {
+				v.task.vanished = append(v.task.vanished, e)
+			}
+		}
+	}
+}
+
+// readCall takes the parameters from query and form, and action, version and key from
+// wherever this client puts them.
+func readCall(w http.ResponseWriter, r *http.Request) (*call, error) {
+	c := &call{method: r.Method, params: map[string]string{}, now: time.Now()}
+	if r.Method != http.MethodGet && r.Method != http.MethodPost {
+		return c, refuse("UnsupportedHTTPMethod")
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	if err := r.ParseForm(); err != nil {
+		return c, refuse("InvalidParameter")
+	}
+	c.take(r.PostForm)
+	c.take(r.URL.Query())
+	c.action = first(c.params["Action"], r.Header.Get("x-acs-action"))
+	c.version = first(c.params["Version"], r.Header.Get("x-acs-version"))
+	c.key = c.params["AccessKeyId"]
+	if auth, ok := strings.CutPrefix(r.Header.Get("Authorization"), "ACS3-HMAC-SHA256 "); ok {
+		c.acs3, c.key = true, credential(auth)
+	}
+	if format := c.params["Format"]; format != "" && !strings.EqualFold(format, "JSON") {
+		return c, illegal("Format")
+	}
+	return c, nil
+}
+
+func (c *call) take(values url.Values) {
+	for name, v := range values {
+		c.params[name] = v[0]
+	}
+}
+
+// credential reads the key id from "Credential=id,SignedHeaders=...,Signature=...".
+func credential(auth string) string {
+	for part := range strings.SplitSeq(auth, ",") {
+		if id, ok := strings.CutPrefix(strings.TrimSpace(part), "Credential="); ok {
+			return id
+		}
+	}
+	return ""
+}
+
+func first(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+// requestID is an upper-case UUID, as the cloud gives with each answer.
+func requestID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	return fmt.Sprintf("%X-%X-%X-%X-%X", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
+
+func (s *Sim) write(w http.ResponseWriter, c *call, id string, a answer) {
+	switch {
+	case a.reset:
+		panic(http.ErrAbortHandler) // net/http's way to drop a connection
+	case a.html:
+		w.Header().Set("Content-Type", "text/html")
+		w.WriteHeader(a.status)
+		_, _ = fmt.Fprintf(w, "<html><head><title>%d %s</title></head><body>Powered by Tengine</body></html>\n", a.status, http.StatusText(a.status))
+	case a.bad != nil:
+		if after := a.bad.retryAfter; after > 0 {
+			w.Header().Set("x-acs-retry-after", strconv.FormatInt(after.Milliseconds(), 10))
+		}
+		send(w, a.status, s.failure(c, id, a.bad))
+	default:
+		a.reply.named(id)
+		send(w, a.status, a.reply)
+	}
+}
+
+func send(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json;charset=utf-8")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body) // the caller may be gone; nobody is left to tell
+}
+
+// failure is the body of an error.
+type failure struct {
+	RequestID    string  `json:"RequestId"`
+	HostID       string  `json:"HostId"`
+	Code         string  `json:"Code"`
+	Message      string  `json:"Message"`
+	Recommend    string  `json:"Recommend"`
+	AccessDenied *denied `json:"AccessDeniedDetail,omitempty"`
+}
+
+type denied struct {
+	PolicyType               string `json:"PolicyType"`
+	AuthPrincipalOwnerID     string `json:"AuthPrincipalOwnerId"`
+	EncodedDiagnosticMessage string `json:"EncodedDiagnosticMessage"`
+	AuthPrincipalType        string `json:"AuthPrincipalType"`
+	AuthPrincipalDisplayName string `json:"AuthPrincipalDisplayName"`
+	NoPermissionType         string `json:"NoPermissionType"`
+	AuthAction               string `json:"AuthAction"`
+}
+
+func (s *Sim) failure(c *call, id string, r *refusal) failure {
+	p := product(c.version)
+	f := failure{
+		RequestID: id, Code: r.code, Message: r.message,
+		HostID:    strings.ToLower(p) + "." + s.world.region + ".aliyuncs.com",
+		Recommend: "https://api.aliyun.com/troubleshoot?q=" + url.QueryEscape(r.code) + "&product=" + p + "&requestId=" + id,
+	}
+	if r.denied != "" {
+		f.AccessDenied = &denied{
+			PolicyType: "AccountLevelIdentityBasedPolicy", AuthPrincipalOwnerID: s.world.account,
+			EncodedDiagnosticMessage: "SIMULATED", AuthPrincipalType: "SubUser", AuthPrincipalDisplayName: c.key,
+			NoPermissionType: "ImplicitDeny", AuthAction: strings.ToLower(p) + ":" + r.denied,
+		}
+	}
+	return f
+}
