@@ -76,6 +76,10 @@ type Wish struct {
 	Peers    []netip.Addr   // private addresses of other hosts
 	KeepFrom []netip.Prefix // of Locals, those whose source address is kept
 	Keep     []netip.Prefix // of Remotes, those toward which it is kept
+
+	// Incomplete says that the lists may lack members, because not everything they come from
+	// could be read: what they name is added, and nothing is taken away.
+	Incomplete bool
 }
 
 // Outcome is what became of a wish. Each part is tried even when another fails.

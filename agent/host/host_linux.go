@@ -29,7 +29,8 @@ func New(opts Options) *Host {
 	return &Host{opts: opts, prints: map[string][]string{}}
 }
 
-// Facts reads the host. The address ip, the host's private one, tells the uplink.
+// Facts reads the host. The address ip, the host's private one, tells the uplink. Without
+// the means to look at the firewall, named in Missing, the rest is still told.
 func (h *Host) Facts(ctx context.Context, ip netip.Addr) (Facts, error) {
 	f := Facts{Kernel: kernelRelease(), Missing: missing()}
 	forwarding, err := readSysctl(ipForward)
@@ -48,6 +49,9 @@ func (h *Host) Facts(ctx context.Context, ip netip.Addr) (Facts, error) {
 		return Facts{}, err
 	}
 	d, err := detect(ctx)
+	if len(f.Missing) > 0 {
+		err = nil // it says why the firewall cannot be looked at
+	}
 	f.Docker, f.DockerNFT, f.Variant, f.Default = d.docker, d.native, d.variant, d.standard
 	return f, err
 }

@@ -99,13 +99,22 @@ func writeDurably(path string, data []byte) error {
 
 // place names this boot of this network namespace.
 func place() (string, error) {
-	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	boot, err := BootID()
 	if err != nil {
-		return "", fmt.Errorf("read the boot id: %w", err)
+		return "", err
 	}
 	ns, err := os.Readlink("/proc/thread-self/ns/net")
 	if err != nil {
 		return "", fmt.Errorf("read the network namespace: %w", err)
 	}
-	return strings.TrimSpace(string(boot)) + " " + ns, nil
+	return boot + " " + ns, nil
+}
+
+// BootID names this boot of the machine.
+func BootID() (string, error) {
+	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return "", fmt.Errorf("read the boot id: %w", err)
+	}
+	return strings.TrimSpace(string(boot)), nil
 }

@@ -25,12 +25,15 @@ func applySets(w Wish, done func(Kind, string)) error {
 	for _, p := range w.Peers {
 		peers = append(peers, netip.PrefixFrom(p, p.BitLen()))
 	}
-	return errors.Join(applySet(setLocal, w.Locals, done), applySet(setPeers, peers, done))
+	return errors.Join(
+		applySet(setLocal, w.Locals, w.Incomplete, done),
+		applySet(setPeers, peers, w.Incomplete, done),
+	)
 }
 
 // applySet gives a set these members: it adds before it deletes, and deletes nothing if an
-// addition failed.
-func applySet(name string, want []netip.Prefix, done func(Kind, string)) error {
+// addition failed or the members are not all known.
+func applySet(name string, want []netip.Prefix, incomplete bool, done func(Kind, string)) error {
 	have, err := members(name)
 	if errors.Is(err, unix.ENOENT) {
 		if err := netlink.IpsetCreate(name, setType, netlink.IpsetCreateOptions{}); err != nil {
@@ -40,25 +43,30 @@ func applySet(name string, want []netip.Prefix, done func(Kind, string)) error {
 	} else if err != nil {
 		return err
 	}
-	for _, p := range want {
-		if slices.Contains(have, p) {
-			continue
-		}
+	added := without(want, have)
+	for _, p := range added {
 		if err := netlink.IpsetAdd(name, entry(p)); err != nil && !errors.Is(err, nl.IPSetError(nl.IPSET_ERR_EXIST)) {
 			return fmt.Errorf("add %s to set %s: %w", p, name, hint(err))
 		}
-		done(KindSet, name+" add "+p.String())
 	}
-	for _, p := range have {
-		if slices.Contains(want, p) {
-			continue
-		}
+	deleted := without(have, want)
+	if incomplete {
+		deleted = nil
+	}
+	for _, p := range deleted {
 		if err := netlink.IpsetDel(name, entry(p)); err != nil && !errors.Is(err, nl.IPSetError(nl.IPSET_ERR_EXIST)) {
 			return fmt.Errorf("delete %s from set %s: %w", p, name, hint(err))
 		}
-		done(KindSet, name+" delete "+p.String())
+	}
+	if len(added)+len(deleted) > 0 {
+		done(KindSet, fmt.Sprintf("%s: %d added, %d deleted", name, len(added), len(deleted)))
 	}
 	return nil
+}
+
+// without are those of a that are not in b.
+func without(a, b []netip.Prefix) []netip.Prefix {
+	return slices.DeleteFunc(slices.Clone(a), func(p netip.Prefix) bool { return slices.Contains(b, p) })
 }
 
 func removeSets(done func(Kind, string)) error {

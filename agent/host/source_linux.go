@@ -1,15 +1,12 @@
 package host
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"net/netip"
 	"reflect"
 	"slices"
 
 	"github.com/google/nftables"
-	"github.com/google/nftables/binaryutil"
 	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
 )
@@ -38,8 +35,11 @@ const (
 // applySource makes the table say what the wish says, replacing it as a whole, and takes
 // over connections that began masqueraded: they would keep that to their end.
 func applySource(w Wish, done func(Kind, string)) error {
-	from, to := merge(w.KeepFrom), merge(w.Keep)
+	from, to := merge(spans(w.KeepFrom)), merge(spans(w.Keep))
 	if len(from) == 0 || len(to) == 0 {
+		if w.Incomplete {
+			return nil
+		}
 		return removeSource(done)
 	}
 	conn, err := nftables.New()
@@ -49,6 +49,9 @@ func applySource(w Wish, done func(Kind, string)) error {
 	have, err := readSource(conn)
 	if err != nil {
 		return fmt.Errorf("read table ip %s: %w", sourceTable, hint(err))
+	}
+	if w.Incomplete {
+		from, to = merge(append(from, have.from...)), merge(append(to, have.to...))
 	}
 	if have.intact && slices.Equal(have.from, from) && slices.Equal(have.to, to) {
 		return nil
@@ -187,64 +190,4 @@ func sameExprs(have, want []expr.Any) bool {
 		}
 	}
 	return reflect.DeepEqual(have, want)
-}
-
-// span is a range of IPv4 addresses, both ends included.
-type span struct{ first, last uint32 }
-
-func (s span) contains(a netip.Addr) bool {
-	n := number(a)
-	return s.first <= n && n <= s.last
-}
-
-func number(a netip.Addr) uint32 {
-	b := a.As4()
-	return binary.BigEndian.Uint32(b[:])
-}
-
-// merge turns prefixes into sorted spans without overlap, which is what an interval set
-// takes; neighbours become one.
-func merge(prefixes []netip.Prefix) []span {
-	var spans []span
-	for _, p := range prefixes {
-		first := number(p.Masked().Addr())
-		spans = append(spans, span{first, first | uint32(uint64(1)<<(32-p.Bits())-1)})
-	}
-	slices.SortFunc(spans, func(a, b span) int { return int(int64(a.first) - int64(b.first)) })
-	var merged []span
-	for _, s := range spans {
-		if n := len(merged); n > 0 && uint64(s.first) <= uint64(merged[n-1].last)+1 {
-			merged[n-1].last = max(merged[n-1].last, s.last)
-			continue
-		}
-		merged = append(merged, s)
-	}
-	return merged
-}
-
-// elementsOf writes each span as its first address and the one behind its last. A span
-// that reaches the end of the address space has none behind it.
-func elementsOf(spans []span) []nftables.SetElement {
-	var elements []nftables.SetElement
-	for _, s := range spans {
-		elements = append(elements, nftables.SetElement{Key: binaryutil.BigEndian.PutUint32(s.first)})
-		if s.last != ^uint32(0) {
-			elements = append(elements, nftables.SetElement{Key: binaryutil.BigEndian.PutUint32(s.last + 1), IntervalEnd: true})
-		}
-	}
-	return elements
-}
-
-func spansOf(elements []nftables.SetElement) []span {
-	slices.SortFunc(elements, func(a, b nftables.SetElement) int { return slices.Compare(a.Key, b.Key) })
-	var spans []span
-	for _, e := range elements {
-		key := binary.BigEndian.Uint32(e.Key)
-		if !e.IntervalEnd {
-			spans = append(spans, span{key, ^uint32(0)})
-		} else if len(spans) > 0 {
-			spans[len(spans)-1].last = key - 1
-		}
-	}
-	return spans
 }

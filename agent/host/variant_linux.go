@@ -115,7 +115,7 @@ func legacyChains() (map[string]bool, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, table := range strings.Fields(string(names)) {
+	for table := range strings.FieldsSeq(string(names)) {
 		chains, err := ipt.ListChains(table)
 		if err != nil {
 			return nil, fmt.Errorf("list the chains of legacy table %s: %w", table, hint(err))

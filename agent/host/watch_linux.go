@@ -69,8 +69,8 @@ func routeMatters(m syscall.NetlinkMessage) bool {
 	case unix.RTM_NEWADDR, unix.RTM_DELADDR:
 		return true
 	case unix.RTM_NEWNETCONF:
-		const header, attrIfIndex, all = 4, 1, -1 // struct netconfmsg, padded; NETCONFA_IFINDEX; NETCONFA_IFINDEX_ALL
-		index, ok := attribute(m.Data, header, attrIfIndex)
+		const attrIfIndex, all = 1, -1 // NETCONFA_IFINDEX, NETCONFA_IFINDEX_ALL
+		index, ok := attribute(m.Data, attrIfIndex)
 		return ok && len(index) == 4 && int32(binary.NativeEndian.Uint32(index)) == all
 	default:
 		return false
@@ -80,21 +80,21 @@ func routeMatters(m syscall.NetlinkMessage) bool {
 // firewallMatters lets changes through that may touch what we put in place. Docker's own
 // for each container, in its chains and in table nat, are not among them.
 func firewallMatters(m syscall.NetlinkMessage) bool {
-	const header, first, second, third = 4, 1, 2, 3 // struct nfgenmsg; attributes by number
-	if m.Header.Type>>8 != unix.NFNL_SUBSYS_NFTABLES || len(m.Data) < header || m.Data[0] != unix.NFPROTO_IPV4 {
+	const first, second, third = 1, 2, 3 // attributes by number
+	if m.Header.Type>>8 != unix.NFNL_SUBSYS_NFTABLES || len(m.Data) == 0 || m.Data[0] != unix.NFPROTO_IPV4 {
 		return false
 	}
-	table, _ := attribute(m.Data, header, first)
+	table, _ := attribute(m.Data, first)
 	if !slices.Contains([]string{"raw", "filter", sourceTable}, text(table)) {
 		return false
 	}
 	places := []string{"PREROUTING", "FORWARD", dockerUser, chainRaw, chainFwd, chainPost}
 	switch m.Header.Type & 0xff {
 	case unix.NFT_MSG_NEWRULE, unix.NFT_MSG_DELRULE:
-		chain, _ := attribute(m.Data, header, second)
+		chain, _ := attribute(m.Data, second)
 		return slices.Contains(places, text(chain))
 	case unix.NFT_MSG_NEWCHAIN, unix.NFT_MSG_DELCHAIN:
-		chain, _ := attribute(m.Data, header, third)
+		chain, _ := attribute(m.Data, third)
 		return slices.Contains(append(places, "DOCKER"), text(chain))
 	default:
 		return true // a table, a set or a member of it
@@ -103,8 +103,9 @@ func firewallMatters(m syscall.NetlinkMessage) bool {
 
 func text(b []byte) string { return string(bytes.TrimRight(b, "\x00")) }
 
-// attribute finds a netlink attribute behind a header of so many bytes.
-func attribute(data []byte, header int, kind uint16) ([]byte, bool) {
+// attribute finds a netlink attribute behind the message's own header.
+func attribute(data []byte, kind uint16) ([]byte, bool) {
+	const header = 4 // struct nfgenmsg, and struct netconfmsg with its padding
 	if len(data) < header {
 		return nil, false
 	}

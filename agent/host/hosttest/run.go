@@ -211,6 +211,23 @@ func testWishes(t *testing.T, machine func(t *testing.T) Machine) {
 			t.Errorf("not as before (-before +after):\n%s", diff)
 		}
 	})
+	t.Run("incomplete", func(t *testing.T) {
+		m := machine(t)
+		apply(t, m, wish())
+		before := m.Dump()
+		little := host.Wish{Uplink: "eth0", Incomplete: true}
+		if repairs := apply(t, m, little); len(repairs) > 0 {
+			t.Errorf("repaired %v, want nothing taken away", repairs)
+		}
+		if diff := cmp.Diff(before, m.Dump()); diff != "" {
+			t.Errorf("not as before (-before +after):\n%s", diff)
+		}
+		little.Remotes = []netip.Prefix{netip.MustParsePrefix("10.9.0.0/24")}
+		apply(t, m, little)
+		if dump := m.Dump(); !strings.Contains(dump, "10.9.0.0/24") || !strings.Contains(dump, "10.1.0.0/24") {
+			t.Errorf("not both the old and the new subnet:\n%s", dump)
+		}
+	})
 	t.Run("no uplink", func(t *testing.T) {
 		m := machine(t)
 		before := m.Dump()

@@ -1,0 +1,68 @@
+package hosttest
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/sealane/sealane/agent/host"
+)
+
+// SetBridge makes a bridge, or gives it other addresses; with none given, it goes away.
+func (f *Fake) SetBridge(name string, addresses ...string) {
+	f.change(func() {
+		f.bridges = slices.DeleteFunc(f.bridges, func(b host.Bridge) bool { return b.Name == name })
+		if len(addresses) == 0 {
+			return
+		}
+		b := host.Bridge{Name: name, Up: true}
+		for _, a := range addresses {
+			b.Addresses = append(b.Addresses, netip.MustParsePrefix(a))
+		}
+		f.bridges = append(f.bridges, b)
+	})
+}
+
+// Fail makes every Apply fail with this error until it is nil.
+func (f *Fake) Fail(err error) {
+	f.change(func() { f.failures = err })
+}
+
+// Disturb does what others do to a host.
+func (f *Fake) Disturb(d Disturbance) {
+	f.change(func() {
+		switch d {
+		case FlushFilter:
+			f.flush("filter/")
+		case FlushRaw:
+			f.flush("raw/")
+		case GetAhead:
+			f.putFirst("filter/DOCKER-USER", "-s 203.0.113.1 -j RETURN")
+			f.putFirst("raw/PREROUTING", "-s 203.0.113.1 -j RETURN")
+		case ForwardingOff:
+			f.forward = false
+		case DestroySets:
+			f.chains["raw/SEALANE-RAW"], f.chains["filter/SEALANE-FWD"] = nil, nil
+			clear(f.sets)
+		case LoseSource:
+			f.source = ""
+		case StartDocker:
+			f.startDocker()
+		}
+	})
+}
+
+func (f *Fake) flush(table string) {
+	for chain := range f.chains {
+		if strings.HasPrefix(chain, table) {
+			f.chains[chain] = nil
+		}
+	}
+}
+
+func (f *Fake) startDocker() {
+	f.chains["filter/DOCKER"] = nil
+	f.chains["filter/DOCKER-USER"] = append(f.chains["filter/DOCKER-USER"], "-j RETURN")
+	f.putFirst("filter/FORWARD", "-j DOCKER")
+	f.putFirst("filter/FORWARD", "-j DOCKER-USER")
+}

@@ -1,0 +1,264 @@
+package hosttest
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/sealane/sealane/agent/host"
+	"github.com/sealane/sealane/api"
+)
+
+// Fake is a host in memory: sysctls, sets, chains and the table that keeps sources, with
+// the same promises as the real one. It starts bare, without a bridge or Docker.
+type Fake struct {
+	mu       sync.Mutex // guards all below
+	bridges  []host.Bridge
+	uplinks  map[netip.Addr]string
+	forward  bool
+	sets     map[string][]netip.Prefix
+	chains   map[string][]string // "filter/FORWARD"; a chain that is there has an entry
+	source   string              // the rule of table ip sealane; empty without the table
+	memory   *former
+	failures error
+	watchers map[chan struct{}]bool
+}
+
+// former is what the fake remembers to put back.
+type former struct {
+	chains  map[string]bool // that were there before ours
+	forward *bool           // nil until first looked at
+}
+
+// NewFake returns a host with interface eth0 that carries ip, and forwarding off.
+func NewFake(ip netip.Addr) *Fake {
+	return &Fake{
+		uplinks:  map[netip.Addr]string{ip: "eth0"},
+		sets:     map[string][]netip.Prefix{},
+		chains:   map[string][]string{},
+		watchers: map[chan struct{}]bool{},
+	}
+}
+
+// Facts is what the host is like now.
+func (f *Fake) Facts(_ context.Context, ip netip.Addr) (host.Facts, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	_, docker := f.chains["filter/DOCKER"]
+	return host.Facts{
+		Bridges: slices.Clone(f.bridges), Uplink: f.uplinks[ip], Forwarding: f.forward, Docker: docker,
+		Variant: host.NFT, Default: host.NFT, Kernel: "6.1.0",
+	}, nil
+}
+
+// Apply brings the fake to the wish.
+func (f *Fake) Apply(_ context.Context, w host.Wish) host.Outcome {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var out host.Outcome
+	if w.Uplink == "" {
+		out.Rules = fmt.Errorf("no uplink: %w", api.ErrInvalid)
+		return out
+	}
+	if f.failures != nil {
+		out.Forwarding, out.Rules, out.Source = f.failures, f.failures, f.failures
+		return out
+	}
+	done := func(k host.Kind, what string) { out.Repairs = append(out.Repairs, host.Repair{Kind: k, What: what}) }
+	if f.memory == nil {
+		f.memory = &former{chains: map[string]bool{}}
+		for name := range f.chains {
+			f.memory.chains[name] = true
+		}
+	}
+	f.applySets(w, done)
+	f.applyChains(w, done)
+	if w.Forward {
+		f.applyForward(done)
+	}
+	f.applySource(w, done)
+	return out
+}
+
+func (f *Fake) applySets(w host.Wish, done func(host.Kind, string)) {
+	peers := slices.Clone(w.Remotes)
+	for _, p := range w.Peers {
+		peers = append(peers, netip.PrefixFrom(p, p.BitLen()))
+	}
+	for name, want := range map[string][]netip.Prefix{"sealane-local": slices.Clone(w.Locals), "sealane-peers": peers} {
+		have, ok := f.sets[name]
+		if w.Incomplete {
+			want = append(want, have...)
+		}
+		slices.SortFunc(want, api.ComparePrefixes)
+		want = slices.Compact(want)
+		if !ok || !slices.Equal(have, want) {
+			f.sets[name] = want
+			done(host.KindSet, name)
+		}
+	}
+}
+
+func (f *Fake) applyChains(w host.Wish, done func(host.Kind, string)) {
+	if _, ok := f.chains["filter/DOCKER-USER"]; !ok {
+		f.chains["filter/DOCKER-USER"] = nil
+		f.putFirst("filter/FORWARD", "-j DOCKER-USER")
+		done(host.KindChain, "DOCKER-USER")
+	}
+	for chain, rules := range ourChains(w.Uplink) {
+		if have, ok := f.chains[chain]; !ok || !slices.Equal(have, rules) {
+			f.chains[chain] = rules
+			done(host.KindChain, chain)
+		}
+	}
+	for from, to := range map[string]string{"raw/PREROUTING": "SEALANE-RAW", "filter/DOCKER-USER": "SEALANE-FWD"} {
+		if have := f.chains[from]; len(have) == 0 || have[0] != "-j "+to {
+			f.putFirst(from, "-j "+to)
+			done(host.KindJump, from)
+		}
+	}
+	if !slices.Contains(f.chains["filter/FORWARD"], "-j SEALANE-FWD") {
+		f.putFirst("filter/FORWARD", "-j SEALANE-FWD")
+		done(host.KindJump, "filter/FORWARD")
+	}
+}
+
+func ourChains(uplink string) map[string][]string {
+	return map[string][]string{
+		"raw/SEALANE-RAW": {
+			"-i " + uplink + " src sealane-peers dst sealane-local -j ACCEPT",
+			"-i " + uplink + " icmp dst sealane-local -j ACCEPT",
+		},
+		"filter/SEALANE-FWD": {
+			"-i " + uplink + " src sealane-peers dst sealane-local -j ACCEPT",
+			"-o " + uplink + " src sealane-local dst sealane-peers -j ACCEPT",
+		},
+	}
+}
+
+// putFirst makes a rule the first of a chain, wherever it was.
+func (f *Fake) putFirst(chain, rule string) {
+	rest := slices.DeleteFunc(slices.Clone(f.chains[chain]), func(r string) bool { return r == rule })
+	f.chains[chain] = append([]string{rule}, rest...)
+}
+
+func (f *Fake) applyForward(done func(host.Kind, string)) {
+	if f.memory.forward == nil {
+		was := f.forward
+		f.memory.forward = &was
+	}
+	if !f.forward {
+		f.forward = true
+		done(host.KindForwarding, "net.ipv4.ip_forward")
+	}
+}
+
+func (f *Fake) applySource(w host.Wish, done func(host.Kind, string)) {
+	want := ""
+	if len(w.KeepFrom) > 0 && len(w.Keep) > 0 {
+		want = fmt.Sprintf("keep from %v to %v", w.KeepFrom, w.Keep)
+	}
+	if f.source != want && (want != "" || !w.Incomplete) {
+		f.source = want
+		done(host.KindSource, want)
+	}
+}
+
+// Restore puts everything back.
+func (f *Fake) Restore(context.Context) ([]host.Repair, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var undone []host.Repair
+	done := func(k host.Kind, what string) { undone = append(undone, host.Repair{Kind: k, What: what}) }
+	f.applySource(host.Wish{}, done)
+	for chain, rules := range f.chains {
+		f.chains[chain] = slices.DeleteFunc(rules, func(r string) bool { return strings.Contains(r, "-j SEALANE-") })
+	}
+	for _, chain := range []string{"raw/SEALANE-RAW", "filter/SEALANE-FWD"} {
+		if _, ok := f.chains[chain]; ok {
+			delete(f.chains, chain)
+			done(host.KindChain, chain)
+		}
+	}
+	for name := range f.sets {
+		delete(f.sets, name)
+		done(host.KindSet, name)
+	}
+	if f.memory == nil {
+		return undone, nil
+	}
+	f.dropMade()
+	if m := f.memory.forward; m != nil && !*m && f.forward {
+		f.forward = false
+		done(host.KindForwarding, "net.ipv4.ip_forward")
+	}
+	f.memory = nil
+	return undone, nil
+}
+
+// dropMade takes away the chains that came with ours and that nobody uses.
+func (f *Fake) dropMade() {
+	_, docker := f.chains["filter/DOCKER"]
+	if len(f.chains["filter/DOCKER-USER"]) == 0 && !docker && !f.memory.chains["filter/DOCKER-USER"] {
+		delete(f.chains, "filter/DOCKER-USER")
+		f.chains["filter/FORWARD"] = slices.DeleteFunc(f.chains["filter/FORWARD"], func(r string) bool { return r == "-j DOCKER-USER" })
+	}
+	for _, base := range []string{"raw/PREROUTING", "filter/FORWARD"} {
+		if len(f.chains[base]) == 0 && !f.memory.chains[base] {
+			delete(f.chains, base)
+		}
+	}
+}
+
+// Watch wakes on every change that others make, see SetBridge, Fail and Disturb.
+func (f *Fake) Watch(ctx context.Context) <-chan struct{} {
+	wake := make(chan struct{}, 1)
+	f.mu.Lock()
+	f.watchers[wake] = true
+	f.mu.Unlock()
+	context.AfterFunc(ctx, func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		delete(f.watchers, wake)
+		close(wake)
+	})
+	return wake
+}
+
+// change makes a change and wakes those who watch.
+func (f *Fake) change(how func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	how()
+	for wake := range f.watchers {
+		select {
+		case wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// String is the host as sorted text, one line each.
+func (f *Fake) String() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var b strings.Builder
+	fmt.Fprintf(&b, "ip_forward %t\n", f.forward)
+	for _, name := range slices.Sorted(maps.Keys(f.sets)) {
+		fmt.Fprintf(&b, "set %s %v\n", name, f.sets[name])
+	}
+	for _, chain := range slices.Sorted(maps.Keys(f.chains)) {
+		fmt.Fprintf(&b, "chain %s\n", chain)
+		for _, rule := range f.chains[chain] {
+			fmt.Fprintf(&b, "  %s\n", rule)
+		}
+	}
+	if f.source != "" {
+		fmt.Fprintf(&b, "sealane %s\n", f.source)
+	}
+	return b.String()
+}
