@@ -1,0 +1,142 @@
+package kernel
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/sealane/sealane/cloud/alisim"
+)
+
+const (
+	// protocol marks our routes and rules in the kernel.
+	protocol = 201
+	// priority puts our rules before the one that looks in table main.
+	priority = 1000
+)
+
+// router is the kernel's side in one namespace.
+type router struct {
+	handle *netlink.Handle
+	log    *slog.Logger
+}
+
+// pass makes the kernel like the simulator, from whatever it was. It adds before it deletes,
+// and goes on after an error.
+func (r router) pass(world alisim.Seed, ports map[string]Port) error {
+	links, err := r.links()
+	if err != nil {
+		return err
+	}
+	have, err := r.read()
+	if err != nil {
+		return err
+	}
+	want := wish(world, ports, links)
+	var errs []error
+	for p, t := range want.routes {
+		if have.routes[p] != t {
+			errs = append(errs, r.do("replace route", p, t, r.handle.RouteReplace))
+		}
+	}
+	for k := range want.rules {
+		if !have.rules[k] {
+			errs = append(errs, r.rule("add rule", k, r.handle.RuleAdd))
+		}
+	}
+	for k := range have.rules {
+		if !want.rules[k] {
+			errs = append(errs, r.rule("delete rule", k, r.handle.RuleDel))
+		}
+	}
+	for p, t := range have.routes {
+		if _, wanted := want.routes[p]; !wanted {
+			errs = append(errs, r.do("delete route", p, t, r.handle.RouteDel))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// links are the interfaces that are up.
+func (r router) links() (map[string]int, error) {
+	all, err := r.handle.LinkList()
+	if err != nil {
+		return nil, fmt.Errorf("list links: %w", err)
+	}
+	up := map[string]int{}
+	for _, l := range all {
+		if a := l.Attrs(); a.Flags&net.FlagUp != 0 {
+			up[a.Name] = a.Index
+		}
+	}
+	return up, nil
+}
+
+// read lists what in the kernel is ours, by its protocol number.
+func (r router) read() (state, error) {
+	have := state{map[place]target{}, map[rule]bool{}}
+	routes, err := r.handle.RouteListFiltered(netlink.FAMILY_V4, &netlink.Route{Protocol: protocol},
+		netlink.RT_FILTER_TABLE|netlink.RT_FILTER_PROTOCOL) // table 0: of every table
+	if err != nil {
+		return state{}, fmt.Errorf("list routes: %w", err)
+	}
+	for _, k := range routes {
+		t := target{kind: k.Type}
+		if k.Type == unix.RTN_UNICAST {
+			via, _ := netip.AddrFromSlice(k.Gw)
+			t.via, t.link = via.Unmap(), k.LinkIndex
+		}
+		have.routes[place{k.Table, prefix(k.Dst)}] = t
+	}
+	rules, err := r.handle.RuleList(netlink.FAMILY_V4)
+	if err != nil {
+		return state{}, fmt.Errorf("list rules: %w", err)
+	}
+	for _, k := range rules {
+		if k.Protocol == protocol {
+			have.rules[rule{k.IifName, k.Table}] = true
+		}
+	}
+	return have, nil
+}
+
+func (r router) do(verb string, p place, t target, call func(*netlink.Route) error) error {
+	k := &netlink.Route{
+		Family: netlink.FAMILY_V4, Table: p.table, Protocol: protocol, Type: t.kind,
+		Dst: &net.IPNet{IP: p.destination.Addr().AsSlice(), Mask: net.CIDRMask(p.destination.Bits(), 32)},
+	}
+	if t.kind == unix.RTN_UNICAST {
+		// onlink: the instance's address need not be in a range of the port.
+		k.Gw, k.LinkIndex, k.Flags = t.via.AsSlice(), t.link, int(netlink.FLAG_ONLINK)
+	}
+	if err := call(k); err != nil {
+		return fmt.Errorf("%s %s in table %d: %w", verb, p.destination, p.table, err)
+	}
+	r.log.Info("simulated VPC changed", "verb", verb, "destination", p.destination, "table", p.table, "next_hop", t.via)
+	return nil
+}
+
+func (r router) rule(verb string, k rule, call func(*netlink.Rule) error) error {
+	n := netlink.NewRule()
+	n.Family, n.Priority, n.IifName, n.Table, n.Protocol = netlink.FAMILY_V4, priority, k.link, k.table, protocol
+	if err := call(n); err != nil {
+		return fmt.Errorf("%s for %s to table %d: %w", verb, k.link, k.table, err)
+	}
+	r.log.Info("simulated VPC changed", "verb", verb, "link", k.link, "table", k.table)
+	return nil
+}
+
+// prefix is a destination as the kernel gives it: nil is the default route.
+func prefix(n *net.IPNet) netip.Prefix {
+	if n == nil {
+		return netip.PrefixFrom(netip.IPv4Unspecified(), 0)
+	}
+	addr, _ := netip.AddrFromSlice(n.IP)
+	bits, _ := n.Mask.Size()
+	return netip.PrefixFrom(addr.Unmap(), bits)
+}
