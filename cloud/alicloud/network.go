@@ -1,0 +1,114 @@
+package alicloud
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/requests"
+	"github.com/aliyun/alibaba-cloud-sdk-go/services/vpc"
+
+	"github.com/sealane/sealane/api"
+	"github.com/sealane/sealane/cloud"
+)
+
+const pageSize = 50 // the most that DescribeVpcs, DescribeVSwitches and DescribeRouteTableList give
+
+// Network implements cloud.Tables.
+func (p *Provider) Network(ctx context.Context) (cloud.Network, error) {
+	n := cloud.Network{VPC: p.vpc}
+	for _, read := range []func(context.Context, *cloud.Network) error{p.readVPC, p.readVSwitches, p.readTables} {
+		if err := read(ctx, &n); err != nil {
+			return cloud.Network{}, fmt.Errorf("read network: %w", err)
+		}
+	}
+	return n, nil
+}
+
+func (p *Provider) readVPC(ctx context.Context, n *cloud.Network) error {
+	req, resp := vpc.CreateDescribeVpcsRequest(), vpc.CreateDescribeVpcsResponse()
+	req.VpcId, req.PageSize = string(p.vpc), requests.NewInteger(pageSize)
+	if err := p.client.do(ctx, call{about: string(p.vpc), list: "Vpcs", req: req, resp: resp}); err != nil {
+		return err
+	}
+	i := slices.IndexFunc(resp.Vpcs.Vpc, func(v vpc.Vpc) bool { return v.VpcId == string(p.vpc) })
+	if i < 0 {
+		return fmt.Errorf("%s in %s: %w", p.vpc, p.client.region, api.ErrNotFound)
+	}
+	found := resp.Vpcs.Vpc[i]
+	for _, text := range append([]string{found.CidrBlock}, found.SecondaryCidrBlocks.SecondaryCidrBlock...) {
+		cidr, err := parsePrefix(text)
+		if err != nil {
+			return fmt.Errorf("range of %s: %w", p.vpc, err)
+		}
+		n.CIDRs = append(n.CIDRs, cidr)
+	}
+	return nil
+}
+
+func (p *Provider) readVSwitches(ctx context.Context, n *cloud.Network) error {
+	seen := map[api.VSwitchID]bool{}
+	err := byNumber(func(number int) (int, int, error) {
+		req, resp := vpc.CreateDescribeVSwitchesRequest(), vpc.CreateDescribeVSwitchesResponse()
+		req.VpcId, req.PageSize, req.PageNumber = string(p.vpc), requests.NewInteger(pageSize), requests.NewInteger(number)
+		if err := p.client.do(ctx, call{about: string(p.vpc), list: "VSwitches", req: req, resp: resp}); err != nil {
+			return 0, 0, err
+		}
+		for _, v := range resp.VSwitches.VSwitch {
+			cidr, err := parsePrefix(v.CidrBlock)
+			if err != nil {
+				return 0, 0, fmt.Errorf("range of %s: %w", v.VSwitchId, err)
+			}
+			id := api.VSwitchID(v.VSwitchId)
+			if !seen[id] {
+				n.VSwitches = append(n.VSwitches, cloud.VSwitch{ID: id, CIDR: cidr, Table: api.TableID(v.RouteTable.RouteTableId)})
+			}
+			seen[id] = true
+		}
+		return len(resp.VSwitches.VSwitch), resp.TotalCount, nil
+	})
+	slices.SortFunc(n.VSwitches, func(a, b cloud.VSwitch) int { return cmp.Compare(a.ID, b.ID) })
+	return err
+}
+
+func (p *Provider) readTables(ctx context.Context, n *cloud.Network) error {
+	seen := map[api.TableID]bool{}
+	err := byNumber(func(number int) (int, int, error) {
+		req, resp := vpc.CreateDescribeRouteTableListRequest(), vpc.CreateDescribeRouteTableListResponse()
+		req.VpcId, req.PageSize, req.PageNumber = string(p.vpc), requests.NewInteger(pageSize), requests.NewInteger(number)
+		if err := p.client.do(ctx, call{about: string(p.vpc), list: "RouterTableList", req: req, resp: resp}); err != nil {
+			return 0, 0, err
+		}
+		for _, t := range resp.RouterTableList.RouterTableListType {
+			id := api.TableID(t.RouteTableId)
+			if id != "" && !seen[id] && takesEntries(t) {
+				n.Tables = append(n.Tables, cloud.Table{ID: id, System: strings.EqualFold(t.RouteTableType, "System"), Quota: p.quota})
+			}
+			seen[id] = true
+		}
+		return len(resp.RouterTableList.RouterTableListType), resp.TotalCount, nil
+	})
+	slices.SortFunc(n.Tables, func(a, b cloud.Table) int { return cmp.Compare(a.ID, b.ID) })
+	return err
+}
+
+// takesEntries leaves out the tables of gateways, which accept none, and of routers of
+// other kinds.
+func takesEntries(t vpc.RouterTableListType) bool {
+	return !strings.EqualFold(t.AssociateType, "Gateway") && (t.RouterType == "" || strings.EqualFold(t.RouterType, "VRouter"))
+}
+
+// parsePrefix reads a range of the cloud. A bare address is a range of one.
+func parsePrefix(text string) (netip.Prefix, error) {
+	if a, err := netip.ParseAddr(text); err == nil {
+		return netip.PrefixFrom(a, a.BitLen()), nil
+	}
+	p, err := netip.ParsePrefix(text)
+	if err != nil {
+		return netip.Prefix{}, fmt.Errorf("the cloud answered with range %.40q: %w", text, api.ErrUnreachable)
+	}
+	return p.Masked(), nil
+}

@@ -1,0 +1,127 @@
+package alicloud
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/requests"
+	"github.com/aliyun/alibaba-cloud-sdk-go/services/vpc"
+
+	"github.com/sealane/sealane/api"
+)
+
+const (
+	entryPage   = 100 // the most that DescribeRouteEntryList gives
+	filterLimit = 20  // destinations that DestCidrBlockList takes
+)
+
+// Routes implements cloud.Tables.
+func (p *Provider) Routes(ctx context.Context, table api.TableID) ([]api.Route, error) {
+	routes, err := p.entries(ctx, table, nil)
+	if err != nil {
+		return nil, fmt.Errorf("list routes of %s: %w", table, err)
+	}
+	return routes, nil
+}
+
+// entries lists the custom entries of a table, sorted: those of a few destinations in one
+// call, otherwise all.
+func (p *Provider) entries(ctx context.Context, table api.TableID, only []netip.Prefix) ([]api.Route, error) {
+	if table == "" {
+		return nil, fmt.Errorf("no table: %w", api.ErrInvalid)
+	}
+	var filter []string
+	if len(only) <= filterLimit {
+		for _, destination := range only {
+			filter = append(filter, destination.String())
+		}
+	}
+	var routes []api.Route
+	err := p.list(ctx, table, "Custom", filter, func(e vpc.RouteEntry) error {
+		if !belongs(e) {
+			return nil
+		}
+		r, err := fromEntry(table, e)
+		// The list is no snapshot: an entry may move to a page that is still to come.
+		if err == nil && !slices.ContainsFunc(routes, func(o api.Route) bool { return o.ID == r.ID }) {
+			routes = append(routes, r)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(routes, api.CompareRoutes)
+	return routes, nil
+}
+
+// list reads the entries of a type, or of all types, page by page.
+func (p *Provider) list(ctx context.Context, table api.TableID, kind string, filter []string, each func(vpc.RouteEntry) error) error {
+	return byToken(func(token string) (string, error) {
+		req, resp := vpc.CreateDescribeRouteEntryListRequest(), vpc.CreateDescribeRouteEntryListResponse()
+		req.RouteTableId, req.RouteEntryType = string(table), kind
+		req.MaxResult, req.NextToken = requests.NewInteger(entryPage), token
+		if len(filter) > 0 {
+			req.DestCidrBlockList = &filter
+		}
+		if err := p.client.do(ctx, call{about: string(table), list: "RouteEntrys", req: req, resp: resp}); err != nil {
+			return "", err
+		}
+		for _, e := range resp.RouteEntrys.RouteEntry {
+			if err := each(e); err != nil {
+				return "", err
+			}
+		}
+		return resp.NextToken, nil
+	})
+}
+
+// occupant looks for an entry of any type at a destination, after the cloud said that the
+// destination is taken and no custom entry was there: each vSwitch has a system entry,
+// and learnt routes (CEN, BGP) are entries too. It returns what a create there meets.
+func (p *Provider) occupant(ctx context.Context, table api.TableID, destination netip.Prefix) error {
+	met := api.ErrBusy // it has gone meanwhile
+	err := p.list(ctx, table, "", []string{destination.String()}, func(e vpc.RouteEntry) error {
+		if at, err := parsePrefix(e.DestinationCidrBlock); err != nil || at != destination {
+			return nil // a prefix list, or the filter did not hold
+		}
+		met = fmt.Errorf("an entry of type %s is there: %w", e.Type, api.ErrRefused)
+		if strings.EqualFold(e.Type, "System") {
+			met = fmt.Errorf("a system entry is there, that of a vSwitch or of the cloud itself: %w", api.ErrInvalid)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return met
+}
+
+// belongs leaves out what is not a custom entry of ranges: entries of other types, should
+// the filter not hold, and those whose destination is a prefix list.
+func belongs(e vpc.RouteEntry) bool {
+	return (e.Type == "" || strings.EqualFold(e.Type, "Custom")) && !strings.HasPrefix(e.DestinationCidrBlock, "pl-")
+}
+
+// fromEntry reads one entry. Only one that sends to a single instance can carry our mark.
+func fromEntry(table api.TableID, e vpc.RouteEntry) (api.Route, error) {
+	destination, err := parsePrefix(e.DestinationCidrBlock)
+	if err != nil {
+		return api.Route{}, fmt.Errorf("entry %s: %w", e.RouteEntryId, err)
+	}
+	r := api.Route{Table: table, Destination: destination, State: api.RouteState(e.Status), ID: e.RouteEntryId}
+	var ids []string
+	for _, hop := range e.NextHops.NextHop {
+		ids = append(ids, hop.NextHopId)
+		r.HopType = api.HopType(hop.NextHopType)
+	}
+	r.NextHop = strings.Join(ids, ",")
+	// The API's answers vary in capitals.
+	if len(ids) == 1 && strings.EqualFold(string(r.HopType), string(api.HopInstance)) {
+		r.HopType, r.Mark = api.HopInstance, api.ParseMark(e.RouteEntryName, e.Description)
+	}
+	return r, nil
+}
