@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sealane/sealane/api"
+	"github.com/sealane/sealane/deploy/lab"
+)
+
+// labFlags say what lab to build.
+type labFlags struct {
+	name, vpc, pool, engine string
+	hosts                   int
+}
+
+func newLab() *cobra.Command {
+	f := &labFlags{}
+	root := &cobra.Command{
+		Use:   "lab",
+		Short: "Run a whole cluster on this machine: hosts with Docker, a simulated VPC, agents, controller",
+		Long: `Run a whole cluster on this machine, in network namespaces: a simulated Alibaba Cloud VPC
+that really forwards packets, hosts that each run a Docker engine, agents and a controller.
+
+The machine's own firewall, routes and Docker are not touched. The lab needs root. Without a
+Docker engine plain namespaces stand in as containers.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.PersistentFlags().StringVar(&f.name, "name", lab.DefaultName, "name of the lab; several can be up at once")
+	root.AddCommand(newLabUp(f), newLabDemo(f), newLabCheck(f), newLabExec(f), newLabDown(f))
+	return root
+}
+
+func (f *labFlags) register(cmd *cobra.Command) {
+	cmd.Flags().IntVar(&f.hosts, "hosts", 2, fmt.Sprintf("number of hosts, 1 to %d", lab.MaxHosts))
+	cmd.Flags().StringVar(&f.vpc, "vpc", "192.168.0.0/16", "range of the VPC")
+	cmd.Flags().StringVar(&f.pool, "bip-pool", "10.0.0.0/8", "range that the hosts' bips come from")
+	cmd.Flags().StringVar(&f.engine, "engine", string(lab.EngineAuto), "what runs containers: docker, netns, or auto: docker where it can be had")
+}
+
+// options turns the flags into what the lab takes. Progress goes to out.
+func (f *labFlags) options(out io.Writer) (lab.Options, error) {
+	o := lab.Options{Name: f.name, Hosts: f.hosts, Engine: lab.EngineKind(f.engine), Out: out}
+	if f.hosts < 1 { // 0 would mean the default
+		return o, fmt.Errorf("--hosts %d: a lab has 1 to %d: %w", f.hosts, lab.MaxHosts, api.ErrUsage)
+	}
+	var vpcErr, poolErr error
+	o.VPC, vpcErr = prefixFlag("vpc", f.vpc)
+	o.BipPool, poolErr = prefixFlag("bip-pool", f.pool)
+	return o, errors.Join(vpcErr, poolErr)
+}
+
+func prefixFlag(name, text string) (netip.Prefix, error) {
+	p, err := netip.ParsePrefix(text)
+	if err != nil {
+		return p, fmt.Errorf("--%s %q: not a prefix like 10.0.0.0/8: %w", name, text, api.ErrUsage)
+	}
+	return p, nil
+}
+
+func newLabUp(f *labFlags) *cobra.Command {
+	var detach bool
+	cmd := &cobra.Command{
+		Use:   "up",
+		Short: "Start a lab and keep it up until Ctrl-C",
+		Long: `Start a lab and keep it up until Ctrl-C. With --detach it runs on in the background until
+'sealane lab down'. When everything is up, the address of the controller's API is printed.`,
+		Example: "  sealane lab up --hosts 3\n  sealane lab up --detach && sealane lab check",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o, err := f.options(cmd.ErrOrStderr())
+			if err != nil {
+				return err
+			}
+			if detach {
+				return upDetached(cmd, f)
+			}
+			return withLab(cmd.Context(), o, func(ctx context.Context, l *lab.Lab) error {
+				if _, err := l.Start(ctx); err != nil {
+					return err
+				}
+				if err := announce(cmd.OutOrStdout(), l.Inventory().API); err != nil {
+					return err
+				}
+				_, _ = fmt.Fprintln(cmd.ErrOrStderr(), "the lab stays up until Ctrl-C; try in another terminal:", hints(f.name))
+				return l.Wait(ctx)
+			})
+		},
+	}
+	f.register(cmd)
+	cmd.Flags().BoolVar(&detach, "detach", false, "return when the lab is up, and leave it up")
+	return cmd
+}
+
+// withLab brings a lab up, runs fn, and takes the lab down whatever happens. An
+// interrupt ends fn and is no failure.
+func withLab(ctx context.Context, o lab.Options, fn func(context.Context, *lab.Lab) error) error {
+	l, err := lab.Up(ctx, o)
+	if err == nil {
+		err = fn(ctx, l)
+		_, _ = fmt.Fprintln(o.Out, "taking the lab down")
+		err = errors.Join(err, l.Down(context.WithoutCancel(ctx)))
+	}
+	if err != nil && ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+func announce(w io.Writer, address string) error {
+	_, err := fmt.Fprintf(w, "API %s\n", address)
+	return err
+}
+
+// hints are the commands that show a lab at work.
+func hints(name string) string {
+	suffix := ""
+	if name != lab.DefaultName {
+		suffix = " --name " + name
+	}
+	return strings.Join([]string{"sealane lab check" + suffix, "sealane lab exec 1" + suffix + " -- docker ps"}, "; ")
+}
+
+func newLabDown(f *labFlags) *cobra.Command {
+	return &cobra.Command{
+		Use:   "down",
+		Short: "Take a lab away with all that belongs to it, also after a crash",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return lab.Down(cmd.Context(), f.name) },
+	}
+}

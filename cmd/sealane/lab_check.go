@@ -1,0 +1,101 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sealane/sealane/api"
+	"github.com/sealane/sealane/cmd/cli"
+	"github.com/sealane/sealane/deploy/lab"
+)
+
+func newLabCheck(f *labFlags) *cobra.Command {
+	o := &options{}
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Ping and exchange over TCP between the containers of every pair of hosts",
+		Long: `Ping and exchange over TCP between the containers of every ordered pair of hosts. SOURCE is
+the address that the other end saw.
+
+Exit code 0 only if every pair answered both; 7 otherwise.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := o.checkOutput(); err != nil {
+				return err
+			}
+			v, err := lab.Read(f.name)
+			if err != nil {
+				return err
+			}
+			report := v.Check(cmd.Context(), 3*time.Second)
+			if err := o.print(cmd.OutOrStdout(), report, func(w io.Writer) { reportRows(w, report) }); err != nil {
+				return err
+			}
+			if !report.OK() {
+				return exitOf(api.ExitDegraded)
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVarP(&o.output, "output", "o", "table", "output format: table or json")
+	return cmd
+}
+
+func reportRows(w io.Writer, r lab.Report) {
+	row(w, "FROM", "CONTAINER", "TO", "CONTAINER", "PING", "TCP", "SOURCE", "PROBLEM")
+	for _, p := range r.Pairs {
+		source := ""
+		if p.Source.IsValid() {
+			source = p.Source.String()
+		}
+		row(w, p.From, p.FromAddr, p.To, p.ToAddr, yes(p.Ping), yes(p.TCP), source, p.Problem)
+	}
+}
+
+func yes(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}
+
+func newLabExec(f *labFlags) *cobra.Command {
+	return &cobra.Command{
+		Use:   "exec HOST -- COMMAND [ARG...]",
+		Short: "Run a command in a host's network namespace, with its Docker",
+		Long: `Run a command in a host's network namespace, with DOCKER_HOST set to its engine. HOST is an
+index, a name or an instance id. The exit code is the command's.`,
+		Example: "  sealane lab exec 1 -- ip route\n  sealane lab exec host2 -- docker ps\n" +
+			"  sealane lab exec 1 -- docker exec web ping -c 3 10.1.0.2",
+		Args: cobra.MinimumNArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			v, err := lab.Read(f.name)
+			if err != nil {
+				return err
+			}
+			host, err := v.Host(args[0])
+			if err != nil {
+				return err
+			}
+			run := exec.CommandContext(cmd.Context(), args[1], args[2:]...)
+			run.Stdin, run.Stdout, run.Stderr = os.Stdin, cmd.OutOrStdout(), cmd.ErrOrStderr()
+			err = v.Run(host, run)
+			if exit, ok := errors.AsType[*exec.ExitError](err); ok && exit.Exited() {
+				return exitOf(exit.ExitCode())
+			}
+			if err != nil {
+				return fmt.Errorf("run %s on %s: %w", args[1], host.Name, err)
+			}
+			return nil
+		},
+	}
+}
+
+// exitOf ends with this exit code and no further word.
+func exitOf(code int) error { return cli.Exit(code) }

@@ -1,0 +1,106 @@
+package lab
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"github.com/sealane/sealane/api"
+)
+
+const (
+	imageName     = "sealane-lab:web"
+	containerName = "web"
+)
+
+// docker speaks the few calls of Docker's HTTP API that the lab needs, without a version
+// in the path: each engine then answers in its own newest.
+type docker struct{ client *http.Client }
+
+func dockerAPI(socket string) docker {
+	return docker{&http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", socket)
+		},
+	}}}
+}
+
+func (d docker) ping(ctx context.Context) error {
+	_, err := d.call(ctx, http.MethodGet, "/_ping", "", nil)
+	return err
+}
+
+// runWeb imports the image, makes the container web where it is not there yet, and starts it.
+func (d docker) runWeb(ctx context.Context, image []byte) error {
+	if _, err := d.call(ctx, http.MethodGet, "/images/"+imageName+"/json", "", nil); err != nil {
+		answer, err := d.call(ctx, http.MethodPost, "/images/create?fromSrc=-&repo=sealane-lab&tag=web", "application/x-tar", image)
+		if err != nil {
+			return err
+		}
+		if strings.Contains(string(answer), `"errorDetail"`) { // reported in the stream, after status 200
+			return fmt.Errorf("import the image: %s: %w", answer, api.ErrInvalid)
+		}
+	}
+	config, err := containerConfig()
+	if err != nil {
+		return err
+	}
+	if _, err := d.inspect(ctx); err != nil {
+		if _, err := d.call(ctx, http.MethodPost, "/containers/create?name="+containerName, "application/json", config); err != nil {
+			return err
+		}
+	}
+	_, err = d.call(ctx, http.MethodPost, "/containers/"+containerName+"/start", "", nil)
+	return err
+}
+
+// inspect finds the container web.
+func (d docker) inspect(ctx context.Context) (container, error) {
+	raw, err := d.call(ctx, http.MethodGet, "/containers/"+containerName+"/json", "", nil)
+	if err != nil {
+		return container{}, err
+	}
+	var doc struct {
+		State struct{ Pid int }
+		// the address stands here in every engine; 29 dropped the copy above it
+		NetworkSettings struct {
+			Networks map[string]struct{ IPAddress string }
+		}
+	}
+	if err := json.Unmarshal(raw, &doc); err != nil {
+		return container{}, fmt.Errorf("read the container's description: %w", err)
+	}
+	addr, _ := netip.ParseAddr(doc.NetworkSettings.Networks["bridge"].IPAddress)
+	return container{addr: addr, netns: fmt.Sprintf("/proc/%d/ns/net", doc.State.Pid)}, nil
+}
+
+// call makes one request; an answer of 400 or more is an error with Docker's own words.
+func (d docker) call(ctx context.Context, method, path, kind string, body []byte) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, method, "http://docker"+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("docker %s: %w", path, err)
+	}
+	if kind != "" {
+		req.Header.Set("Content-Type", kind)
+	}
+	resp, err := d.client.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("docker %s: %w", path, err)
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return nil, fmt.Errorf("docker %s: %w", path, err)
+	}
+	if resp.StatusCode >= http.StatusBadRequest {
+		return nil, fmt.Errorf("docker %s: %s: %s", path, resp.Status, bytes.TrimSpace(answer))
+	}
+	return answer, nil
+}

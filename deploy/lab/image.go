@@ -1,0 +1,79 @@
+package lab
+
+import (
+	"archive/tar"
+	"bytes"
+	"debug/elf"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/sealane/sealane/api"
+)
+
+// The service of every container: it answers an HTTP request with the address it came from.
+const (
+	servicePort = 8080
+	servicePath = "/cgi-bin/peer"
+	peerScript  = "#!/bin/sh\nprintf 'Content-Type: text/plain\\r\\n\\r\\n%s\\n' \"$REMOTE_ADDR\"\n"
+)
+
+// findBusybox finds a busybox that needs no shared libraries: the image holds nothing else.
+func findBusybox() (string, error) {
+	for _, path := range []string{"/bin/busybox", "/usr/bin/busybox", "/bin/busybox.static", "/usr/local/bin/busybox"} {
+		if static(path) {
+			return path, nil
+		}
+	}
+	return "", fmt.Errorf("no static busybox found; install the package busybox-static: %w", api.ErrNotFound)
+}
+
+// static reports whether the file is an executable without interpreter.
+func static(path string) bool {
+	f, err := elf.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	for _, p := range f.Progs {
+		if p.Type == elf.PT_INTERP {
+			return false
+		}
+	}
+	return true
+}
+
+// imageTar is the root file system of a container: busybox, a name for each applet that
+// is used, and the service's script.
+func imageTar(busybox string) ([]byte, error) {
+	binary, err := os.ReadFile(busybox)
+	if err != nil {
+		return nil, fmt.Errorf("read busybox: %w", err)
+	}
+	var buf bytes.Buffer
+	w := tar.NewWriter(&buf)
+	var failures []error
+	add := func(h tar.Header, body string) {
+		h.Size = int64(len(body))
+		if err := w.WriteHeader(&h); err != nil {
+			failures = append(failures, err)
+			return
+		}
+		if _, err := w.Write([]byte(body)); err != nil {
+			failures = append(failures, err)
+		}
+	}
+	for _, dir := range []string{"bin/", "tmp/", "www/", "www/cgi-bin/"} {
+		add(tar.Header{Typeflag: tar.TypeDir, Name: dir, Mode: 0o755}, "")
+	}
+	add(tar.Header{Typeflag: tar.TypeReg, Name: "bin/busybox", Mode: 0o755}, string(binary))
+	for _, applet := range []string{"sh", "ls", "cat", "ip", "nc", "ping", "ps", "sleep", "traceroute", "wget"} {
+		add(tar.Header{Typeflag: tar.TypeSymlink, Name: "bin/" + applet, Linkname: "busybox", Mode: 0o777}, "")
+	}
+	add(tar.Header{Typeflag: tar.TypeReg, Name: "www" + servicePath, Mode: 0o755}, peerScript)
+	failures = append(failures, w.Close())
+	if err := errors.Join(failures...); err != nil {
+		return nil, fmt.Errorf("make the containers' image: %w", err)
+	}
+	return buf.Bytes(), nil
+}

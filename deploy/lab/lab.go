@@ -1,0 +1,267 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/sealane/sealane/api"
+	"github.com/sealane/sealane/cloud/alisim"
+)
+
+// Lab is a cluster that this process holds. Its methods may be called from several
+// goroutines, but each part of it is started and stopped by one at a time.
+type Lab struct {
+	opts    Options
+	layout  layout
+	vpc     vpc
+	sim     *alisim.Sim
+	secret  string // of the access key that the simulated cloud knows
+	nursery *nursery
+	engine  engine
+
+	services *errgroup.Group // what this process serves; ends with leave
+	leave    context.CancelFunc
+	isDown   atomic.Bool
+
+	mu    sync.Mutex // guards all below
+	inv   Inventory
+	parts map[string]*process
+}
+
+// Up builds the VPC, the simulated cloud, and hosts with their engines and containers.
+// Agents and controllers are not started. On failure nothing is left behind; otherwise
+// the caller takes the lab down.
+func Up(ctx context.Context, o Options) (*Lab, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	if !isRoot() {
+		return nil, fmt.Errorf("the lab makes network namespaces: run it as root: %w", api.ErrPermission)
+	}
+	plan, err := newLayout(o.VPC, o.BipPool, o.Hosts)
+	if err != nil {
+		return nil, err
+	}
+	l := &Lab{opts: o, layout: plan, nursery: newNursery(o.Name), parts: make(map[string]*process)}
+	l.inv = Inventory{Name: o.Name, VPC: o.VPC, Pools: append([]netip.Prefix{o.BipPool}, o.Pools...), Supervisor: thisProcess()}
+	l.services, l.leave = new(errgroup.Group), func() {}
+	if err := l.occupy(ctx); err != nil {
+		l.nursery.close()
+		return nil, err
+	}
+	if err := l.build(ctx); err != nil {
+		return nil, errors.Join(err, l.Down(context.WithoutCancel(ctx)))
+	}
+	return l, nil
+}
+
+// occupy claims the lab's name: the directory with the state file appears as a whole, and
+// can only be made where there is none. What a dead lab left is removed first.
+func (l *Lab) occupy(ctx context.Context) error {
+	if old, err := Read(l.opts.Name); err == nil && old.Supervisor.alive() {
+		return fmt.Errorf("lab %s is held by process %d; end it with: sealane lab down: %w", old.Name, old.Supervisor.PID, ErrExists)
+	}
+	if err := Down(ctx, l.opts.Name); err != nil {
+		return fmt.Errorf("remove what an earlier lab left: %w", err)
+	}
+	if err := os.MkdirAll(runRoot, 0o755); err != nil {
+		return fmt.Errorf("make the lab's directory: %w", err)
+	}
+	fresh, err := os.MkdirTemp(runRoot, ".new-")
+	if err != nil {
+		return fmt.Errorf("make the lab's directory: %w", err)
+	}
+	defer os.RemoveAll(fresh)
+	if err := l.inv.writeTo(filepath.Join(fresh, stateFile)); err != nil {
+		return err
+	}
+	if err := os.Rename(fresh, stateDir(l.opts.Name)); errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("lab %s was started by somebody else just now: %w", l.opts.Name, ErrExists)
+	} else if err != nil {
+		return fmt.Errorf("make the lab's directory: %w", err)
+	}
+	return nil
+}
+
+func (l *Lab) build(ctx context.Context) error {
+	var err error
+	if l.engine, err = l.chooseEngine(); err != nil {
+		return err
+	}
+	var hosts []Host
+	for k := range l.opts.Hosts {
+		h, err := l.planHost(k + 1)
+		if err != nil {
+			return err
+		}
+		hosts = append(hosts, h)
+	}
+	if l.vpc, err = buildVPC(l.opts.Name, l.layout); err != nil {
+		return err
+	}
+	if err := l.vpc.attach(l.mgrNamespace(), "vm", l.layout.mgr(), l.layout.mgrNet); err != nil {
+		return err
+	}
+	if l.sim, l.secret, err = newCloud(l.opts, l.layout, hosts); err != nil {
+		return err
+	}
+	if err := l.serve(ctx); err != nil {
+		return err
+	}
+	l.say("vpc %s with a simulated Alibaba Cloud", l.opts.VPC)
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(4) // engines start faster one after the other than many at once
+	for _, h := range hosts {
+		g.Go(func() error { return l.startHost(gctx, h) })
+	}
+	return g.Wait()
+}
+
+// chooseEngine takes Docker where it can be had.
+func (l *Lab) chooseEngine() (engine, error) {
+	absent := missing(dockerTools()...)
+	_, err := findBusybox()
+	if err != nil {
+		absent = append(absent, "a static busybox")
+	}
+	switch {
+	case l.opts.Engine == EngineDocker && len(absent) > 0:
+		return nil, fmt.Errorf("engine docker: %s not found; install docker.io, iptables and busybox-static: %w",
+			strings.Join(absent, ", "), api.ErrUnsupported)
+	case l.opts.Engine == EngineNetns, len(absent) > 0:
+		if l.opts.Engine == EngineAuto {
+			l.say("no Docker engine (%s not found): plain namespaces stand in as containers", strings.Join(absent, ", "))
+		}
+		l.inv.Engine = EngineNetns
+		return newPlainEngine(l.opts.Name), nil
+	}
+	l.inv.Engine = EngineDocker
+	if err := makeHidden(); err != nil {
+		return nil, err
+	}
+	return newDockerEngine(l.opts.Name, l.nursery)
+}
+
+func (l *Lab) planHost(k int) (Host, error) {
+	h, err := l.layout.host(l.opts.Name, k)
+	if err == nil && l.inv.Engine == EngineDocker {
+		h.Docker = dockerSocket(l.opts.Name, h)
+	}
+	return h, err
+}
+
+// startHost plugs the host into the VPC and starts its engine.
+func (l *Lab) startHost(ctx context.Context, h Host) error {
+	err := l.update(func(v *Inventory) {
+		v.Hosts = append(v.Hosts, h)
+		slices.SortFunc(v.Hosts, func(a, b Host) int { return a.Index - b.Index })
+	})
+	if err != nil {
+		return err
+	}
+	if err := l.vpc.attach(h.Namespace, h.port(), h.IP, l.layout.hostNet); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, startLimit, fmt.Errorf("%s has no running container after %s: %w", h.Name, startLimit, api.ErrTimeout))
+	defer cancel()
+	if err := l.engine.start(ctx, h); err != nil {
+		return err
+	}
+	l.say("%s %s at %s, bip %s, container %s", h.Name, h.Instance, h.IP, h.Bip, h.Bip.Addr().Next())
+	return nil
+}
+
+// startLimit is how long a part may take to answer; engines start slowly on a busy machine.
+const startLimit = 90 * time.Second
+
+// AddHost adds the next host of the plan, its agent not started.
+func (l *Lab) AddHost(ctx context.Context) (Host, error) {
+	h, err := l.planHost(len(l.Inventory().Hosts) + 1)
+	if err != nil {
+		return h, err
+	}
+	if err := l.sim.AddInstance(instance(h)); err != nil {
+		return h, fmt.Errorf("add %s to the simulated cloud: %w", h.Name, err)
+	}
+	return h, l.startHost(ctx, h)
+}
+
+// RestartDocker stops a host's engine and starts it with another bip, as an operator does
+// who edits daemon.json. With no valid bip Docker takes its own default.
+func (l *Lab) RestartDocker(ctx context.Context, index int, bip netip.Prefix) (Host, error) {
+	h, err := l.Inventory().Host(fmt.Sprint(index))
+	if err != nil {
+		return h, err
+	}
+	l.engine.stop(h)
+	if docker, ok := l.engine.(*dockerEngine); ok && !bip.IsValid() {
+		if err := docker.forgetNetwork(h); err != nil {
+			return h, err
+		}
+	}
+	h.Bip = bip
+	err = l.update(func(v *Inventory) {
+		v.Hosts[slices.IndexFunc(v.Hosts, func(o Host) bool { return o.Index == index })] = h
+	})
+	if err != nil {
+		return h, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	return h, l.engine.start(ctx, h)
+}
+
+// Inventory is what the lab has now.
+func (l *Lab) Inventory() Inventory {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.inv.clone()
+}
+
+// Sim is the simulated cloud.
+func (l *Lab) Sim() *alisim.Sim { return l.sim }
+
+func (l *Lab) update(change func(*Inventory)) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	change(&l.inv)
+	return l.inv.writeTo(statePath(l.inv.Name))
+}
+
+func (l *Lab) mgrNamespace() string { return namespaceName(l.opts.Name, "mgr") }
+
+// say tells progress, a line each.
+func (l *Lab) say(format string, args ...any) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, _ = fmt.Fprintf(l.opts.Out, format+"\n", args...)
+}
+
+// Down stops all parts and takes the lab away. Repeated, it does nothing.
+func (l *Lab) Down(ctx context.Context) error {
+	if l.isDown.Swap(true) {
+		return nil
+	}
+	l.stopParts()
+	l.leave()
+	served := l.services.Wait()
+	if errors.Is(served, net.ErrClosed) {
+		served = nil
+	}
+	l.nursery.close()
+	return errors.Join(served, l.Inventory().sweep(ctx))
+}

@@ -1,0 +1,239 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/sealane/sealane/api"
+)
+
+// Names of parts, for Signal: those of hosts carry the host's index, those of
+// controllers their number, "agent-h1", "dockerd-h2", "controller-1".
+const (
+	partAgent      = "agent-"
+	partController = "controller-"
+	partDocker     = "dockerd-"
+	partEtcd       = "etcd"
+)
+
+// Start starts controllers and agents and returns when all containers reach each other.
+func (l *Lab) Start(ctx context.Context) (Report, error) {
+	for n := range l.opts.Controllers {
+		if err := l.StartController(ctx, n+1); err != nil {
+			return Report{}, err
+		}
+	}
+	if err := l.StartAgents(ctx); err != nil {
+		return Report{}, err
+	}
+	l.say("agents started; waiting for the containers to reach each other")
+	ctx, cancel := context.WithTimeoutCause(ctx, startLimit, fmt.Errorf("not after %s", startLimit))
+	defer cancel()
+	r, err := l.AwaitReachable(ctx)
+	if err != nil {
+		return r, err
+	}
+	return r, l.update(func(v *Inventory) { v.Ready = true })
+}
+
+// StartController starts the etcd of its own, where there is one, and the n-th controller
+// replica, and returns when its API answers.
+func (l *Lab) StartController(ctx context.Context, n int) error {
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	if l.opts.EtcdBinary != "" && !l.running(partEtcd) {
+		if err := l.StartEtcd(ctx); err != nil {
+			return err
+		}
+	}
+	part := partController + strconv.Itoa(n)
+	argv := []string{filepath.Join(l.opts.BinDir, "sealane-controller"),
+		"--cluster", l.opts.Name, "--name", part, "--listen", l.apiAddress(n),
+		"--vpc", vpcID, "--region", region, "--endpoint", "http://" + openAPIAddress,
+		"--policy", string(api.PolicyFull), "--lease-ttl", "5s",
+	}
+	for _, p := range l.Inventory().Pools {
+		argv = append(argv, "--pool", p.String())
+	}
+	if l.opts.EtcdBinary != "" {
+		argv = append(argv, "--etcd-endpoints", l.etcdURL())
+	} else {
+		argv = append(argv, "--etcd-listen", l.etcdURL(), "--data-dir", filepath.Join(dataDir(l.opts.Name), part))
+	}
+	p, err := l.startPart(command{
+		name: part, argv: argv, netns: l.mgrNamespace(),
+		env: []string{"ALIBABA_CLOUD_ACCESS_KEY_ID=" + accessKeyID, "ALIBABA_CLOUD_ACCESS_KEY_SECRET=" + l.secret},
+	})
+	if err != nil {
+		return err
+	}
+	if err := p.await(ctx, func(ctx context.Context) error { return l.healthy(ctx, l.apiAddress(n), "/healthz") }); err != nil {
+		return err
+	}
+	l.say("%s serves %s", part, l.Inventory().API)
+	return nil
+}
+
+// StartEtcd starts the etcd that is a process of its own, with the data it had.
+func (l *Lab) StartEtcd(ctx context.Context) error {
+	peer := fmt.Sprintf("http://%s:2380", l.layout.mgr())
+	p, err := l.startPart(command{name: partEtcd, netns: l.mgrNamespace(), argv: []string{l.opts.EtcdBinary,
+		"--name", "lab", "--data-dir", filepath.Join(dataDir(l.opts.Name), partEtcd), "--log-level", "warn",
+		"--listen-client-urls", l.etcdURL(), "--advertise-client-urls", l.etcdURL(),
+		"--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", "lab=" + peer,
+	}})
+	if err != nil {
+		return err
+	}
+	return p.await(ctx, func(ctx context.Context) error {
+		return l.healthy(ctx, strings.TrimPrefix(l.etcdURL(), "http://"), "/health")
+	})
+}
+
+// StartAgents starts the agent of every host.
+func (l *Lab) StartAgents(ctx context.Context) error {
+	var g errgroup.Group
+	for _, h := range l.Inventory().Hosts {
+		g.Go(func() error { return l.StartAgent(ctx, h) })
+	}
+	return g.Wait()
+}
+
+// StartAgent starts the agent of one host. It does not wait for what the agent does.
+func (l *Lab) StartAgent(_ context.Context, h Host) error {
+	_, err := l.startPart(command{
+		name: partAgent + h.short(), netns: h.Namespace,
+		argv: append([]string{filepath.Join(l.opts.BinDir, "sealane-agent")}, l.AgentFlags(h)...),
+	})
+	return err
+}
+
+// AgentFlags are the flags of a host's agent; its cleanup takes the same.
+func (l *Lab) AgentFlags(h Host) []string {
+	return []string{"--cluster", l.opts.Name, "--etcd-endpoints", l.etcdURL(),
+		"--metadata-url", "http://" + metadataAddress, "--state-dir", filepath.Join(stateDir(l.opts.Name), h.short(), "agent"),
+	}
+}
+
+// Signal sends a signal to a part, see the names above, and after SIGKILL waits for its end.
+func (l *Lab) Signal(part string, sig syscall.Signal) error {
+	p := l.part(part)
+	if p == nil {
+		return fmt.Errorf("signal %s: no such part was started: %w", part, api.ErrNotFound)
+	}
+	if err := p.signal(sig); err != nil {
+		return err
+	}
+	if sig == syscall.SIGKILL {
+		<-p.done
+	}
+	return nil
+}
+
+// AwaitReachable checks until every pair answers, or the context ends: then the last
+// report comes with an error of kind ErrTimeout.
+func (l *Lab) AwaitReachable(ctx context.Context) (Report, error) {
+	for {
+		r := l.Inventory().Check(ctx, 2*time.Second)
+		if r.OK() {
+			return r, nil
+		}
+		if err := ctx.Err(); err != nil {
+			return r, fmt.Errorf("wait for the containers to reach each other: %w: %w", api.ErrTimeout, context.Cause(ctx))
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
+
+func (l *Lab) startPart(c command) (*process, error) {
+	if l.running(c.name) {
+		return nil, fmt.Errorf("start %s: it runs: %w", c.name, api.ErrRefused)
+	}
+	c.log = logPath(l.opts.Name, c.name)
+	p, err := l.nursery.start(c)
+	if err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.parts[c.name] = p
+	return p, nil
+}
+
+func (l *Lab) part(name string) *process {
+	if docker, ok := l.engine.(*dockerEngine); ok && strings.HasPrefix(name, partDocker) {
+		h, err := l.Inventory().Host(strings.TrimPrefix(name, partDocker))
+		if err != nil {
+			return nil
+		}
+		return docker.process(h)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.parts[name]
+}
+
+func (l *Lab) running(part string) bool {
+	p := l.part(part)
+	if p == nil {
+		return false
+	}
+	select {
+	case <-p.done:
+		return false
+	default:
+		return true
+	}
+}
+
+// stopParts stops agents and controllers, which need etcd, then etcd, then the engines.
+func (l *Lab) stopParts() {
+	l.mu.Lock()
+	parts := l.parts
+	l.parts = make(map[string]*process)
+	hosts := l.inv.clone().Hosts
+	l.mu.Unlock()
+	var wg sync.WaitGroup
+	for name, p := range parts {
+		if name != partEtcd {
+			wg.Go(func() { p.stop(5 * time.Second) })
+		}
+	}
+	wg.Wait()
+	if p := parts[partEtcd]; p != nil {
+		p.stop(5 * time.Second)
+	}
+	if l.engine == nil {
+		return
+	}
+	for _, h := range hosts {
+		wg.Go(func() { l.engine.stop(h) })
+	}
+	wg.Wait()
+}
+
+// apiAddress is where the n-th controller serves, inside the VPC.
+func (l *Lab) apiAddress(n int) string {
+	return fmt.Sprintf("%s:%d", l.layout.mgr(), apiPort+n-1)
+}
+
+func (l *Lab) etcdURL() string { return fmt.Sprintf("http://%s:2379", l.layout.mgr()) }
+
+// healthy asks for a path on the management host and wants status 200.
+func (l *Lab) healthy(ctx context.Context, address, path string) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	_, err := get(ctx, netnsPath(l.mgrNamespace()), address, path)
+	return err
+}

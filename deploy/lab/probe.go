@@ -1,0 +1,161 @@
+package lab
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/sealane/sealane/api"
+)
+
+// find finds the container of a host, by asking its engine.
+func find(ctx context.Context, lab string, h Host) (container, error) {
+	if h.Docker == "" {
+		return plainContainer(lab, h), nil
+	}
+	c, err := dockerAPI(h.Docker).inspect(ctx)
+	if err == nil && !c.addr.IsValid() {
+		err = fmt.Errorf("it has no address: %w", api.ErrNotFound)
+	}
+	if err != nil {
+		return c, fmt.Errorf("find the container of %s: %w", h.Name, err)
+	}
+	return c, nil
+}
+
+// serves gives nil when the container of the host answers to its own host.
+func serves(ctx context.Context, lab string, h Host) error {
+	c, err := find(ctx, lab, h)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	_, err = exchange(ctx, netnsPath(h.Namespace), c.addr)
+	return err
+}
+
+// exchange makes one HTTP exchange over TCP from the namespace with the service at addr.
+// It returns the address that the service saw.
+func exchange(ctx context.Context, from string, addr netip.Addr) (netip.Addr, error) {
+	body, err := get(ctx, from, fmt.Sprintf("%s:%d", addr, servicePort), servicePath)
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	return netip.ParseAddr(strings.TrimSpace(body))
+}
+
+// get asks an HTTP server from inside a namespace and wants status 200.
+func get(ctx context.Context, from, address, path string) (string, error) {
+	conn, err := dialInside(ctx, from, address)
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close()
+	if deadline, ok := ctx.Deadline(); ok {
+		_ = conn.SetDeadline(deadline)
+	}
+	if _, err := fmt.Fprintf(conn, "GET %s HTTP/1.0\r\n\r\n", path); err != nil {
+		return "", err
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<16))
+	if err != nil {
+		return "", fmt.Errorf("read the answer of %s: %w", address, err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		return "", fmt.Errorf("%s answers %s: %w", address, resp.Status, api.ErrUnreachable)
+	}
+	return string(body), nil
+}
+
+// pinger sends echo requests from inside a namespace.
+type pinger struct {
+	conn *net.IPConn
+	id   uint16
+}
+
+func newPinger(from string, to netip.Addr) (*pinger, error) {
+	p := &pinger{id: uint16(rand.Uint32())}
+	err := inside(from, func() error {
+		var err error
+		p.conn, err = net.DialIP("ip4:icmp", nil, &net.IPAddr{IP: to.AsSlice()})
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open a socket for ping: %w", err)
+	}
+	return p, nil
+}
+
+func (p *pinger) close() { _ = p.conn.Close() }
+
+// send sends the echo request with this number (RFC 792).
+func (p *pinger) send(seq uint16) error {
+	msg := make([]byte, 8+56)
+	msg[0] = 8 // echo
+	binary.BigEndian.PutUint16(msg[4:], p.id)
+	binary.BigEndian.PutUint16(msg[6:], seq)
+	binary.BigEndian.PutUint16(msg[2:], checksum(msg))
+	_, err := p.conn.Write(msg)
+	return err
+}
+
+// receive waits until the deadline for a reply to any request of this pinger. The socket
+// is connected, so that the kernel hands out packets of the other end only.
+func (p *pinger) receive(deadline time.Time) (seq uint16, err error) {
+	if err := p.conn.SetReadDeadline(deadline); err != nil {
+		return 0, err
+	}
+	buf := make([]byte, 1500)
+	for {
+		n, _, err := p.conn.ReadFrom(buf) // unlike Read it strips the IP header
+		if err != nil {
+			return 0, err
+		}
+		if n >= 8 && buf[0] == 0 && binary.BigEndian.Uint16(buf[4:]) == p.id {
+			return binary.BigEndian.Uint16(buf[6:]), nil
+		}
+	}
+}
+
+// ping gives nil when an echo request, sent anew each 250 ms, was answered in time.
+func ping(ctx context.Context, from string, to netip.Addr) error {
+	p, err := newPinger(from, to)
+	if err != nil {
+		return err
+	}
+	defer p.close()
+	for seq := uint16(1); ctx.Err() == nil; seq++ {
+		// An unreachable destination is told by an error; the next request may find it.
+		_ = p.send(seq)
+		if _, err := p.receive(time.Now().Add(250 * time.Millisecond)); err == nil {
+			return nil
+		}
+	}
+	return fmt.Errorf("no reply to ping: %w", api.ErrTimeout)
+}
+
+// checksum is the Internet checksum (RFC 1071) of a message of even length.
+func checksum(msg []byte) uint16 {
+	var sum uint32
+	for i := 0; i < len(msg); i += 2 {
+		sum += uint32(binary.BigEndian.Uint16(msg[i:]))
+	}
+	for sum > 0xffff {
+		sum = sum>>16 + sum&0xffff
+	}
+	return ^uint16(sum)
+}

@@ -1,0 +1,133 @@
+package lab
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/sealane/sealane/api"
+)
+
+// Inventory is a lab as its state file tells it to any process. The lab writes the file
+// anew with each thing it makes.
+type Inventory struct {
+	Name       string         `json:"name"`
+	Engine     EngineKind     `json:"engine"`
+	VPC        netip.Prefix   `json:"vpc"`
+	Pools      []netip.Prefix `json:"pools"`
+	Hosts      []Host         `json:"hosts"`
+	API        string         `json:"api,omitempty"` // the controllers' API, on this machine's loopback
+	Ready      bool           `json:"ready"`         // all that was asked for is up
+	Supervisor processID      `json:"supervisor"`    // the process that holds the lab
+}
+
+// Host is one host of a lab.
+type Host struct {
+	Index     int            `json:"index"` // from 1
+	Name      string         `json:"name"`  // "host1"
+	Instance  api.InstanceID `json:"instance"`
+	IP        netip.Addr     `json:"ip"`
+	Bip       netip.Prefix   `json:"bip"`              // docker0's address and mask; not valid: Docker's own choice
+	Namespace string         `json:"namespace"`        // name of its network namespace
+	Docker    string         `json:"docker,omitempty"` // path of its Docker socket; empty with plain namespaces
+}
+
+// short is the host's part in names of namespaces, directories and processes.
+func (h Host) short() string { return "h" + strconv.Itoa(h.Index) }
+
+// port is its interface in the VPC's namespace.
+func (h Host) port() string { return "v" + h.short() }
+
+// Host finds a host by index, name or instance id.
+func (v Inventory) Host(ref string) (Host, error) {
+	for _, h := range v.Hosts {
+		if ref == strconv.Itoa(h.Index) || ref == h.Name || ref == h.short() || ref == string(h.Instance) {
+			return h, nil
+		}
+	}
+	return Host{}, fmt.Errorf("host %q: lab %s has hosts 1 to %d: %w", ref, v.Name, len(v.Hosts), api.ErrUsage)
+}
+
+// runRoot holds the state of all labs.
+const runRoot = "/run/sealane-lab"
+
+// Paths of a lab. Sockets and logs live as long as the machine is up; Docker's data does
+// not fit in memory and must not lie on an overlay.
+func stateDir(name string) string  { return filepath.Join(runRoot, name) }
+func dataDir(name string) string   { return filepath.Join("/var/lib/sealane-lab", name) }
+func statePath(name string) string { return filepath.Join(stateDir(name), stateFile) }
+
+const stateFile = "state.json"
+
+// Read reads the state file of the lab of this name. ErrNotFound says that there is none.
+func Read(name string) (Inventory, error) {
+	if err := checkName(name); err != nil {
+		return Inventory{}, err
+	}
+	raw, err := os.ReadFile(statePath(name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return Inventory{}, fmt.Errorf("lab %s is not up; start it with: sealane lab up: %w", name, api.ErrNotFound)
+	}
+	if err != nil {
+		return Inventory{}, fmt.Errorf("read the lab's state: %w", err)
+	}
+	var v Inventory
+	if err := json.Unmarshal(raw, &v); err != nil {
+		return Inventory{}, fmt.Errorf("read the lab's state in %s: %w", statePath(name), err)
+	}
+	return v, nil
+}
+
+// writeTo writes the state file as a whole, so that a reader never sees half of it.
+func (v Inventory) writeTo(path string) error {
+	raw, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write the lab's state: %w", err)
+	}
+	next := path + ".new"
+	if err := os.WriteFile(next, raw, 0o600); err != nil {
+		return fmt.Errorf("write the lab's state: %w", err)
+	}
+	if err := os.Rename(next, path); err != nil {
+		return fmt.Errorf("write the lab's state: %w", err)
+	}
+	return nil
+}
+
+func (v Inventory) clone() Inventory {
+	v.Hosts, v.Pools = slices.Clone(v.Hosts), slices.Clone(v.Pools)
+	return v
+}
+
+// processID tells a process from a later one that was given the same number.
+type processID struct {
+	PID   int    `json:"pid"`
+	Start string `json:"start"` // when it started, in clock ticks since boot
+}
+
+func thisProcess() processID { return identify(os.Getpid()) }
+
+func identify(pid int) processID { return processID{pid, startTime(pid)} }
+
+func (p processID) alive() bool { return p.PID > 0 && p.Start != "" && startTime(p.PID) == p.Start }
+
+// startTime is field 22 of /proc/PID/stat (proc(5)), empty when there is no such process
+// or it has ended and waits to be collected. The command in field 2 may hold spaces and parentheses.
+func startTime(pid int) string {
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return ""
+	}
+	fields := strings.Fields(string(raw[strings.LastIndexByte(string(raw), ')')+1:]))
+	if len(fields) < 20 || fields[0] == "Z" {
+		return ""
+	}
+	return fields[19]
+}
