@@ -1,0 +1,145 @@
+// Package agent tends one host: it keeps the host forwarding between our subnets, and
+// reports the host's own subnets to the registry. Three tasks run side by side. One tends
+// the host, and goes on with the last known registry when etcd is away. One follows the
+// registry and writes the report when there is news. One holds the lease that shows the
+// agent as alive. What they decide is in pure functions: wish, diagnose, describe.
+package agent
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/sealane/sealane/agent/host"
+	"github.com/sealane/sealane/api"
+)
+
+// Host is the machine the agent tends; package agent/host has the real one.
+type Host interface {
+	// Facts reads the host; ip is the host's private address.
+	Facts(ctx context.Context, ip netip.Addr) (host.Facts, error)
+	// Apply brings the host to the wish and says what it had to change.
+	Apply(ctx context.Context, w host.Wish) host.Outcome
+	// Watch wakes when something changed that Apply put in place or Facts tells. It may miss
+	// changes, and closes when ctx ends.
+	Watch(ctx context.Context) <-chan struct{}
+}
+
+// Registry is what the agent needs of the registry; package api/registry keeps it in etcd.
+type Registry interface {
+	// Snapshot reads everything at one revision.
+	Snapshot(ctx context.Context) (api.Snapshot, error)
+	// Watch wakes when one of the areas changes; it ends with ctx.
+	Watch(ctx context.Context, areas ...api.Area) <-chan struct{}
+	// Report writes the host's record if there is news, claims the subnets it names and
+	// returns those that were refused.
+	Report(ctx context.Context, report api.Report) ([]api.Conflict, error)
+	// KeepAlive shows the agent as alive until ctx ends, whatever happens to etcd.
+	KeepAlive(ctx context.Context, id api.InstanceID, bootID string, ttl time.Duration) error
+}
+
+// Identity says which host this is.
+type Identity struct {
+	Instance api.InstanceID
+	Name     string // for people
+	Region   string
+	VPC      api.VPCID
+	VSwitch  api.VSwitchID
+	IP       netip.Addr // private address in the VPC
+}
+
+// Config sets an agent up.
+type Config struct {
+	Identity Identity
+	Bridges  []string      // Docker bridges whose subnets are reported
+	BootID   string        // names this boot of the machine
+	TTL      time.Duration // how long the host counts as alive after its agent was last heard
+	Poll     time.Duration // longest time between two looks at the host and at the registry
+	Version  string        // of this program
+}
+
+// Waits that nobody needs to set.
+const (
+	quiet = 50 * time.Millisecond // between two passes over the host
+	retry = 5 * time.Second       // between two tries to reach the registry
+)
+
+// Agent tends a host. Make it with New and call Run once.
+type Agent struct {
+	config   Config
+	host     Host
+	registry Registry
+	metrics  *Metrics
+	log      *slog.Logger
+
+	snapshot atomic.Pointer[api.Snapshot] // the last one known; nil before the first
+	view     atomic.Pointer[view]         // of the last pass; nil before the first
+	tendNow  chan struct{}                // wakes the task that tends the host
+	keepNow  chan struct{}                // wakes the task that follows the registry
+	ready    chan struct{}                // closed once the first report is written
+}
+
+// view is what a pass found and reached.
+type view struct {
+	facts   host.Facts
+	wish    host.Wish
+	outcome host.Outcome
+}
+
+// New builds an agent. metrics may be nil.
+func New(config Config, h Host, registry Registry, metrics *Metrics, log *slog.Logger) *Agent {
+	return &Agent{
+		config: config, host: h, registry: registry, metrics: metrics, log: log,
+		tendNow: make(chan struct{}, 1), keepNow: make(chan struct{}, 1), ready: make(chan struct{}),
+	}
+}
+
+// Run tends the host until ctx ends; then it returns nil, and the host stays as it is. An
+// error means that the agent cannot do its work at all, and does not come from etcd being
+// away.
+func (a *Agent) Run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { a.tend(ctx); return nil })
+	group.Go(func() error { a.keep(ctx); return nil })
+	group.Go(func() error {
+		return a.registry.KeepAlive(ctx, a.config.Identity.Instance, a.config.BootID, a.config.TTL)
+	})
+	return group.Wait()
+}
+
+// Ready is closed once the first report is written.
+func (a *Agent) Ready() <-chan struct{} { return a.ready }
+
+// nudge wakes the receiver of a channel that only wakes.
+func nudge(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// pause waits, or returns false when the context ended first.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// news tells a text apart from the one before, so that a state is logged when it begins
+// and not for as long as it lasts.
+type news struct{ last string }
+
+func (n *news) is(text string) bool {
+	was := n.last
+	n.last = text
+	return text != was
+}

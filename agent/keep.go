@@ -1,0 +1,133 @@
+package agent
+
+import (
+	"context"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/sealane/sealane/api"
+)
+
+// keeping is what the task that follows the registry knows.
+type keeping struct {
+	reachable bool
+	wrote     bool           // a report was written in this run
+	conflicts []api.Conflict // as the registry last refused our subnets
+	findings  []api.Finding  // as last logged
+	loss      news
+	failure   news
+	departure news
+}
+
+// keep follows the registry and keeps the host's report in it up to date.
+func (a *Agent) keep(ctx context.Context) {
+	changed := a.registry.Watch(ctx, api.AreaHosts, api.AreaRoutes, api.AreaConfig)
+	var k keeping
+	timer := time.NewTimer(0) // the first look is at once
+	defer timer.Stop()
+	for {
+		look := true
+		select {
+		case <-ctx.Done():
+		case <-timer.C:
+		case <-changed:
+			// A thousand agents are woken by the same change; not all should ask at once.
+			pause(ctx, 100*time.Millisecond+rand.N(200*time.Millisecond))
+		case <-a.keepNow:
+			look = false
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		if look {
+			timer.Reset(a.look(ctx, &k))
+		}
+		a.tell(ctx, &k)
+	}
+}
+
+// look reads the registry and returns when to look again at the latest. While it is out of
+// reach the last snapshot stays in force.
+func (a *Agent) look(ctx context.Context, k *keeping) time.Duration {
+	snapshot, err := a.registry.Snapshot(ctx)
+	if ctx.Err() != nil {
+		return 0
+	}
+	k.reachable = err == nil
+	a.metrics.reachable(k.reachable)
+	switch {
+	case err != nil && k.loss.is("lost"):
+		a.log.Warn("registry out of reach; the host is kept as it is", api.KeyError, err)
+	case err == nil && k.loss.is("") && a.snapshot.Load() != nil:
+		a.log.Info("registry back in reach")
+	}
+	if err != nil {
+		return min(a.config.Poll, retry)
+	}
+	if was := a.snapshot.Swap(&snapshot); was == nil || was.Revision != snapshot.Revision {
+		nudge(a.tendNow)
+	}
+	return a.config.Poll
+}
+
+// tell diagnoses, and writes the report if it says something new. What the registry
+// refuses is a finding, which is news once more.
+func (a *Agent) tell(ctx context.Context, k *keeping) {
+	v := a.view.Load()
+	if v == nil {
+		return
+	}
+	own := hostOf(a.snapshot.Load(), a.config.Identity.Instance)
+	for range 2 {
+		findings := diagnose(v, a.config.Bridges, own, k.conflicts)
+		a.found(k, findings)
+		report := describe(a.config, v, own, findings)
+		if !k.reachable || a.departed(k, own) || !isNews(report, own) {
+			return
+		}
+		report.At = time.Now().UTC()
+		conflicts, err := a.registry.Report(ctx, report)
+		if err != nil {
+			if ctx.Err() == nil && k.failure.is(err.Error()) {
+				a.log.Warn("cannot report the host", api.KeyError, err)
+			}
+			return
+		}
+		k.failure.is("")
+		if !k.wrote {
+			k.wrote = true
+			close(a.ready)
+		}
+		if slices.Equal(conflicts, k.conflicts) {
+			return
+		}
+		k.conflicts = conflicts
+	}
+}
+
+// departed reports whether somebody took the host out of service since this agent brought
+// it in. That word is not overwritten; a restart of the agent brings the host back.
+func (a *Agent) departed(k *keeping, own *api.Host) bool {
+	gone := k.wrote && own != nil && own.Left
+	if gone && k.departure.is("left") {
+		a.log.Warn("the host was taken out of service; restart the agent to bring it back")
+	}
+	return gone
+}
+
+// found logs findings when they begin and when they end.
+func (a *Agent) found(k *keeping, findings []api.Finding) {
+	for _, f := range findings {
+		if !slices.Contains(k.findings, f) {
+			a.log.Warn("finding", api.KeyFinding, string(f.Code), api.KeyDetail, f.Text)
+		}
+	}
+	for _, f := range k.findings {
+		if !slices.ContainsFunc(findings, func(now api.Finding) bool { return now.Code == f.Code }) {
+			a.log.Info("finding gone", api.KeyFinding, string(f.Code))
+		}
+	}
+	k.findings = findings
+	a.metrics.found(findings)
+}

@@ -1,0 +1,53 @@
+package agent
+
+import (
+	"context"
+	"time"
+
+	"github.com/sealane/sealane/api"
+)
+
+// tend makes passes over the host: at once, when the host or the registry changed, and
+// now and then, since not every change is announced.
+func (a *Agent) tend(ctx context.Context) {
+	changed := a.host.Watch(ctx)
+	timer := time.NewTimer(a.config.Poll)
+	defer timer.Stop()
+	var trouble news
+	for ctx.Err() == nil {
+		if err := a.pass(ctx); err == nil {
+			trouble.is("")
+		} else if ctx.Err() == nil && trouble.is(err.Error()) {
+			a.log.Error("cannot look at the host", api.KeyError, err)
+		}
+		timer.Reset(a.config.Poll)
+		select {
+		case <-ctx.Done():
+		case <-changed:
+		case <-a.tendNow:
+		case <-timer.C:
+		}
+		pause(ctx, quiet) // what comes together is one pass
+	}
+}
+
+// pass reads the host, works out what it should be like, and brings it there. Without a
+// look at the registry, or with an incomplete one, it only mends what is in place already.
+func (a *Agent) pass(ctx context.Context) error {
+	facts, err := a.host.Facts(ctx, a.config.Identity.IP)
+	if err != nil {
+		return err
+	}
+	v := view{facts: facts, wish: wish(facts, a.config.Identity, a.snapshot.Load())}
+	v.outcome = a.host.Apply(ctx, v.wish)
+	for _, r := range v.outcome.Repairs {
+		a.log.Info("host changed", api.KeyReason, string(r.Kind), api.KeyDetail, r.What)
+		a.metrics.repaired(r.Kind)
+	}
+	if ctx.Err() != nil {
+		return ctx.Err() // the outcome says more about our end than about the host
+	}
+	a.view.Store(&v)
+	nudge(a.keepNow)
+	return nil
+}

@@ -1,0 +1,125 @@
+package agent
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/sealane/sealane/agent/host"
+	"github.com/sealane/sealane/api"
+)
+
+// wish works out what the host should be like. snapshot is nil before the registry was
+// read for the first time.
+//
+// Only subnets that the registry granted count: routes to a refused one lead to another
+// host. Of the other hosts' subnets, one that overlaps a bridge of ours, contains our own
+// address or lies outside the pools is left out, whatever the registry says.
+func wish(f host.Facts, self Identity, snapshot *api.Snapshot) host.Wish {
+	w := host.Wish{Uplink: f.Uplink, Forward: mayForward(f), Incomplete: snapshot == nil || !snapshot.Complete()}
+	if snapshot == nil {
+		return w
+	}
+	bridged := subnetsOf(f)
+	for _, c := range snapshot.Claims {
+		if c.Instance == self.Instance && slices.Contains(bridged, c.Prefix) {
+			w.Locals = append(w.Locals, c.Prefix)
+		}
+	}
+	near := func(p netip.Prefix) bool {
+		overlaps := func(b netip.Prefix) bool { return b.Overlaps(p) }
+		return slices.ContainsFunc(bridged, overlaps) || p.Contains(self.IP) || !pooled(p, snapshot.Config)
+	}
+	keeps := keeper(*snapshot, self.Instance)
+	for _, h := range snapshot.Hosts {
+		if h.Instance == self.Instance || h.Life.Withdraws() || h.VPC != self.VPC {
+			continue
+		}
+		if h.IP.Is4() && h.IP != self.IP {
+			w.Peers = append(w.Peers, h.IP)
+		}
+		for _, c := range h.Claims {
+			if near(c.Prefix) {
+				continue
+			}
+			w.Remotes = append(w.Remotes, c.Prefix)
+			if keeps(c.Prefix, h) {
+				w.Keep = append(w.Keep, c.Prefix)
+			}
+		}
+	}
+	if own := hostOf(snapshot, self.Instance); own != nil {
+		for _, p := range w.Locals {
+			if keeps(p, *own) {
+				w.KeepFrom = append(w.KeepFrom, p)
+			}
+		}
+	}
+	slices.SortFunc(w.Remotes, api.ComparePrefixes)
+	slices.SortFunc(w.Keep, api.ComparePrefixes)
+	slices.SortFunc(w.Peers, netip.Addr.Compare)
+	return w
+}
+
+// mayForward decides whether we turn net.ipv4.ip_forward on. Before Docker's first start we
+// do not: it would find forwarding on and leave the policy of FORWARD at ACCEPT, which up
+// to version 27 opens every container port to the whole network. Docker turns it on
+// itself, and its chains or bridges show that it was there.
+func mayForward(f host.Facts) bool { return f.Docker || len(subnetsOf(f)) > 0 }
+
+// pooled reports whether a prefix lies in a pool. Without a configuration there is none to
+// hold it against.
+func pooled(p netip.Prefix, config *api.Config) bool {
+	return config == nil || slices.ContainsFunc(config.Pools, func(pool netip.Prefix) bool {
+		return pool.Bits() <= p.Bits() && pool.Contains(p.Addr())
+	})
+}
+
+// keeper returns what tells whether the source address can be kept toward, or from, a
+// subnet of a host: the host forwards, its route is written in all tables, and the cloud
+// lets addresses through that are not the host's own. Both ends must pass.
+func keeper(s api.Snapshot, self api.InstanceID) func(netip.Prefix, api.Host) bool {
+	own := hostOf(&s, self)
+	if s.Config == nil || s.Config.SourceMode != api.SourceKeep || own == nil || !own.Readiness.Ready() {
+		return func(netip.Prefix, api.Host) bool { return false }
+	}
+	return func(p netip.Prefix, h api.Host) bool {
+		return h.Readiness.Ready() && slices.ContainsFunc(s.Routes, func(r api.RouteStatus) bool {
+			written := r.Stage == api.StageWritten || r.Stage == api.StageVerified
+			return r.Destination == p && r.Host == h.Instance && written && r.KeepSource
+		})
+	}
+}
+
+// subnetsOf are the usable subnets of all bridges.
+func subnetsOf(f host.Facts) []netip.Prefix {
+	var subnets []netip.Prefix
+	for _, b := range f.Bridges {
+		for _, p := range b.Prefixes() {
+			if usable(p) {
+				subnets = append(subnets, p)
+			}
+		}
+	}
+	return subnets
+}
+
+// usable reports whether containers can live in a subnet that is routed: it has room for
+// some, is not larger than any private range, and can be routed at all.
+func usable(p netip.Prefix) bool {
+	const roomy, large = 30, 8
+	a := p.Addr()
+	return a.Is4() && p.Bits() <= roomy && p.Bits() >= large && !a.IsLoopback() && !a.IsLinkLocalUnicast() && !a.IsMulticast() && !a.IsUnspecified()
+}
+
+// hostOf is the host's record; nil if there is none or nothing is known.
+func hostOf(s *api.Snapshot, id api.InstanceID) *api.Host {
+	if s == nil {
+		return nil
+	}
+	for i, h := range s.Hosts {
+		if h.Instance == id {
+			return &s.Hosts[i]
+		}
+	}
+	return nil
+}
