@@ -1,0 +1,61 @@
+package main
+
+import (
+	"bytes"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/sealane/sealane/agent"
+	"github.com/sealane/sealane/api"
+	"github.com/sealane/sealane/cmd/cli"
+)
+
+func TestExitCodes(t *testing.T) {
+	for _, tt := range []struct {
+		args string
+		want int
+	}{
+		{"version", api.ExitOK},
+		{"--no-such-flag", api.ExitUsage},
+		{"no-such-command", api.ExitUsage},
+		{"version surplus", api.ExitUsage},
+		{"run", api.ExitUsage}, // without --etcd-endpoints
+		{"leave --etcd-endpoints http://127.0.0.1:1 --log-level loud", api.ExitUsage},
+		{"leave --etcd-endpoints http://127.0.0.1:1 --instance i-a --vpc vpc-1 --vswitch vsw-1 --ip 192.0.2.1", api.ExitUnreachable},
+	} {
+		t.Run(tt.args, func(t *testing.T) {
+			var out, messages bytes.Buffer
+			s := cli.Streams{Out: &out, Err: &messages, Getenv: func(string) (string, bool) { return "", false }}
+			if have := cli.Run(t.Context(), newRoot(), s, strings.Fields(tt.args)); have != tt.want {
+				t.Errorf("exit code %d, want %d\n%s", have, tt.want, &messages)
+			}
+		})
+	}
+}
+
+func TestHealth(t *testing.T) {
+	ready := make(chan struct{})
+	numbers := prometheus.NewRegistry()
+	agent.NewMetrics(numbers)
+	handler := newHandler(ready, numbers)
+	get := func(path string, want int) string {
+		t.Helper()
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+		if w.Code != want {
+			t.Errorf("GET %s: %d, want %d", path, w.Code, want)
+		}
+		return w.Body.String()
+	}
+	get("/healthz", http.StatusOK)
+	get("/readyz", http.StatusServiceUnavailable)
+	close(ready)
+	get("/readyz", http.StatusOK)
+	if body := get("/metrics", http.StatusOK); !strings.Contains(body, "sealane_agent_registry_reachable 0") {
+		t.Errorf("no sealane metrics in\n%s", body)
+	}
+}

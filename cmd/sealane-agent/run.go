@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"strings"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/sealane/sealane/agent"
+	"github.com/sealane/sealane/agent/host"
+	"github.com/sealane/sealane/api"
+	"github.com/sealane/sealane/api/registry"
+	"github.com/sealane/sealane/api/registry/etcd"
+	"github.com/sealane/sealane/cmd/cli"
+)
+
+// run puts the parts together and runs them until the context ends.
+func run(cmd *cobra.Command, f *flags) error {
+	ctx := cmd.Context()
+	log, err := prepare(cmd, f, true)
+	if err != nil {
+		return err
+	}
+	options := f.hostOptions()
+	options.Log = log
+	machine := host.New(options)
+	id, err := identify(ctx, f, log)
+	if err != nil {
+		return err
+	}
+	if err := permitted(ctx, machine, id); err != nil {
+		return err
+	}
+	boot, err := host.BootID()
+	if err != nil {
+		return err
+	}
+	client, err := etcd.Dial(f.etcdEndpoints, etcd.Options{})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = client.Close() }()
+
+	numbers := prometheus.NewRegistry()
+	numbers.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	log = log.With(api.KeyCluster, f.cluster, api.KeyInstance, string(id.Instance))
+	a := agent.New(agent.Config{
+		Identity: id, Bridges: f.bridges, BootID: boot, TTL: f.leaseTTL, Poll: f.poll, Version: cli.Version(),
+	}, machine, registry.New(client, f.cluster), agent.NewMetrics(numbers), log)
+
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return a.Run(ctx) })
+	group.Go(func() error { announce(ctx, a, log); return nil })
+	if f.listen != "" {
+		listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", f.listen)
+		if err != nil {
+			return fmt.Errorf("--listen %s: %w", f.listen, err)
+		}
+		log.Info("serving", api.KeyAddress, "http://"+listener.Addr().String())
+		group.Go(func() error { return serve(ctx, listener, newHandler(a.Ready(), numbers)) })
+	}
+	return group.Wait()
+}
+
+// announce tells systemd, and the log, that the first report is written.
+func announce(ctx context.Context, a *agent.Agent, log *slog.Logger) {
+	select {
+	case <-ctx.Done():
+	case <-a.Ready():
+		log.Info("host reported")
+		_, _ = daemon.SdNotify(false, daemon.SdNotifyReady) // without systemd there is nobody to tell
+	}
+}
+
+// prepare checks the flags and makes the logger that they ask for.
+func prepare(cmd *cobra.Command, f *flags, needsEtcd bool) (*slog.Logger, error) {
+	if err := f.check(needsEtcd); err != nil {
+		return nil, err
+	}
+	return cli.Logger(cmd.ErrOrStderr(), f.logLevel, f.logFormat)
+}
+
+// permitted finds out at the start what would otherwise be a finding for ever.
+func permitted(ctx context.Context, machine *host.Host, id agent.Identity) error {
+	facts, err := machine.Facts(ctx, id.IP)
+	if err != nil {
+		return err
+	}
+	if len(facts.Missing) > 0 {
+		return fmt.Errorf("this process lacks %s; start it as root or with CAP_NET_ADMIN: %w", strings.Join(facts.Missing, " and "), api.ErrPermission)
+	}
+	return nil
+}
+
+// cleanup needs no registry and no identity, so that it works when all else is gone.
+func cleanup(cmd *cobra.Command, f *flags) error {
+	if _, err := prepare(cmd, f, false); err != nil {
+		return err
+	}
+	machine := host.New(f.hostOptions())
+	if err := permitted(cmd.Context(), machine, agent.Identity{}); err != nil {
+		return err
+	}
+	undone, err := machine.Restore(cmd.Context())
+	for _, u := range undone {
+		_, _ = fmt.Fprintln(cmd.OutOrStdout(), u)
+	}
+	if len(undone) == 0 && err == nil {
+		_, _ = fmt.Fprintln(cmd.OutOrStdout(), "nothing to undo")
+	}
+	return err
+}
+
+func leave(cmd *cobra.Command, f *flags) error {
+	ctx := cmd.Context()
+	log, err := prepare(cmd, f, true)
+	if err != nil {
+		return err
+	}
+	id, err := identify(ctx, f, log)
+	if err != nil {
+		return err
+	}
+	client, err := etcd.Dial(f.etcdEndpoints, etcd.Options{})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = client.Close() }()
+	report, err := agent.Leave(ctx, id, registry.New(client, f.cluster))
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "host %s left; its routes will be withdrawn\n", api.Host{Report: report}.Label())
+	return err
+}
