@@ -22,29 +22,36 @@ func translate(ctx context.Context, err error, cl call, cred credential, sent bo
 	var answer *sdkerrors.ServerError
 	switch {
 	case errors.As(err, &answer):
-		return fmt.Errorf("%s: %s: %w", what, cred.redact(describe(answer)), kindOf(answer, cl.writes()))
+		return fmt.Errorf("%s: %s: %w", what, describe(answer, cred), kindOf(answer, cl.writes()))
 	case cl.writes() && sent && ctx.Err() != nil:
 		return fmt.Errorf("%s: %w: %w", what, api.ErrUnknown, ctx.Err())
 	case ctx.Err() != nil:
 		return fmt.Errorf("%s: %w", what, ctx.Err())
 	case cl.writes() && sent:
-		return fmt.Errorf("%s: %s: %w", what, cred.redact(transportText(err)), api.ErrUnknown)
+		return fmt.Errorf("%s: %s: %w", what, transportText(err, cred), api.ErrUnknown)
 	default:
-		return fmt.Errorf("%s: %s: %w", what, cred.redact(transportText(err)), api.ErrUnreachable)
+		return fmt.Errorf("%s: %s: %w", what, transportText(err, cred), api.ErrUnreachable)
 	}
 }
 
-// transportText leaves out the URL of a request, which carries key, token and signature.
-func transportText(err error) string {
+// transportText leaves out the URL of a request, which carries key, token and signature,
+// and what the SDK quotes of an answer that it could not decode.
+func transportText(err error, cred credential) string {
 	var withURL *url.Error
-	if errors.As(err, &withURL) {
+	var ofSDK *sdkerrors.ClientError
+	switch {
+	case errors.As(err, &withURL):
 		err = withURL.Err
+	case errors.As(err, &ofSDK):
+		return "answer not understood: " + ofSDK.ErrorCode()
 	}
-	return cut(err.Error())
+	return cut(err.Error(), cred)
 }
 
-func cut(text string) string {
-	text = strings.Join(strings.Fields(text), " ")
+// cut makes a foreign text one line of bounded length. The credential goes first: half of
+// a secret would not be found any more.
+func cut(text string, cred credential) string {
+	text = strings.Join(strings.Fields(cred.redact(text)), " ")
 	if len(text) > maxMessage {
 		text = strings.ToValidUTF8(text[:maxMessage], "") + "..."
 	}
@@ -52,22 +59,22 @@ func cut(text string) string {
 }
 
 // describe is the cloud's answer in one line.
-func describe(e *sdkerrors.ServerError) string {
+func describe(e *sdkerrors.ServerError, cred credential) string {
 	text := fmt.Sprintf("status %d", e.HttpStatus())
 	if e.ErrorCode() != "" {
-		text = e.ErrorCode()
+		text = cut(e.ErrorCode(), cred)
 	}
-	switch message := cut(e.Message()); {
+	switch message := cut(e.Message(), cred); {
 	case e.ErrorCode() == "SignatureDoesNotMatch":
 		text += ": the secret does not belong to the key" // the message has all parameters in it
 	case message != "":
 		text += ": " + message
 	}
 	if action, ok := e.AccessDeniedDetail()["AuthAction"].(string); ok {
-		text += " (the RAM policy must allow " + cut(action) + ")"
+		text += " (the RAM policy must allow " + cut(action, cred) + ")"
 	}
 	if e.RequestId() != "" {
-		text += " (request " + cut(e.RequestId()) + ")"
+		text += " (request " + cut(e.RequestId(), cred) + ")"
 	}
 	return text
 }

@@ -1,0 +1,114 @@
+package alicloud
+
+import (
+	"errors"
+	"strconv"
+	"testing"
+
+	"github.com/aliyun/alibaba-cloud-sdk-go/services/vpc"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/sealane/sealane/api"
+	"github.com/sealane/sealane/cloud"
+)
+
+func entry(destination string, hops ...vpc.NextHop) vpc.RouteEntry {
+	m := api.Mark{Cluster: "c", Host: "i-1"}
+	return vpc.RouteEntry{
+		RouteEntryId: "rte-1", DestinationCidrBlock: destination, Status: "Available", Type: "Custom",
+		RouteEntryName: m.Name(), Description: m.Description(),
+		NextHops: vpc.NextHopsInDescribeRouteTables{NextHop: hops},
+	}
+}
+
+func TestFromEntry(t *testing.T) {
+	instance := vpc.NextHop{NextHopId: "i-1", NextHopType: "instance"}
+	for name, test := range map[string]struct {
+		entry vpc.RouteEntry
+		want  string
+		owned bool
+	}{
+		"ours":            {entry("10.0.0.0/24", instance), "10.0.0.0/24 -> i-1 in vtb-1", true},
+		"bare address":    {entry("10.0.0.1", instance), "10.0.0.1/32 -> i-1 in vtb-1", true},
+		"host bits":       {entry("10.0.0.1/24", instance), "10.0.0.0/24 -> i-1 in vtb-1", true},
+		"two next hops":   {entry("10.0.0.0/24", instance, vpc.NextHop{NextHopId: "i-2", NextHopType: "Instance"}), "10.0.0.0/24 -> i-1,i-2 in vtb-1", false},
+		"no next hop":     {entry("10.0.0.0/24"), "10.0.0.0/24 ->  in vtb-1", false},
+		"another type":    {entry("10.0.0.0/24", vpc.NextHop{NextHopId: "ngw-1", NextHopType: "NatGateway"}), "10.0.0.0/24 -> ngw-1 in vtb-1", false},
+		"IPv6 is foreign": {entry("fd00::/64", vpc.NextHop{NextHopId: "x", NextHopType: "IPv6Gateway"}), "fd00::/64 -> x in vtb-1", false},
+	} {
+		got, err := fromEntry("vtb-1", test.entry)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if diff := cmp.Diff(test.want, got.String()); diff != "" || got.OwnedBy("c") != test.owned {
+			t.Errorf("%s: owned %t, want %t (-want +got):\n%s", name, got.OwnedBy("c"), test.owned, diff)
+		}
+	}
+	if _, err := fromEntry("vtb-1", entry("")); !errors.Is(err, api.ErrUnreachable) {
+		t.Errorf("no destination: got %v, want ErrUnreachable", err)
+	}
+}
+
+func TestBelongs(t *testing.T) {
+	system, list := entry("10.0.0.0/24"), entry("pl-1")
+	system.Type = "System"
+	if belongs(system) || belongs(list) || !belongs(entry("10.0.0.0/24")) {
+		t.Error("only custom entries of ranges belong")
+	}
+}
+
+func TestByToken(t *testing.T) {
+	var asked []string
+	err := byToken(func(token string) (string, error) {
+		asked = append(asked, token)
+		return map[string]string{"": "a", "a": "b"}[token], nil
+	})
+	if diff := cmp.Diff([]string{"", "a", "b"}, asked); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+	if err := byToken(func(string) (string, error) { return "again", nil }); !errors.Is(err, api.ErrUnreachable) {
+		t.Errorf("a token without end: got %v, want ErrUnreachable", err)
+	}
+}
+
+func TestByNumber(t *testing.T) {
+	for name, test := range map[string]struct {
+		pages []int // entries on each
+		total int
+		want  error
+	}{
+		"empty": {[]int{0}, 0, nil},
+		"three": {[]int{50, 50, 1}, 101, nil},
+		"short": {[]int{50, 0}, 101, api.ErrUnreachable},
+	} {
+		err := byNumber(func(number int) (int, int, error) { return test.pages[number-1], test.total, nil })
+		if !errors.Is(err, test.want) {
+			t.Errorf("%s: got %v, want %v", name, err, test.want)
+		}
+	}
+}
+
+func TestSplit(t *testing.T) {
+	var items []*item
+	add := func(verb api.Verb, table, n int) {
+		for i := range n {
+			items = append(items, &item{change: api.Change{Verb: verb, Route: route(table, i, 0)}})
+		}
+	}
+	add(api.Delete, 0, 2)
+	add(api.Create, 0, 40)
+	add(api.Create, 1, 1)
+	add(api.Create, 0, cloud.BatchLimit)
+	add(api.Replace, 0, 2)
+	add(api.Delete, 0, 1)
+	items[0].decided = true
+	var got []string
+	for _, s := range split(items) {
+		got = append(got, string(s.verb)+" "+string(s.table[len(s.table)-1])+" "+strconv.Itoa(len(s.items)))
+	}
+	want := []string{"delete 1 1", "create 1 50", "create 2 1", "create 1 40", "replace 1 1", "replace 1 1", "delete 1 1"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
