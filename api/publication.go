@@ -17,7 +17,7 @@ type Publication struct {
 // Applied is one change that was sent to the cloud: the audit record changes/<id>.
 type Applied struct {
 	At     time.Time `json:"at"`
-	Term   Term      `json:"term"`
+	Term   Term      `json:"term"` // filled in by the registry
 	Change Change    `json:"change"`
 	Error  string    `json:"error,omitempty"` // why it did not come about; empty: it was read back
 }

@@ -1,0 +1,163 @@
+package registry
+
+import (
+	"net/netip"
+	"strings"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/sealane/sealane/api"
+)
+
+// held is one claim as it stands. An empty instance means that it cannot be read: then
+// nobody knows whose it is, and it is respected.
+type held struct {
+	prefix   netip.Prefix
+	instance api.InstanceID
+	record   record
+}
+
+// shortest is the shortest prefix a host may claim. No private range is larger, and the
+// check for claims that contain a new one looks at every length down to it.
+const shortest = 8
+
+// todo is the difference between what a host reports and what the registry holds.
+type todo struct {
+	report    api.Report
+	own       *record // hosts/<instance>, nil when there is none
+	write     bool    // the record differs
+	release   []held
+	take      []netip.Prefix
+	conflicts []api.Conflict // Holder is an instance id yet
+}
+
+// compare decides which claims to take and to release, and which to refuse.
+func (s standing) compare(report api.Report) (todo, error) {
+	news, err := s.isNews(report)
+	if err != nil {
+		return todo{}, err
+	}
+	t := todo{report: report, own: s.own, write: news}
+	wanted := map[netip.Prefix]bool{}
+	for _, subnet := range report.Subnets {
+		if !report.Left && !wanted[subnet.Prefix] {
+			wanted[subnet.Prefix] = true
+			t.consider(subnet.Prefix, s.claims)
+		}
+	}
+	for _, c := range s.claims {
+		if c.instance == report.Instance && !wanted[c.prefix] {
+			t.release = append(t.release, c)
+		}
+	}
+	return t, nil
+}
+
+// consider takes the prefix, finds that the host holds it already, or refuses it.
+func (t *todo) consider(p netip.Prefix, claims []held) {
+	refuse := func(reason api.Reason, with netip.Prefix, holder string) {
+		t.conflicts = append(t.conflicts, api.Conflict{
+			Destination: p, Host: t.report.Instance, HostName: t.report.Name, Reason: reason, With: with, Holder: holder,
+		})
+	}
+	switch {
+	case !p.Addr().Is4():
+		refuse(api.ReasonNotIPv4, netip.Prefix{}, "")
+		return
+	case p.Bits() < shortest:
+		refuse(api.ReasonReserved, netip.Prefix{}, "")
+		return
+	}
+	for _, c := range claims {
+		if c.prefix == p && c.instance == t.report.Instance {
+			return
+		}
+	}
+	for _, c := range claims {
+		switch {
+		case c.instance == t.report.Instance || !c.prefix.Overlaps(p):
+		case c.instance == "":
+			refuse(api.ReasonOverlapsClaim, c.prefix, "an unreadable record")
+			return
+		default:
+			refuse(api.ReasonOverlapsClaim, c.prefix, string(c.instance))
+			return
+		}
+	}
+	t.take = append(t.take, p)
+}
+
+// txnLimit stays below etcd's 128 guards or operations in one transaction (--max-txn-ops).
+const txnLimit = 120
+
+// transaction is a guarded step towards what is to be done; whole says that it is all.
+type transaction struct {
+	guards []clientv3.Cmp
+	then   []clientv3.Op
+	whole  bool
+}
+
+// transaction builds as much of it as fits into one. Every part is guarded, so that what
+// was read at the revision still holds when it is written.
+func (t *todo) transaction(root string, revision int64) (transaction, error) {
+	tx := transaction{whole: true}
+	if t.write {
+		key := areaHosts + string(t.report.Instance)
+		value, err := encode(key, t.report, recordLimit)
+		if err != nil {
+			return tx, err
+		}
+		var modified int64
+		if t.own != nil {
+			modified = t.own.modified
+		}
+		tx.add(clientv3.OpPut(root+key, value), clientv3.Compare(clientv3.ModRevision(root+key), "=", modified))
+	}
+	for _, c := range t.release {
+		key := root + c.record.key
+		tx.add(clientv3.OpDelete(key), clientv3.Compare(clientv3.ModRevision(key), "=", c.record.modified))
+	}
+	for _, p := range t.take {
+		claim := api.Claim{Prefix: p, Instance: t.report.Instance, Since: time.Now().UTC()}
+		value, err := encode(claimKey(p), claim, recordLimit)
+		if err != nil {
+			return tx, err
+		}
+		tx.add(clientv3.OpPut(root+claimKey(p), value), free(root, p, revision)...)
+	}
+	return tx, nil
+}
+
+// add appends an operation and its guards, or nothing more once the transaction is full.
+func (t *transaction) add(op clientv3.Op, guards ...clientv3.Cmp) {
+	if !t.whole || len(t.then) == txnLimit || len(t.guards)+len(guards) > txnLimit {
+		t.whole = false
+		return
+	}
+	t.then = append(t.then, op)
+	t.guards = append(t.guards, guards...)
+}
+
+func claimKey(p netip.Prefix) string { return areaSubnets + prefixKey(p) }
+
+// free guards that no claim that overlaps p was made after the revision. Claims elsewhere
+// do not matter, so that a thousand hosts can claim at the same time without a retry.
+//
+// A claim inside p has a key that begins with p's whole octets; a claim that contains p
+// has one of the few keys of the shorter prefixes.
+func free(root string, p netip.Prefix, revision int64) []clientv3.Cmp {
+	unchanged := func(c clientv3.Cmp) clientv3.Cmp { return clientv3.Compare(c, "<", revision+1) }
+	guards := []clientv3.Cmp{unchanged(clientv3.ModRevision(root + areaSubnets + octets(p)).WithPrefix())}
+	for bits := p.Bits() - 1; bits >= shortest; bits-- {
+		wider := netip.PrefixFrom(p.Addr(), bits).Masked()
+		guards = append(guards, unchanged(clientv3.ModRevision(root+claimKey(wider))))
+	}
+	return guards
+}
+
+// octets is the text that the addresses in p have in common: "10.0." for 10.0.64.0/18.
+func octets(p netip.Prefix) string {
+	parts := strings.SplitAfter(p.Addr().String(), ".")
+	return strings.Join(parts[:p.Bits()/8], "")
+}

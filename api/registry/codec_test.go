@@ -1,0 +1,129 @@
+package registry
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/sealane/sealane/api"
+)
+
+func TestUnreadableRecords(t *testing.T) {
+	for _, test := range []struct{ key, value, problem string }{
+		{"hosts/i-a", ``, "not a record"},
+		{"hosts/i-a", `[]`, "not a record"},
+		{"hosts/i-a", `null`, "no version"},
+		{"hosts/i-a", `{"instance":"i-a","ip":""}`, "no version"},
+		{"hosts/i-a", `{"v":0,"instance":"i-a"}`, "no version"},
+		{"hosts/i-a", `{"v":2,"instance":"i-a"}`, "version 2, only 1 is known here"},
+		{"hosts/i-a", `{"v":1,"instance":"i-b"}`, `names instance "i-b"`},
+		{"hosts/i-a", `{"v":1,"instance":"i-a","ip":"x"}`, "not a record"},
+		{"hosts/i-a", `{"v":1,"instance":"i-a","subnets":[{"prefix":"10.0.0.1/24"}]}`, "10.0.0.1/24 has host bits set"},
+		{"hosts/i-a", `{"v":1,"instance":"i-a","subnets":[{}]}`, "a subnet without a prefix"},
+		{"hosts/i-a", `{"v":1,"instance":"i-a","name":"` + strings.Repeat("a", recordLimit) + `"}`, "more than 65536"},
+		{"alive/i-a", `{"v":1,"instance":"i-b"}`, `names instance "i-b"`},
+		{"subnets/10.0.0.1_24", `{"v":1}`, "key: 10.0.0.1/24 has host bits set"},
+		{"subnets/ten", `{"v":1}`, "key names no prefix"},
+		{"subnets/10.0.0.0/24", `{"v":1}`, "key is not written as 10.0.0.0_24"},
+		{"subnets/10.0.0.0_24", `{"v":1,"prefix":"10.0.1.0/24","instance":"i-a"}`, `names prefix "10.0.1.0/24"`},
+		{"subnets/10.0.0.0_24", `{"v":1,"prefix":"10.0.0.0/24"}`, "names no instance"},
+		{"routes/10.0.0.0_24", `{"v":1,"destination":"10.0.1.0/24"}`, `names destination "10.0.1.0/24"`},
+		{"config", `{"v":1,"policy":"full"}`, "pools: none given"},
+		{"pass", `{"v":9}`, "version 9"},
+	} {
+		v := view{alive: map[string]presence{}, seen: map[string]bool{}}
+		err := v.add(record{key: test.key, value: []byte(test.value)})
+		if err == nil || !strings.Contains(err.Error(), test.problem) {
+			t.Errorf("%s %.60s: %v, want %s", test.key, test.value, err, test.problem)
+		}
+		if s := v.join(); len(s.Hosts)+len(s.Claims)+len(s.Routes) != 0 || s.Config != nil || s.Pass != nil {
+			t.Errorf("%s %.60s was read all the same: %+v", test.key, test.value, s)
+		}
+	}
+}
+
+func TestUnknownFieldsArePassedOver(t *testing.T) {
+	got, err := decodeReport("i-a", []byte(`{"v":1,"instance":"i-a","colour":"blue"}`))
+	if err != nil || got.Instance != "i-a" {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+func TestEncode(t *testing.T) {
+	got, err := encode("config", api.Claim{Prefix: netip.MustParsePrefix("10.0.0.0/24"), Instance: "i-<a>"}, recordLimit)
+	want := `{"v":1,"prefix":"10.0.0.0/24","instance":"i-<a>","since":"0001-01-01T00:00:00Z"}`
+	if err != nil || got != want {
+		t.Errorf("%s, %v; want %s", got, err, want)
+	}
+	if _, err := encode("pass", api.Pass{Cloud: strings.Repeat("a", 100)}, 100); err == nil {
+		t.Error("a record above the limit was encoded")
+	}
+}
+
+func TestOctets(t *testing.T) {
+	for prefix, want := range map[string]string{
+		"10.0.0.0/8": "10.", "10.16.0.0/12": "10.", "10.1.0.0/16": "10.1.",
+		"10.1.2.0/24": "10.1.2.", "10.1.2.128/25": "10.1.2.", "10.1.2.3/32": "10.1.2.3",
+	} {
+		if got := octets(netip.MustParsePrefix(prefix)); got != want {
+			t.Errorf("octets(%s) is %q, want %q", prefix, got, want)
+		}
+	}
+}
+
+// FuzzDecode feeds records as a stranger may have written them. What is read must be the
+// same after it is written and read again.
+func FuzzDecode(f *testing.F) {
+	for _, seed := range [][2]string{
+		{"hosts/i-a", `{"v":1,"instance":"i-a","ip":"192.168.0.1","subnets":[{"prefix":"10.0.0.0/24","bridge":"docker0"}]}`},
+		{"alive/i-a", `{"v":1,"instance":"i-a","bootId":"b","since":"2026-01-01T00:00:00Z"}`},
+		{"subnets/10.0.0.0_24", `{"v":1,"prefix":"10.0.0.0/24","instance":"i-a"}`},
+		{"routes/10.0.0.0_24", `{"v":1,"destination":"10.0.0.0/24","tables":{"vtb-1":{"stage":"written"}}}`},
+		{"config", `{"v":1,"pools":["10.0.0.0/8"],"policy":"full","sourceMode":"keep"}`},
+		{"pass", `{"v":1,"plan":{"changes":[]}}`},
+		{"hosts/i-a", `{"v":2}`},
+		{"subnets/fd00::_64", `{"V":1,"prefix":"fd00::/64","instance":"x"}`},
+	} {
+		f.Add(seed[0], []byte(seed[1]))
+	}
+	read := func(rec record) (api.Snapshot, error) {
+		v := view{alive: map[string]presence{}, seen: map[string]bool{}}
+		err := v.add(rec)
+		return v.join(), err
+	}
+	compare := cmp.Options{cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{}), cmpopts.EquateEmpty()}
+	f.Fuzz(func(t *testing.T, key string, value []byte) {
+		first, err := read(record{key: key, value: value})
+		if err != nil {
+			return
+		}
+		var again string
+		switch {
+		case len(first.Hosts) == 1:
+			again, err = encode(key, first.Hosts[0].Report, 2*recordLimit)
+		case len(first.Claims) == 1:
+			again, err = encode(key, first.Claims[0], 2*recordLimit)
+		case len(first.Routes) == 1:
+			again, err = encode(key, first.Routes[0], 2*recordLimit)
+		case first.Config != nil:
+			again, err = encode(key, first.Config, 2*recordLimit)
+		case first.Pass != nil:
+			again, err = encode(key, first.Pass, 2*passLimit)
+		default:
+			return // presence
+		}
+		if err != nil {
+			t.Fatalf("what was read cannot be written: %v", err)
+		}
+		if len(again) > recordLimit {
+			return
+		}
+		second, err := read(record{key: key, value: []byte(again)})
+		if diff := cmp.Diff(first, second, compare); err != nil || diff != "" {
+			t.Fatalf("%v, written as %s (-first +second):\n%s", err, again, diff)
+		}
+	})
+}

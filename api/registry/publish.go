@@ -1,0 +1,168 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/sealane/sealane/api"
+	"github.com/sealane/sealane/api/registry/etcd"
+)
+
+// Publish writes what the leader of this term has to say, each transaction on condition
+// that the term still holds; ErrDeposed says that it does not. Of the routes it writes
+// those that differ from what is there, keeps the Since of those whose stage is the same,
+// and removes those not published any more. The pass comes last: who sees it sees the rest.
+//
+// ErrRefused: records of a newer version were left as they are; all else was written.
+func (r *Registry) Publish(ctx context.Context, term api.Term, p api.Publication) error {
+	ctx, cancel := etcd.Call(ctx)
+	defer cancel()
+	records, _, err := r.list(ctx, "read what is published", areaRoutes, areaPass)
+	if err != nil {
+		return err
+	}
+	var d draft
+	if err := d.write(records, term, p); err != nil {
+		return err
+	}
+	for _, batch := range d.batches() {
+		if err := r.lead(ctx, term, r.ops(batch)); err != nil {
+			return err
+		}
+	}
+	if len(p.Applied) > 0 {
+		if err := r.trim(ctx, term); err != nil {
+			return err
+		}
+	}
+	return d.refused
+}
+
+// lead commits the operations if the term still holds.
+func (r *Registry) lead(ctx context.Context, term api.Term, ops []clientv3.Op) error {
+	deposed := fmt.Errorf("publish in term %d of %s: %w", term.Revision, term.Leader, api.ErrDeposed)
+	if term.Key == "" || term.Revision <= 0 {
+		return deposed // revision 0 would hold exactly when nobody has the key
+	}
+	holds := clientv3.Compare(clientv3.CreateRevision(term.Key), "=", term.Revision)
+	done, err := r.commit(ctx, "publish", []clientv3.Cmp{holds}, ops)
+	if err == nil && !done {
+		return deposed
+	}
+	return err
+}
+
+func (r *Registry) ops(entries []entry) []clientv3.Op {
+	var ops []clientv3.Op
+	for _, e := range entries {
+		if e.value == "" {
+			ops = append(ops, clientv3.OpDelete(r.root+e.key))
+		} else {
+			ops = append(ops, clientv3.OpPut(r.root+e.key, e.value))
+		}
+	}
+	return ops
+}
+
+// entry is a record to write, or with an empty value to remove.
+type entry struct{ key, value string }
+
+// draft is a publication on its way into the registry.
+type draft struct {
+	entries []entry
+	refused error // of the records that are of a newer version
+}
+
+func (d *draft) put(key string, body any, limit int) error {
+	value, err := encode(key, body, limit)
+	if err == nil {
+		d.entries = append(d.entries, entry{key, value})
+	}
+	return err
+}
+
+// write holds the publication against what is there.
+func (d *draft) write(records []record, term api.Term, p api.Publication) error {
+	there := map[string][]byte{}
+	for _, rec := range records {
+		there[rec.key] = rec.value
+	}
+	wanted := map[string]bool{}
+	for _, status := range p.Routes {
+		key := areaRoutes + prefixKey(status.Destination)
+		if wanted[key] {
+			return fmt.Errorf("publish route %s twice: %w", status.Destination, api.ErrInvalid)
+		}
+		wanted[key] = true
+		if err := d.writeRoute(key, there[key], status); err != nil {
+			return err
+		}
+	}
+	for _, rec := range records {
+		// What cannot be read is left for a person to see, unless it is written anew.
+		key, isRoute := rec.under(areaRoutes)
+		if _, err := decodeRoute(key, rec.value); isRoute && err == nil && !wanted[rec.key] {
+			d.entries = append(d.entries, entry{key: rec.key})
+		}
+	}
+	for i, a := range p.Applied {
+		a.Term = term
+		if err := d.put(changeKey(a, i), a, recordLimit); err != nil {
+			return err
+		}
+	}
+	if d.isNewer(areaPass, there[areaPass]) {
+		return nil
+	}
+	return d.put(areaPass, p.Pass, passLimit)
+}
+
+func (d *draft) writeRoute(key string, there []byte, status api.RouteStatus) error {
+	if err := checkPrefix(status.Destination); err != nil {
+		return fmt.Errorf("publish route: %w: %w", err, api.ErrInvalid)
+	}
+	if d.isNewer(key, there) {
+		return nil
+	}
+	was, err := decode[api.RouteStatus](there, recordLimit)
+	switch {
+	case err == nil && was.Equal(status):
+		return nil
+	case err == nil && was.Stage == status.Stage && was.Host == status.Host:
+		status.Since = was.Since
+	case status.Since.IsZero():
+		status.Since = time.Now().UTC()
+	}
+	return d.put(key, status, recordLimit)
+}
+
+// isNewer reports whether a later program wrote the record, and remembers to say so.
+func (d *draft) isNewer(key string, there []byte) bool {
+	_, err := decode[struct{}](there, passLimit)
+	if !errors.Is(err, errNewer) {
+		return false
+	}
+	d.refused = errors.Join(d.refused, tooNew(key, err))
+	return true
+}
+
+// batches cuts the entries into transactions that etcd takes, in the same order. The pass
+// comes last and alone.
+func (d *draft) batches() [][]entry {
+	var batches [][]entry
+	var size int
+	for _, e := range d.entries {
+		size += len(e.key) + len(e.value)
+		n := len(batches)
+		if n == 0 || len(batches[n-1]) == txnLimit || size > passLimit || e.key == areaPass {
+			batches = append(batches, nil)
+			n, size = n+1, len(e.key)+len(e.value)
+		}
+		batches[n-1] = append(batches[n-1], e)
+	}
+	return batches
+}
