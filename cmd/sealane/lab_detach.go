@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -27,9 +28,9 @@ func upDetached(cmd *cobra.Command, f *labFlags) error {
 	if err != nil {
 		return fmt.Errorf("make a file for progress: %w", err)
 	}
-	defer log.Close()
-	defer os.Remove(log.Name())
-	holder := exec.Command(self, "lab", "up", "--name", f.name, "--hosts", fmt.Sprint(f.hosts),
+	defer func() { _ = log.Close() }()
+	defer func() { _ = os.Remove(log.Name()) }()
+	holder := exec.CommandContext(context.WithoutCancel(cmd.Context()), self, "lab", "up", "--name", f.name, "--hosts", fmt.Sprint(f.hosts),
 		"--vpc", f.vpc, "--bip-pool", f.pool, "--engine", f.engine)
 	holder.Stdout, holder.Stderr = log, log
 	holder.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
@@ -46,7 +47,7 @@ func followHolder(cmd *cobra.Command, name string, pid int, log string, ended <-
 	if err != nil {
 		return fmt.Errorf("read progress: %w", err)
 	}
-	defer progress.Close()
+	defer func() { _ = progress.Close() }()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for {

@@ -33,7 +33,8 @@ func cgroupOf(lab string) string { return "/sealane-lab-" + lab }
 // the image is small. The firewall options are Docker's defaults on purpose.
 func (e *dockerEngine) args(h Host) []string {
 	run, data := filepath.Join(stateDir(e.lab), h.short()), filepath.Join(dataDir(e.lab), h.short())
-	args := []string{"/bin/sh", "-c", hideScript, "sh", "dockerd",
+	args := []string{
+		"/bin/sh", "-c", hideScript, "sh", "dockerd",
 		"--config-file", filepath.Join(run, "daemon.json"),
 		"--data-root", data, "--exec-root", filepath.Join(run, "exec"),
 		"--pidfile", filepath.Join(run, "docker.pid"), "-H", "unix://" + h.Docker,
@@ -53,7 +54,7 @@ func (e *dockerEngine) start(ctx context.Context, h Host) error {
 	if err := os.WriteFile(filepath.Join(run, "daemon.json"), []byte("{}\n"), 0o600); err != nil {
 		return fmt.Errorf("start Docker on %s: %w", h.Name, err)
 	}
-	daemon, err := e.nursery.start(command{
+	daemon, err := e.nursery.start(ctx, command{
 		name: "dockerd-" + h.short(), argv: e.args(h), netns: h.Namespace, private: true,
 		log: logPath(e.lab, "dockerd-"+h.short()),
 	})

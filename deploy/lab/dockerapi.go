@@ -94,7 +94,7 @@ func (d docker) call(ctx context.Context, method, path, kind string, body []byte
 	if err != nil {
 		return nil, fmt.Errorf("docker %s: %w", path, err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	answer, err := io.ReadAll(resp.Body)
 	if err != nil {
 		return nil, fmt.Errorf("docker %s: %w", path, err)

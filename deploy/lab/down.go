@@ -144,7 +144,7 @@ func unmountBelow(dir string) error {
 	if err != nil {
 		return fmt.Errorf("list mounts: %w", err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	var points []string
 	for lines := bufio.NewScanner(f); lines.Scan(); {
 		// proc(5): the fifth field is the mount point

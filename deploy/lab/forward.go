@@ -7,9 +7,9 @@ import (
 	"sync"
 )
 
-// forward passes TCP connections that ln accepts on to an address inside a namespace. It
-// returns, with all of them closed, when the context ends.
-func forward(ctx context.Context, ln net.Listener, namespace, address string) error {
+// forward passes TCP connections that ln accepts on into a namespace, to the first of the
+// addresses that takes them. It returns, with all of them closed, when the context ends.
+func forward(ctx context.Context, ln net.Listener, namespace string, addresses []string) error {
 	defer context.AfterFunc(ctx, func() { _ = ln.Close() })()
 	var open sync.WaitGroup
 	defer open.Wait()
@@ -21,18 +21,24 @@ func forward(ctx context.Context, ln net.Listener, namespace, address string) er
 		if err != nil {
 			return err
 		}
-		open.Go(func() { relay(ctx, conn, namespace, address) })
+		open.Go(func() { relay(ctx, conn, netnsPath(namespace), addresses) })
 	}
 }
 
 // relay copies both ways until both sides have said all, one fails, or the context ends.
-func relay(ctx context.Context, near net.Conn, namespace, address string) {
-	defer near.Close()
-	far, err := dialInside(ctx, netnsPath(namespace), address)
-	if err != nil {
+func relay(ctx context.Context, near net.Conn, from string, addresses []string) {
+	defer func() { _ = near.Close() }()
+	var far net.Conn
+	for _, address := range addresses {
+		var err error
+		if far, err = dialInside(ctx, from, address); err == nil {
+			break
+		}
+	}
+	if far == nil {
 		return // the caller sees its connection closed, as with any server that is down
 	}
-	defer far.Close()
+	defer func() { _ = far.Close() }()
 	defer context.AfterFunc(ctx, func() {
 		_ = near.Close()
 		_ = far.Close()

@@ -9,11 +9,9 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -85,7 +83,7 @@ func (l *Lab) occupy(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("make the lab's directory: %w", err)
 	}
-	defer os.RemoveAll(fresh)
+	defer func() { _ = os.RemoveAll(fresh) }()
 	if err := l.inv.writeTo(filepath.Join(fresh, stateFile)); err != nil {
 		return err
 	}
@@ -154,75 +152,6 @@ func (l *Lab) chooseEngine() (engine, error) {
 		return nil, err
 	}
 	return newDockerEngine(l.opts.Name, l.nursery)
-}
-
-func (l *Lab) planHost(k int) (Host, error) {
-	h, err := l.layout.host(l.opts.Name, k)
-	if err == nil && l.inv.Engine == EngineDocker {
-		h.Docker = dockerSocket(l.opts.Name, h)
-	}
-	return h, err
-}
-
-// startHost plugs the host into the VPC and starts its engine.
-func (l *Lab) startHost(ctx context.Context, h Host) error {
-	err := l.update(func(v *Inventory) {
-		v.Hosts = append(v.Hosts, h)
-		slices.SortFunc(v.Hosts, func(a, b Host) int { return a.Index - b.Index })
-	})
-	if err != nil {
-		return err
-	}
-	if err := l.vpc.attach(h.Namespace, h.port(), h.IP, l.layout.hostNet); err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeoutCause(ctx, startLimit, fmt.Errorf("%s has no running container after %s: %w", h.Name, startLimit, api.ErrTimeout))
-	defer cancel()
-	if err := l.engine.start(ctx, h); err != nil {
-		return err
-	}
-	l.say("%s %s at %s, bip %s, container %s", h.Name, h.Instance, h.IP, h.Bip, h.Bip.Addr().Next())
-	return nil
-}
-
-// startLimit is how long a part may take to answer; engines start slowly on a busy machine.
-const startLimit = 90 * time.Second
-
-// AddHost adds the next host of the plan, its agent not started.
-func (l *Lab) AddHost(ctx context.Context) (Host, error) {
-	h, err := l.planHost(len(l.Inventory().Hosts) + 1)
-	if err != nil {
-		return h, err
-	}
-	if err := l.sim.AddInstance(instance(h)); err != nil {
-		return h, fmt.Errorf("add %s to the simulated cloud: %w", h.Name, err)
-	}
-	return h, l.startHost(ctx, h)
-}
-
-// RestartDocker stops a host's engine and starts it with another bip, as an operator does
-// who edits daemon.json. With no valid bip Docker takes its own default.
-func (l *Lab) RestartDocker(ctx context.Context, index int, bip netip.Prefix) (Host, error) {
-	h, err := l.Inventory().Host(fmt.Sprint(index))
-	if err != nil {
-		return h, err
-	}
-	l.engine.stop(h)
-	if docker, ok := l.engine.(*dockerEngine); ok && !bip.IsValid() {
-		if err := docker.forgetNetwork(h); err != nil {
-			return h, err
-		}
-	}
-	h.Bip = bip
-	err = l.update(func(v *Inventory) {
-		v.Hosts[slices.IndexFunc(v.Hosts, func(o Host) bool { return o.Index == index })] = h
-	})
-	if err != nil {
-		return h, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, startLimit)
-	defer cancel()
-	return h, l.engine.start(ctx, h)
 }
 
 // Inventory is what the lab has now.

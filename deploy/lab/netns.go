@@ -25,7 +25,7 @@ func inside(path string, fn func() error) error {
 	if err != nil {
 		return fmt.Errorf("open namespace %s: %w", path, err)
 	}
-	defer there.Close()
+	defer func() { _ = there.Close() }()
 	return onOwnThread(func() error {
 		if err := netns.Set(there); err != nil {
 			return fmt.Errorf("enter namespace %s: %w", path, err)
@@ -43,7 +43,7 @@ func onOwnThread(fn func() error) error {
 		runtime.UnlockOSThread()
 		return fmt.Errorf("find this thread's namespace: %w", err)
 	}
-	defer home.Close()
+	defer func() { _ = home.Close() }()
 	failure := fn()
 	if err := netns.Set(home); err != nil {
 		return errors.Join(failure, fmt.Errorf("return from a namespace: %w", err))

@@ -55,10 +55,11 @@ func (l *Lab) StartController(ctx context.Context, n int) error {
 		}
 	}
 	part := partController + strconv.Itoa(n)
-	argv := []string{filepath.Join(l.opts.BinDir, "sealane-controller"),
+	argv := []string{
+		filepath.Join(l.opts.BinDir, "sealane-controller"),
 		"--cluster", l.opts.Name, "--name", part, "--listen", l.apiAddress(n),
 		"--vpc", vpcID, "--region", region, "--endpoint", "http://" + openAPIAddress,
-		"--policy", string(api.PolicyFull), "--lease-ttl", "5s",
+		"--policy", string(api.PolicyFull), "--lease-ttl", "5s", "--resync", "10s",
 	}
 	for _, p := range l.Inventory().Pools {
 		argv = append(argv, "--pool", p.String())
@@ -68,7 +69,7 @@ func (l *Lab) StartController(ctx context.Context, n int) error {
 	} else {
 		argv = append(argv, "--etcd-listen", l.etcdURL(), "--data-dir", filepath.Join(dataDir(l.opts.Name), part))
 	}
-	p, err := l.startPart(command{
+	p, err := l.startPart(ctx, command{
 		name: part, argv: argv, netns: l.mgrNamespace(),
 		env: []string{"ALIBABA_CLOUD_ACCESS_KEY_ID=" + accessKeyID, "ALIBABA_CLOUD_ACCESS_KEY_SECRET=" + l.secret},
 	})
@@ -85,7 +86,8 @@ func (l *Lab) StartController(ctx context.Context, n int) error {
 // StartEtcd starts the etcd that is a process of its own, with the data it had.
 func (l *Lab) StartEtcd(ctx context.Context) error {
 	peer := fmt.Sprintf("http://%s:2380", l.layout.mgr())
-	p, err := l.startPart(command{name: partEtcd, netns: l.mgrNamespace(), argv: []string{l.opts.EtcdBinary,
+	p, err := l.startPart(ctx, command{name: partEtcd, netns: l.mgrNamespace(), argv: []string{
+		l.opts.EtcdBinary,
 		"--name", "lab", "--data-dir", filepath.Join(dataDir(l.opts.Name), partEtcd), "--log-level", "warn",
 		"--listen-client-urls", l.etcdURL(), "--advertise-client-urls", l.etcdURL(),
 		"--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", "lab=" + peer,
@@ -108,8 +110,8 @@ func (l *Lab) StartAgents(ctx context.Context) error {
 }
 
 // StartAgent starts the agent of one host. It does not wait for what the agent does.
-func (l *Lab) StartAgent(_ context.Context, h Host) error {
-	_, err := l.startPart(command{
+func (l *Lab) StartAgent(ctx context.Context, h Host) error {
+	_, err := l.startPart(ctx, command{
 		name: partAgent + h.short(), netns: h.Namespace,
 		argv: append([]string{filepath.Join(l.opts.BinDir, "sealane-agent")}, l.AgentFlags(h)...),
 	})
@@ -118,7 +120,8 @@ func (l *Lab) StartAgent(_ context.Context, h Host) error {
 
 // AgentFlags are the flags of a host's agent; its cleanup takes the same.
 func (l *Lab) AgentFlags(h Host) []string {
-	return []string{"--cluster", l.opts.Name, "--etcd-endpoints", l.etcdURL(),
+	return []string{
+		"--cluster", l.opts.Name, "--etcd-endpoints", l.etcdURL(),
 		"--metadata-url", "http://" + metadataAddress, "--state-dir", filepath.Join(stateDir(l.opts.Name), h.short(), "agent"),
 	}
 }
@@ -156,12 +159,12 @@ func (l *Lab) AwaitReachable(ctx context.Context) (Report, error) {
 	}
 }
 
-func (l *Lab) startPart(c command) (*process, error) {
+func (l *Lab) startPart(ctx context.Context, c command) (*process, error) {
 	if l.running(c.name) {
 		return nil, fmt.Errorf("start %s: it runs: %w", c.name, api.ErrRefused)
 	}
 	c.log = logPath(l.opts.Name, c.name)
-	p, err := l.nursery.start(c)
+	p, err := l.nursery.start(ctx, c)
 	if err != nil {
 		return nil, err
 	}

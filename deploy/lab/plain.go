@@ -77,7 +77,7 @@ func tellPeer(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	fmt.Fprintln(w, peer)
+	_, _ = fmt.Fprintln(w, peer)
 }
 
 // bridge makes docker0 and the wire from it to the container.
@@ -86,7 +86,7 @@ func (e *plainEngine) bridge(h Host, bip netip.Prefix) error {
 	if err != nil {
 		return err
 	}
-	defer inner.Close()
+	defer func() { _ = inner.Close() }()
 	return withHandle(h.Namespace, func(n *netlink.Handle) error {
 		bridge := &netlink.Bridge{LinkAttrs: netlink.NewLinkAttrs()}
 		bridge.Name = "docker0"

@@ -58,7 +58,7 @@ type process struct {
 }
 
 // start starts a command. The child gets SIGTERM when this process dies.
-func (n *nursery) start(c command) (*process, error) {
+func (n *nursery) start(ctx context.Context, c command) (*process, error) {
 	if err := os.MkdirAll(filepath.Dir(c.log), 0o755); err != nil {
 		return nil, fmt.Errorf("start %s: %w", c.name, err)
 	}
@@ -66,8 +66,10 @@ func (n *nursery) start(c command) (*process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", c.name, err)
 	}
-	defer log.Close()
-	p := &process{command: c, cmd: exec.Command(c.argv[0], c.argv[1:]...), done: make(chan struct{})}
+	defer func() { _ = log.Close() }()
+	// The context of the start does not end a part: stop does, or the parent-death signal.
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), c.argv[0], c.argv[1:]...)
+	p := &process{command: c, cmd: cmd, done: make(chan struct{})}
 	p.cmd.Env = slices.Concat(os.Environ(), []string{markOf(n.lab)}, c.env)
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}

@@ -37,7 +37,11 @@ func (l *Lab) serve(ctx context.Context) error {
 	l.leave = cancel
 	l.services.Go(func() error { return serveHTTP(life, metadata, l.sim.Metadata()) })
 	l.services.Go(func() error { return serveHTTP(life, openAPI, l.sim.API()) })
-	l.services.Go(func() error { return forward(life, outside, l.mgrNamespace(), l.apiAddress(1)) })
+	var replicas []string
+	for n := range l.opts.Controllers {
+		replicas = append(replicas, l.apiAddress(n+1))
+	}
+	l.services.Go(func() error { return forward(life, outside, l.mgrNamespace(), replicas) })
 	l.services.Go(func() error {
 		return kernel.Drive(life, l.sim, kernel.Options{Namespace: router, Ports: l.ports})
 	})

@@ -38,8 +38,10 @@ func buildVPC(name string, l layout) (vpc, error) {
 	if err != nil {
 		return v, fmt.Errorf("set up the VPC: %w", err)
 	}
-	own := []netip.Addr{gatewayOf(l.mgrNet), gatewayOf(l.hostNet),
-		netip.MustParseAddr(metadataAddress), netip.MustParseAddr(openAPIAddress)}
+	own := []netip.Addr{
+		gatewayOf(l.mgrNet), gatewayOf(l.hostNet),
+		netip.MustParseAddr(metadataAddress), netip.MustParseAddr(openAPIAddress),
+	}
 	err = withHandle(v.namespace, func(h *netlink.Handle) error {
 		lo, err := h.LinkByName("lo")
 		if err != nil {
@@ -88,7 +90,7 @@ func (v vpc) plug(namespace, port string, addr netip.Addr) error {
 	if err != nil {
 		return err
 	}
-	defer peer.Close()
+	defer func() { _ = peer.Close() }()
 	return withHandle(v.namespace, func(h *netlink.Handle) error {
 		pair := &netlink.Veth{LinkAttrs: netlink.NewLinkAttrs(), PeerName: "eth0", PeerNamespace: netlink.NsFd(int(peer))}
 		pair.Name = port
@@ -131,7 +133,7 @@ func withHandle(namespace string, fn func(*netlink.Handle) error) error {
 	if err != nil {
 		return fmt.Errorf("open namespace %s: %w", namespace, err)
 	}
-	defer ns.Close()
+	defer func() { _ = ns.Close() }()
 	h, err := netlink.NewHandleAt(ns)
 	if err != nil {
 		return fmt.Errorf("netlink in namespace %s: %w", namespace, err)
