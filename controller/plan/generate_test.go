@@ -40,6 +40,14 @@ func anyCluster() *rapid.Generator[cluster] {
 		if !oneIn(t, 3, "fresh") {
 			c = c.aged(t)
 		}
+		for _, table := range rapid.SliceOfNDistinct(anyTable(), 0, 2, rapid.ID).Draw(t, "limited") {
+			c.guard.Quota[table] = rapid.IntRange(0, 4).Draw(t, "room")
+			for _, r := range c.have {
+				if r.Table == table {
+					c.guard.Quota[table]++
+				}
+			}
+		}
 		if oneIn(t, 4, "confirmed") {
 			c.guard.Confirmed = c.plan().DeletesID()
 		}
@@ -48,7 +56,7 @@ func anyCluster() *rapid.Generator[cluster] {
 }
 
 // aged is the cluster some time later: while all hosts were alive a controller wrote what
-// it could; then some entries were edited, some hosts got other subnets (new ones, or those
+// it could; then some entries were edited or deleted, some hosts got other subnets (new ones, or those
 // of another host), and some records were lost.
 func (c cluster) aged(t *rapid.T) cluster {
 	young := c
@@ -61,12 +69,18 @@ func (c cluster) aged(t *rapid.T) cluster {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, r := range have {
-		if r.OwnedBy(ours) && oneIn(t, 8, "edited by hand") {
-			have[i].NextHop = string(anyID().Draw(t, "pointed to"))
+	c.have = nil
+	for _, r := range have {
+		fate := rapid.IntRange(0, 7).Draw(t, "entry")
+		if r.OwnedBy(ours) && fate == 6 { // deleted by hand
+			c.guard.Written[r.Key()] = true
+			continue
 		}
+		if r.OwnedBy(ours) && fate == 7 { // edited by hand
+			r.NextHop = string(anyID().Draw(t, "pointed to"))
+		}
+		c.have = append(c.have, r)
 	}
-	c.have = have
 	var hosts []api.Host
 	for _, h := range c.hosts {
 		switch rapid.IntRange(0, 7).Draw(t, "fate") {
@@ -91,8 +105,9 @@ func anyTable() *rapid.Generator[api.TableID] {
 
 func anyVSwitches() *rapid.Generator[[]VSwitch] {
 	return rapid.SliceOfNDistinct(rapid.SampledFrom([]VSwitch{
-		{"vsw-2", prefix("10.0.3.0/24")}, {"vsw-1", prefix("10.9.0.0/24")}, {"vsw-3", prefix("192.168.0.0/17")},
-	}), 0, 3, func(v VSwitch) api.VSwitchID { return v.ID })
+		{"vsw-2", prefix("10.0.3.0/24")}, {"vsw-1", prefix("10.9.1.0/24")},
+		{"vsw-4", prefix("10.9.64.0/24")}, {"vsw-3", prefix("192.168.0.0/17")},
+	}), 0, 4, func(v VSwitch) api.VSwitchID { return v.ID })
 }
 
 // routable are prefixes that are mostly fine and overlap each other a lot.
@@ -103,7 +118,7 @@ func routable() []netip.Prefix {
 
 // difficult are prefixes that are refused, some of them under some rules only.
 func difficult() []netip.Prefix {
-	return prefixes("10.0.3.0/24", "10.9.0.0/16", "10.9.0.128/25", "192.168.0.0/24", "100.64.1.0/24", "100.0.0.0/9",
+	return prefixes("10.0.3.0/24", "10.9.0.0/16", "10.9.1.128/25", "10.0.2.0/23", "192.168.0.0/24", "100.64.1.0/24", "100.0.0.0/9",
 		"127.0.0.0/8", "169.254.0.0/16", "224.0.1.0/24", "255.0.0.0/8", "0.0.0.0/0", "0.0.0.0/1", "10.0.0.1/24", "10.1.2.3/24", "fd00::/64",
 		"::ffff:10.0.0.0/120")
 }
@@ -190,9 +205,6 @@ func anyGuard() *rapid.Generator[Guard] {
 			},
 			Quota:   map[api.TableID]int{},
 			Written: map[api.RouteKey]bool{},
-		}
-		for _, table := range rapid.SliceOfNDistinct(anyTable(), 0, 2, rapid.ID).Draw(t, "limited") {
-			g.Quota[table] = rapid.IntRange(0, 12).Draw(t, "quota")
 		}
 		for _, p := range rapid.SliceOfN(anyPrefix(), 0, 5).Draw(t, "written") {
 			g.Written[api.RouteKey{Table: anyTable().Draw(t, "in"), Destination: p.Masked()}] = true

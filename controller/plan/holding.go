@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"encoding/binary"
 	"net/netip"
 	"slices"
 
@@ -88,5 +87,5 @@ func (t *taken) overlapping(p netip.Prefix) *claim {
 
 func bit(p netip.Prefix, depth int) int {
 	a := p.Addr().As4()
-	return int(binary.BigEndian.Uint32(a[:]) >> (31 - depth) & 1)
+	return int(a[depth/8] >> (7 - depth%8) & 1)
 }

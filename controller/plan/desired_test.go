@@ -1,0 +1,72 @@
+package plan
+
+import (
+	"math"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/sealane/sealane/api"
+)
+
+func TestMissingHostsGetNothingNew(t *testing.T) {
+	law(t, func(t *rapid.T, c cluster) {
+		hosts := gather(c.hosts)
+		for _, change := range c.plan().Changes {
+			h := hosts[api.InstanceID(change.Route.NextHop)]
+			if change.Verb != api.Delete && h.Life == api.LifeMissing {
+				t.Fatalf("%s, and the cloud does not know %s", change, h.Label())
+			}
+		}
+	})
+}
+
+func TestAge(t *testing.T) {
+	p := prefix("10.0.0.0/24")
+	claim := func(by api.InstanceID, text string, revision int64) api.Claim {
+		return api.Claim{Instance: by, Prefix: prefix(text), Revision: revision}
+	}
+	for _, tt := range []struct {
+		name   string
+		claims []api.Claim
+		want   int64
+	}{
+		{"no claim", nil, math.MaxInt64},
+		{"own", []api.Claim{claim("i-1", "10.0.0.0/24", 7)}, 7},
+		{"another host's", []api.Claim{claim("i-2", "10.0.0.0/24", 7)}, math.MaxInt64},
+		{"for a wider prefix", []api.Claim{claim("i-1", "10.0.0.0/23", 7)}, math.MaxInt64},
+	} {
+		h := newHost("i-1", p, 0)
+		h.Claims = tt.claims
+		if got := age(&h, p); got != tt.want {
+			t.Errorf("%s: age %d, want %d", tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestOverlapping(t *testing.T) {
+	var taken taken
+	for _, p := range prefixes("10.0.0.0/24", "10.0.2.0/23", "10.0.2.0/25", "255.255.255.255/32") {
+		taken.add(claim{prefix: p})
+	}
+	for prefixText, want := range map[string]string{
+		"10.0.0.0/24":        "10.0.0.0/24",
+		"10.0.0.128/25":      "10.0.0.0/24",
+		"10.0.0.0/8":         "10.0.0.0/24", // the first inside
+		"10.0.2.0/26":        "10.0.2.0/23", // the widest around
+		"10.0.3.0/24":        "10.0.2.0/23",
+		"255.255.255.254/31": "255.255.255.255/32",
+		"0.0.0.0/0":          "10.0.0.0/24",
+		"10.0.1.0/24":        "",
+		"11.0.0.0/8":         "",
+		"255.255.255.254/32": "",
+	} {
+		got := ""
+		if c := taken.overlapping(prefix(prefixText)); c != nil {
+			got = c.prefix.String()
+		}
+		if got != want {
+			t.Errorf("%s overlaps %q, want %q", prefixText, got, want)
+		}
+	}
+}
