@@ -23,6 +23,9 @@ const (
 // Table is the id of the lab's VPC route table, in the simulator.
 const Table = "vtb-8vbsealanelab0000001"
 
+// ForeignName is the name of the routes that others made.
+const ForeignName = "by hand"
+
 // newCloud makes the simulated VPC with its vSwitches, hosts and foreign routes.
 func newCloud(o Options, l layout, hosts []Host) (*alisim.Sim, string, error) {
 	secret := rand.Text()
@@ -32,7 +35,7 @@ func newCloud(o Options, l layout, hosts []Host) (*alisim.Sim, string, error) {
 	}
 	table := alisim.Table{ID: Table, System: true}
 	for _, f := range o.Foreign {
-		table.Routes = append(table.Routes, alisim.Route{Destination: f.Destination, NextHop: string(instanceID(f.Host)), Name: "by hand"})
+		table.Routes = append(table.Routes, alisim.Route{Destination: f.Destination, NextHop: string(instanceID(f.Host)), Name: ForeignName})
 	}
 	seed := alisim.Seed{
 		Region: region,

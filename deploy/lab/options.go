@@ -1,7 +1,6 @@
 package lab
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -50,7 +49,7 @@ type ForeignRoute struct {
 }
 
 // ErrExists says that a lab of this name is there already.
-var ErrExists = errors.New("a lab of this name is there already")
+var ErrExists = fmt.Errorf("a lab of this name is there already: %w", api.ErrRefused)
 
 // withDefaults fills in what was left out and refuses what cannot be built.
 func (o Options) withDefaults() (Options, error) {

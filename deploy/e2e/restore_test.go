@@ -1,0 +1,94 @@
+package e2e
+
+import (
+	"net"
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/sealane/sealane/deploy/lab"
+)
+
+// cleanup ends the agent of host 1 and wants the host as it was before it ran.
+func cleanup(t *testing.T, c *cluster) {
+	h := c.host(t, 1)
+	if err := c.Signal("agent-h1", syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	c.on(t, h, append([]string{program("sealane-agent"), "cleanup"}, c.AgentFlags(h)...)...)
+	if diff := cmp.Diff(c.before, dumps(t, c, h)); diff != "" {
+		t.Errorf("not as before (-before +after):\n%s", diff)
+	}
+	c.on(t, h, append([]string{program("sealane-agent"), "cleanup"}, c.AgentFlags(h)...)...) // once more does nothing
+}
+
+// dumps are a host's firewall and sysctls, without what counts or changes by itself.
+func dumps(t *testing.T, c *cluster, h lab.Host) map[string]string {
+	t.Helper()
+	moving := regexp.MustCompile(`\[\d+:\d+\]|packets \d+ bytes \d+|(?m)^#.*\n|(?m)^.*(nf_conntrack_count|random/).*\n`)
+	all := make(map[string]string)
+	for name, argv := range map[string][]string{
+		"iptables": {"iptables-save"},
+		"nft":      {"nft", "list", "ruleset"},
+		"ipset":    {"ipset", "save"},
+		"sysctl":   {"sh", "-c", "grep -rs . /proc/sys/net | sort"},
+	} {
+		if _, err := exec.LookPath(argv[0]); err != nil {
+			continue
+		}
+		all[name] = moving.ReplaceAllString(c.on(t, h, argv...), "")
+	}
+	return all
+}
+
+// traces are what a lab could leave on the machine, or change there.
+func traces(t *testing.T) map[string][]string {
+	t.Helper()
+	all := make(map[string][]string)
+	links, err := net.Interfaces()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range links {
+		all["links"] = append(all["links"], l.Name)
+	}
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all["mounts"] = grep(string(mounts), "sealane-lab", "/sl-")
+	for _, dir := range []string{"/run/netns", "/run/sealane-lab", "/var/lib/sealane-lab", "/sys/fs/cgroup", "/sys/fs/cgroup/memory"} {
+		entries, _ := os.ReadDir(dir) // missing is nothing left
+		for _, e := range entries {
+			if strings.Contains(e.Name(), labName) {
+				all["files"] = append(all["files"], dir+"/"+e.Name())
+			}
+		}
+	}
+	all["processes"] = grep(output(t, "ps", "-eo", "args"), "sl-"+labName, "sealane-lab/"+labName, "sealane-lab-"+labName)
+	all["firewall"] = regexp.MustCompile(`(?m)^-.*$`).FindAllString(output(t, "iptables-save"), -1)
+	all["routes"] = strings.Split(output(t, "ip", "route", "show", "table", "all"), "\n")
+	all["forwarding"] = []string{output(t, "cat", "/proc/sys/net/ipv4/ip_forward")}
+	return all
+}
+
+func output(t *testing.T, argv ...string) string {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), argv[0], argv[1:]...).Output()
+	if err != nil {
+		t.Logf("%s: %v", strings.Join(argv, " "), err)
+	}
+	return string(out)
+}
+
+func grep(text string, words ...string) []string {
+	return slices.DeleteFunc(strings.Split(text, "\n"), func(line string) bool {
+		return !slices.ContainsFunc(words, func(w string) bool { return strings.Contains(line, w) })
+	})
+}
