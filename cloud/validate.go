@@ -29,8 +29,8 @@ func Validate(c api.Change) error {
 }
 
 func validateVerb(c api.Change) error {
-	switch {
-	case c.Verb == api.Create || c.Verb == api.Delete || c.Verb == api.Replace:
+	switch c.Verb {
+	case api.Create, api.Replace, api.Delete:
 	default:
 		return fmt.Errorf("%q %s: no such verb: %w", c.Verb, c.Route, api.ErrInvalid)
 	}

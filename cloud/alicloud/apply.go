@@ -30,10 +30,10 @@ type item struct {
 	seen    api.RouteState // what was last read of it
 }
 
-func (i *item) end(err error) { i.decided, i.err = true, err }
+func (it *item) end(err error) { it.decided, it.err = true, err }
 
 // busy leaves the item to another try.
-func (i *item) busy(err error) { i.decided, i.err = false, err }
+func (it *item) busy(err error) { it.decided, it.err = false, err }
 
 // step is what is sent together: changes of one verb in one table.
 type step struct {

@@ -136,7 +136,7 @@ func TestReplaceUnderTrouble(t *testing.T) {
 		"busy":        {alisim.Fault{Code: "TaskConflict"}, nil},
 		"answer lost": {alisim.Fault{Reset: true, After: true}, nil},
 		"not done":    {alisim.Fault{Reset: true}, api.ErrUnknown},
-		"quota":       {alisim.Fault{Code: "OperationDenied"}, api.ErrInvalid},
+		"refused":     {alisim.Fault{Code: "OperationDenied"}, api.ErrInvalid},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, shortly)
@@ -291,7 +291,7 @@ func TestWholeBatchRefused(t *testing.T) {
 
 // A learnt route holds a destination that no custom entry shows.
 func TestDestinationOfALearntRoute(t *testing.T) {
-	r := between(t, newRig(t), nil, func(action, body string) string {
+	r := between(t, newRig(t), nil, func(_, body string) string {
 		return strings.ReplaceAll(body, `"Type":"System"`, `"Type":"CEN"`)
 	})
 	c := creates(0, 1)[0]

@@ -109,7 +109,7 @@ func complete(cl call) error {
 // trip is a transport for one call: it ends with the call's context, notes whether a
 // connection was there to send on, and neither follows redirects nor reads without end.
 type trip struct {
-	ctx  context.Context //nolint:containedctx // the SDK has no other way to hand it over
+	ctx  context.Context // the SDK has no other way to hand it over
 	next http.RoundTripper
 	sent atomic.Bool
 }

@@ -110,7 +110,7 @@ func kindOfCode(code string) error {
 }
 
 // families are the codes that are alike. The first that fits counts.
-var families = []struct {
+var families = []struct { //nolint:gochecknoglobals // a constant table
 	prefix, suffix string
 	kind           error
 }{
@@ -135,7 +135,7 @@ var families = []struct {
 // codes are the cloud's own, in its spelling, of the gateway, of VPC and of ECS (error
 // pages of the actions; codes that Terraform's provider and the cloud's own controller
 // repeat are busy).
-var codes = map[string]error{
+var codes = map[string]error{ //nolint:gochecknoglobals // a constant table
 	"Rejected.Throttling": api.ErrThrottled,
 
 	"ServiceUnavailable": api.ErrUnknown,

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/sealane/sealane/api"
 	"github.com/sealane/sealane/cloud"
@@ -58,7 +59,7 @@ func TestFakeFaults(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(test.want, kinds(results), cmp.Comparer(func(a, b error) bool { return a == b })); diff != "" {
+			if diff := cmp.Diff(test.want, kinds(results), cmpopts.EquateErrors()); diff != "" {
 				t.Errorf("results (-want +got):\n%s", diff)
 			}
 			f.Break(Faults{})

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/sealane/sealane/api"
+	"github.com/sealane/sealane/cloud/alisim"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -70,6 +71,28 @@ func TestIdentity(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// The simulator tells callers apart by their address; these all come from one instance.
+func TestIdentityFromTheSimulator(t *testing.T) {
+	seed := alisim.Example()
+	seed.Instances[1].HTTPTokens = "required"
+	sim, err := alisim.New(seed, alisim.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.RemoteAddr = seed.Instances[1].IP.String() + ":40000"
+		sim.Metadata().ServeHTTP(w, r)
+	}))
+	defer server.Close()
+	got, err := Client{URL: server.URL}.Identity(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Instance != "i-2" || got.VPC != "vpc-1" || got.VSwitch != "vsw-1" || got.IP != seed.Instances[1].IP || got.Region != "cn-hangzhou" {
+		t.Errorf("got %+v", got)
 	}
 }
 

@@ -44,7 +44,7 @@ func (c Client) RoleCredentials(ctx context.Context, role string) (Credentials, 
 		return Credentials{}, fmt.Errorf("credentials of role %s: %w", role, err)
 	}
 	var answer struct {
-		Code, AccessKeyId, AccessKeySecret, SecurityToken string //nolint:revive // the service's spelling
+		Code, AccessKeyId, AccessKeySecret, SecurityToken string
 		Expiration                                        time.Time
 	}
 	// The text holds secrets: no error may quote it, not even the decoder's.
