@@ -1,0 +1,353 @@
+package host_test
+
+import (
+	"archive/tar"
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
+
+	"github.com/sealane/sealane/agent/host"
+)
+
+const busybox = "/usr/bin/busybox"
+
+// TestDocker joins two real engines, each in a namespace, by a third that routes as a VPC
+// does, and looks with packets: containers do not reach each other before, do so after,
+// with the sender's own address once that is wished for, and no longer when all is undone.
+// A machine that is no host of ours never reaches a container.
+func TestDocker(t *testing.T) {
+	needRoot(t)
+	for _, tool := range []string{"dockerd", "docker", "nsenter", busybox} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skipf("needs %s", tool)
+		}
+	}
+	router := newSpace(t, "host-vpc")
+	a, b := newEngine(t, router, 1), newEngine(t, router, 2)
+	a.start(t)
+	b.start(t)
+	before := [2]string{a.dump(t), b.dump(t)}
+	a.wantPing(t, b, false)
+
+	w := [2]host.Wish{wishOf(a, b), wishOf(b, a)}
+	a.apply(t, w[0])
+	b.apply(t, w[1])
+	a.wantPing(t, b, true)
+	b.wantPing(t, a, true)
+	b.wantSource(t, a.uplink.Addr(), true)
+	b.wantSource(t, a.container, false)
+	if router.run("ping", "-c1", "-W1", b.container.String()) == nil {
+		t.Error("the router, no host of ours, reaches a container")
+	}
+
+	// A connection that began masqueraded goes on through the change, without loss.
+	rest := a.startPing(t, b)
+	w[0].KeepFrom, w[0].Keep = w[0].Locals, w[0].Remotes
+	w[1].KeepFrom, w[1].Keep = w[1].Locals, w[1].Remotes
+	if repairs := a.apply(t, w[0]); !slices.ContainsFunc(repairs, func(r host.Repair) bool { return r.Kind == host.KindFlows }) {
+		t.Errorf("the running ping was not taken over: %v", repairs)
+	}
+	b.apply(t, w[1])
+	if out := rest(); !strings.Contains(out, " 0% packet loss") {
+		t.Errorf("the running ping lost packets:\n%s", out)
+	}
+	b.wantSource(t, a.container, true)
+
+	// Docker puts its masquerade first for a new network; that must not outrank us.
+	a.must(t, "network", "create", "more")
+	a.wantPing(t, b, true)
+	b.wantSource(t, a.container, true)
+	if again := a.apply(t, w[0]); len(again) > 0 {
+		t.Errorf("a new network made us repair %v", again)
+	}
+	a.must(t, "network", "rm", "more")
+
+	for i, e := range []*engine{a, b} {
+		e.in(t, func() {
+			if _, err := e.host.Restore(t.Context()); err != nil {
+				t.Errorf("restore: %v", err)
+			}
+		})
+		if after := e.dump(t); after != before[i] {
+			t.Errorf("host %s is not as before:\n%s\n--- before\n%s", e.name, after, before[i])
+		}
+	}
+	a.wantPing(t, b, false)
+}
+
+// space is a network namespace.
+type space struct {
+	name   string
+	handle netns.NsHandle
+}
+
+func newSpace(t *testing.T, name string) *space {
+	t.Helper()
+	name = fmt.Sprintf("%s-%d", name, os.Getpid())
+	shell(t, "ip netns add "+name)
+	t.Cleanup(func() { shell(t, "ip netns del "+name) })
+	handle, err := netns.GetFromName(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = handle.Close() })
+	s := &space{name, handle}
+	s.in(t, func() { shell(t, "ip link set lo up; echo 1 > /proc/sys/net/ipv4/ip_forward") })
+	return s
+}
+
+// in runs f on a thread within the namespace.
+func (s *space) in(t *testing.T, f func()) {
+	t.Helper()
+	done := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread() // for good: the thread ends with the goroutine
+		err := netns.Set(s.handle)
+		if err == nil {
+			defer close(done) // also when f ends the test
+			f()
+			return
+		}
+		done <- err
+	}()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (s *space) run(args ...string) error {
+	return exec.Command("nsenter", append([]string{"--net=/run/netns/" + s.name}, args...)...).Run()
+}
+
+// engine is a host with a real Docker engine and one container.
+type engine struct {
+	*space
+	host      *host.Host
+	dir       string
+	bip       netip.Prefix
+	uplink    netip.Prefix
+	container netip.Addr
+}
+
+// newEngine makes host number n, 10.n.0.0/24 behind 192.168.n.2, at the router.
+func newEngine(t *testing.T, router *space, n int) *engine {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "host-docker-") // short: it holds the paths of sockets
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	e := &engine{
+		space: newSpace(t, fmt.Sprintf("host-%d", n)), dir: dir,
+		bip:    netip.MustParsePrefix(fmt.Sprintf("10.%d.0.1/24", n)),
+		uplink: netip.MustParsePrefix(fmt.Sprintf("192.168.%d.2/24", n)),
+		host:   host.New(host.Options{StateDir: filepath.Join(dir, "agent"), Bridges: []string{"docker0"}}),
+	}
+	shell(t, fmt.Sprintf(`
+		ip link add eth0 netns %[1]s type veth peer name to%[2]d netns %[3]s
+		nsenter --net=/run/netns/%[1]s sh -ec 'echo 0 > /proc/sys/net/ipv4/ip_forward; ip addr add 192.168.%[2]d.2/24 dev eth0; ip link set eth0 up; ip route add default via 192.168.%[2]d.1'
+		nsenter --net=/run/netns/%[3]s sh -ec 'ip addr add 192.168.%[2]d.1/24 dev to%[2]d; ip link set to%[2]d up; ip route add 10.%[2]d.0.0/24 via 192.168.%[2]d.2'`,
+		e.name, n, router.name))
+	return e
+}
+
+// start starts the engine and its container.
+func (e *engine) start(t *testing.T) {
+	t.Helper()
+	config := filepath.Join(e.dir, "daemon.json")
+	if err := os.WriteFile(config, []byte("{}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	// ip netns exec would hide the cgroups, nsenter does not.
+	d := exec.Command("nsenter", "--net=/run/netns/"+e.name, "dockerd", "--config-file", config, "--bip", e.bip.String(),
+		"--log-level", "warn", "--data-root", e.dir+"/data", "--exec-root", e.dir+"/exec", "--pidfile", e.dir+"/pid", "-H", e.socket())
+	var output bytes.Buffer
+	d.Stdout, d.Stderr = &output, &output
+	if err := d.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = e.docker("rm", "-f", "one").Run()
+		_ = d.Process.Signal(syscall.SIGTERM)
+		_ = d.Wait()
+		e.unmount(t)
+		if t.Failed() {
+			t.Logf("dockerd of %s:\n%s", e.name, output.String())
+		}
+	})
+	await(t, "dockerd", func() bool { return e.docker("version").Run() == nil })
+	load := e.docker("import", "-", "busybox")
+	load.Stdin = image(t)
+	if out, err := load.CombinedOutput(); err != nil {
+		t.Fatalf("docker import: %v\n%s", err, out)
+	}
+	e.must(t, "run", "-d", "--name", "one", "busybox", "/bin/busybox", "sleep", "600")
+	ip := e.must(t, "inspect", "-f", "{{.NetworkSettings.IPAddress}}", "one")
+	e.container = netip.MustParseAddr(strings.TrimSpace(ip))
+}
+
+func (e *engine) socket() string { return "unix://" + e.dir + "/sock" }
+
+func (e *engine) docker(args ...string) *exec.Cmd {
+	return exec.Command("docker", append([]string{"-H", e.socket()}, args...)...)
+}
+
+func (e *engine) must(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := e.docker(args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("docker %v: %v\n%s", args, err, out)
+	}
+	return string(out)
+}
+
+// unmount takes away what the engine left mounted.
+func (e *engine) unmount(t *testing.T) {
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		t.Error(err)
+	}
+	for line := range strings.Lines(string(mounts)) {
+		if at := strings.Fields(line)[4]; strings.HasPrefix(at, e.dir+"/") {
+			_ = unix.Unmount(at, unix.MNT_DETACH)
+		}
+	}
+}
+
+func (e *engine) apply(t *testing.T, w host.Wish) (repairs []host.Repair) {
+	t.Helper()
+	e.in(t, func() {
+		out := e.host.Apply(t.Context(), w)
+		if err := out.Err(); err != nil {
+			t.Errorf("apply on %s: %v", e.name, err)
+		}
+		repairs = out.Repairs
+	})
+	return repairs
+}
+
+func (e *engine) dump(t *testing.T) (text string) {
+	t.Helper()
+	e.in(t, func() { text = dump(t) })
+	return text
+}
+
+func (e *engine) wantPing(t *testing.T, to *engine, want bool) {
+	t.Helper()
+	out, err := e.docker("exec", "one", "/bin/busybox", "ping", "-c1", "-W1", to.container.String()).CombinedOutput()
+	if (err == nil) != want {
+		t.Errorf("ping from %s to %s: %v, want success %t\n%s", e.container, to.container, err, want, out)
+	}
+}
+
+// startPing starts a ping of four packets and returns when the first is answered, with
+// what waits for the others and tells their fate.
+func (e *engine) startPing(t *testing.T, to *engine) (rest func() string) {
+	t.Helper()
+	ping := e.docker("exec", "one", "/bin/busybox", "ping", "-c4", "-W1", to.container.String())
+	pipe, err := ping.StdoutPipe()
+	if err == nil {
+		err = ping.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(pipe)
+	for lines.Scan() && !strings.Contains(lines.Text(), "seq=0") {
+		continue
+	}
+	return func() string {
+		var out strings.Builder
+		for lines.Scan() {
+			fmt.Fprintln(&out, lines.Text())
+		}
+		if err := ping.Wait(); err != nil {
+			t.Errorf("ping: %v", err)
+		}
+		return out.String()
+	}
+}
+
+// wantSource wants that the host has, or has not, seen a ping from this source.
+func (e *engine) wantSource(t *testing.T, source netip.Addr, want bool) {
+	t.Helper()
+	if have := e.sees(t, source); have != want {
+		t.Errorf("%s saw a ping from %s: %t, want %t", e.name, source, have, want)
+	}
+}
+
+func (e *engine) sees(t *testing.T, source netip.Addr) (seen bool) {
+	t.Helper()
+	e.in(t, func() {
+		flows, err := netlink.ConntrackTableList(netlink.ConntrackTable, unix.AF_INET)
+		if err != nil {
+			t.Errorf("list connections: %v", err)
+		}
+		seen = slices.ContainsFunc(flows, func(f *netlink.ConntrackFlow) bool {
+			return f.Forward.Protocol == unix.IPPROTO_ICMP && f.Forward.SrcIP.Equal(source.AsSlice())
+		})
+	})
+	return seen
+}
+
+func wishOf(own, other *engine) host.Wish {
+	return host.Wish{
+		Uplink: "eth0", Forward: true,
+		Locals:  []netip.Prefix{own.bip.Masked()},
+		Remotes: []netip.Prefix{other.bip.Masked()},
+		Peers:   []netip.Addr{other.uplink.Addr()},
+	}
+}
+
+// image is a root file system with busybox in it.
+func image(t *testing.T) *bytes.Buffer {
+	t.Helper()
+	binary, err := os.ReadFile(busybox)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var image bytes.Buffer
+	w := tar.NewWriter(&image)
+	err = w.WriteHeader(&tar.Header{Name: "bin/busybox", Mode: 0o755, Size: int64(len(binary))})
+	if err == nil {
+		_, err = w.Write(binary)
+	}
+	if err == nil {
+		err = w.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &image
+}
+
+// await polls until something is so, for half a minute at most.
+func await(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for !is() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatalf("%s: waited in vain", what)
+		}
+	}
+}
