@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http/httptest"
 	"net/netip"
+	"sync"
 	"testing"
 	"time"
 
@@ -219,6 +220,26 @@ func TestNoWriteWhileOneIsInFlight(t *testing.T) {
 	}
 	if got := r.calls("DeleteRouteEntries"); got != 4 {
 		t.Errorf("%d calls for 60 deletes in each of two tables, want 4", got)
+	}
+}
+
+func TestCallersTakeTurns(t *testing.T) {
+	r := newRig(t)
+	var wg sync.WaitGroup
+	for table := range 2 {
+		for _, c := range creates(table, 3) {
+			wg.Go(func() {
+				if results, err := r.Apply(t.Context(), []api.Change{c}); err != nil || results[0].Err != nil {
+					t.Errorf("got %v, %v", results, err)
+				}
+			})
+		}
+	}
+	wg.Wait()
+	for _, q := range r.sim.Requests() {
+		if q.Code != "" {
+			t.Errorf("%s was answered %s", q.Action, q.Code)
+		}
 	}
 }
 
