@@ -42,7 +42,7 @@ func describeInstances(s *Sim, c *call) (reply, error) {
 // retiring page numbers. MaxResults outside of its range is pulled in, without an error.
 func pageEither(c *call, all []*Instance, highest int) (page []*Instance, n numbered, next string, err error) {
 	if c.get("MaxResults") == "" && c.get("NextToken") == "" {
-		page, n, err = pageOf(c, all)
+		page, n, err = pageOf(c, all, highest)
 		return page, n, "", err
 	}
 	size, err := c.clamped("MaxResults", 10, 10, highest)
@@ -61,7 +61,7 @@ func describeInstanceStatus(s *Sim, c *call) (reply, error) {
 			found = append(found, i)
 		}
 	}
-	page, n, err := pageOf(c, found)
+	page, n, err := pageOf(c, found, vpcPage)
 	if err != nil {
 		return nil, err
 	}

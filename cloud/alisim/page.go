@@ -11,6 +11,9 @@ import (
 // (IllegalParam.NextTokenExpired), after how long is not.
 const tokenLife = 10 * time.Minute
 
+// vpcPage is the largest PageSize of the VPC actions.
+const vpcPage = 50
+
 // numbered pages a list by PageNumber and PageSize.
 type numbered struct {
 	PageNumber int `json:"PageNumber"`
@@ -18,13 +21,13 @@ type numbered struct {
 	TotalCount int `json:"TotalCount"`
 }
 
-// pageOf cuts the asked page out of a list: PageSize 10 by default, 50 at most.
-func pageOf[T any](c *call, all []T) ([]T, numbered, error) {
+// pageOf cuts the asked page out of a list: PageSize is 10 by default.
+func pageOf[T any](c *call, all []T, largest int) ([]T, numbered, error) {
 	number, err := c.number("PageNumber", 1, 1, 1<<20)
 	if err != nil {
 		return nil, numbered{}, err
 	}
-	size, err := c.number("PageSize", 10, 1, 50)
+	size, err := c.number("PageSize", 10, 1, largest)
 	if err != nil {
 		return nil, numbered{}, err
 	}

@@ -21,7 +21,8 @@ type call struct {
 
 func (c *call) get(name string) string { return c.params[name] }
 
-func (c *call) is(name, value string) bool { return strings.EqualFold(c.params[name], value) }
+// dryRun reports whether the request is only to be checked.
+func (c *call) dryRun() bool { return strings.EqualFold(c.params["DryRun"], "true") }
 
 // matches reports whether a filter is absent or has this value.
 func (c *call) matches(name, value string) bool {

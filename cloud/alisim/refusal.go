@@ -1,8 +1,10 @@
 package alisim
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 )
@@ -20,14 +22,20 @@ func (r *refusal) Error() string { return r.code + ": " + r.message }
 
 // refuse is the refusal of a code, with the status and message of the table below.
 func refuse(code string) *refusal {
-	known, ok := refusals[code]
-	if !ok {
-		known = refusals[family(code)]
+	for _, table := range [...]map[string]refused{gatewayRefusals(), productRefusals()} {
+		for _, row := range [...]string{code, family(code)} {
+			if known, ok := table[row]; ok {
+				return &refusal{status: known.status, code: code, message: known.message}
+			}
+		}
 	}
-	if known.status == 0 {
-		known = refused{http.StatusBadRequest, "The request was refused."}
-	}
-	return &refusal{status: known.status, code: code, message: known.message}
+	return &refusal{status: http.StatusBadRequest, code: code, message: "The request was refused."}
+}
+
+// isCode reports whether an error is the refusal of a code.
+func isCode(err error, code string) bool {
+	r, ok := errors.AsType[*refusal](err)
+	return ok && r.code == code
 }
 
 // family finds the row for codes that share one, such as Throttling.User.
@@ -53,64 +61,105 @@ type refused struct {
 	message string
 }
 
-// refusals are the codes with their HTTP status, as documented for each action; message
-// texts are our own. A code that is not here is a 400.
-var refusals = map[string]refused{
-	// The gateway's.
-	"Throttling":                                 {400, "Request was denied due to user flow control."},
-	"ServiceUnavailable":                         {503, "The request has failed due to a temporary failure of the server."},
-	"InternalError":                              {500, "The request processing has failed due to some unknown error."},
-	"UnsupportedHTTPMethod":                      {400, "This HTTP method is not supported."},
-	"InvalidAction":                              {404, "Specified api is not found, please check your url and method."},
-	"InvalidVersion":                             {400, "Specified parameter Version is not valid."},
-	"InvalidRegionId":                            {404, "The specified RegionId does not exist."},
-	"InvalidParameter":                           {400, "A specified parameter is not valid."},
-	"MissingParameter":                           {400, "A mandatory parameter is not supplied."},
-	"IncompleteSignature":                        {400, "The request signature does not conform to the standards."},
-	"SignatureNonceUsed":                         {400, "Specified signature nonce was used already."},
-	"InvalidTimeStamp.Format":                    {400, "Specified time stamp or date value is not well formatted."},
-	"InvalidTimeStamp.Expired":                   {400, "Specified time stamp or date value is expired."},
-	"InvalidAccessKeyId.NotFound":                {404, "Specified access key is not found."},
-	"MissingSecurityToken":                       {400, "SecurityToken is required for this key."},
-	"InvalidSecurityToken.Expired":               {400, "Specified SecurityToken is expired."},
-	"InvalidSecurityToken.MismatchWithAccessKey": {400, "Specified SecurityToken does not belong to the key."},
-	"Forbidden.RAM":                              {403, "User not authorized to operate on the specified resource, or this API does not support RAM."},
-	"DryRunOperation":                            {400, "Request validation has been passed with DryRun flag set."},
-	"IdempotentParameterMismatch":                {400, "The ClientToken was used before with other parameters."},
-	"LastTokenProcessing":                        {400, "The previous request with this ClientToken is still being processed."},
+// gatewayRefusals are the codes of every product with their HTTP status, as documented;
+// message texts are our own. A code that is in neither table is a 400.
+func gatewayRefusals() map[string]refused {
+	return map[string]refused{
+		"Throttling":                                 {400, "Request was denied due to user flow control."},
+		"ServiceUnavailable":                         {503, "The request has failed due to a temporary failure of the server."},
+		"InternalError":                              {500, "The request processing has failed due to some unknown error."},
+		"UnsupportedHTTPMethod":                      {400, "This HTTP method is not supported."},
+		"InvalidAction":                              {404, "Specified api is not found, please check your url and method."},
+		"InvalidVersion":                             {400, "Specified parameter Version is not valid."},
+		"InvalidRegionId":                            {404, "The specified RegionId does not exist."},
+		"InvalidParameter":                           {400, "A specified parameter is not valid."},
+		"MissingParameter":                           {400, "A mandatory parameter is not supplied."},
+		"IncompleteSignature":                        {400, "The request signature does not conform to the standards."},
+		"SignatureNonceUsed":                         {400, "Specified signature nonce was used already."},
+		"InvalidTimeStamp.Format":                    {400, "Specified time stamp or date value is not well formatted."},
+		"InvalidTimeStamp.Expired":                   {400, "Specified time stamp or date value is expired."},
+		"InvalidAccessKeyId.NotFound":                {404, "Specified access key is not found."},
+		"MissingSecurityToken":                       {400, "SecurityToken is required for this key."},
+		"InvalidSecurityToken.Expired":               {400, "Specified SecurityToken is expired."},
+		"InvalidSecurityToken.MismatchWithAccessKey": {400, "Specified SecurityToken does not belong to the key."},
+		"Forbidden.RAM":                              {403, "User not authorized to operate on the specified resource, or this API does not support RAM."},
+		"DryRunOperation":                            {400, "Request validation has been passed with DryRun flag set."},
+		"IdempotentParameterMismatch":                {400, "The ClientToken was used before with other parameters."},
+		"LastTokenProcessing":                        {400, "The previous request with this ClientToken is still being processed."},
+	}
+}
 
-	// Changes of route entries.
-	"TaskConflict":                                   {400, "The operation is too frequent, please wait a moment and try again."},
-	"IncorrectRouteEntryStatus":                      {400, "Some route entry status blocked this operation."},
-	"IncorrectInstanceStatus":                        {400, "The status of the next hop instance blocked this operation."},
-	"QuotaExceeded":                                  {400, "Route entry quota exceeded in this route table."},
-	"IllegalParam":                                   {400, "A specified parameter is not valid."},
-	"InvalidCIDRBlock.Duplicate":                     {400, "Specified CIDR block is already exists."},
-	"InvalidCidrBlock":                               {400, "The destination overlaps a vSwitch of the VPC."},
-	"InvalidCidrBlock.Malformed":                     {400, "The destination is not a network address."},
-	"InvalidDestinationCidrBlock":                    {400, "The destination must not be included in the black list."},
-	"OperationFailed.NotSupportIPV6":                 {400, "IPv6 destinations are not supported."},
-	"OperationFailed.InstanceDismatchCurrentVpc":     {404, "The next hop is not in this VPC."},
-	"InvalidNextHop.NotFound":                        {400, "The specified next hop does not exist."},
-	"InvalidRouteEntry.NotFound":                     {400, "The specified route entry does not exist."},
-	"InvalidRouteEntryId.NotFound":                   {400, "The specified route entry does not exist."},
-	"InvalidRouteEntryName.Malformed":                {400, "The name of the route entry is not valid."},
-	"InvalidDescription.Malformed":                   {400, "The description is not valid."},
-	"InvalidRouteTableId.NotFound":                   {404, "The specified route table does not exist."},
-	"InvalidRouteTable.NotFound":                     {400, "The specified route table does not exist."},
-	"OperationDenied":                                {400, "System route entries cannot be changed this way."},
-	"OperationDenied.NextHopNotChanged":              {400, "The next hop is what it was."},
-	"OperationDenied.RouteTableTypeNotPermitted":     {400, "This type of route table takes no entries."},
-	"OperationFailed.FilterParamUnderWrongRouteType": {400, "This filter is for custom entries only."},
-	"MissingParam.RouteTableId":                      {400, "RouteTableId is missing."},
-	"ResourceAlreadyAssociated.RouteTable":           {400, "The vSwitch uses this route table already."},
-	"OperationDenied.AssociateGatewayRouteTable":     {400, "A gateway route table serves no vSwitch."},
-	"ResourceNotFound.VSwitch":                       {400, "The specified vSwitch does not exist."},
-	"Forbidden.NotInSameVpc":                         {404, "The route table and the vSwitch are not in the same VPC."},
+// productRefusals are the codes of single actions.
+func productRefusals() map[string]refused {
+	return map[string]refused{
+		"TaskConflict":                                       {400, "The operation is too frequent, please wait a moment and try again."},
+		"IncorrectRouteEntryStatus":                          {400, "Some route entry status blocked this operation."},
+		"IncorrectInstanceStatus":                            {400, "The status of the next hop instance blocked this operation."},
+		"QuotaExceeded":                                      {400, "Route entry quota exceeded in this route table."},
+		"IllegalParam":                                       {400, "A specified parameter is not valid."},
+		"InvalidCIDRBlock.Duplicate":                         {400, "Specified CIDR block is already exists."},
+		"InvalidCidrBlock":                                   {400, "The destination overlaps a vSwitch of the VPC."},
+		"InvalidCidrBlock.Malformed":                         {400, "The destination is not a network address."},
+		"InvalidDestinationCidrBlock":                        {400, "The destination must not be included in the black list."},
+		"OperationFailed.NotSupportIPV6":                     {400, "IPv6 destinations are not supported."},
+		"OperationFailed.InstanceDismatchCurrentVpc":         {404, "The next hop is not in this VPC."},
+		"InvalidNextHop.NotFound":                            {400, "The specified next hop does not exist."},
+		"InvalidRouteEntry.NotFound":                         {400, "The specified route entry does not exist."},
+		"InvalidRouteEntryId.NotFound":                       {400, "The specified route entry does not exist."},
+		"InvalidRouteEntryName.Malformed":                    {400, "The name of the route entry is not valid."},
+		"InvalidDescription.Malformed":                       {400, "The description is not valid."},
+		"InvalidRouteTableId.NotFound":                       {404, "The specified route table does not exist."},
+		"OperationDenied.UseGatewayRouteEntryQueryInterface": {400, "The entries of a gateway route table are listed by another action."},
+		"InvalidRouteTable.NotFound":                         {400, "The specified route table does not exist."},
+		"OperationDenied":                                    {400, "System route entries cannot be changed this way."},
+		"OperationDenied.NextHopNotChanged":                  {400, "The next hop is what it was."},
+		"OperationDenied.RouteTableTypeNotPermitted":         {400, "This type of route table takes no entries."},
+		"OperationFailed.FilterParamUnderWrongRouteType":     {400, "This filter is for custom entries only."},
+		"MissingParam.RouteTableId":                          {400, "RouteTableId is missing."},
+		"ResourceAlreadyAssociated.RouteTable":               {400, "The vSwitch uses this route table already."},
+		"OperationDenied.AssociateGatewayRouteTable":         {400, "A gateway route table serves no vSwitch."},
+		"ResourceNotFound.VSwitch":                           {400, "The specified vSwitch does not exist."},
+		"Forbidden.NotInSameVpc":                             {404, "The route table and the vSwitch are not in the same VPC."},
+		"InvalidVpcId.NotFound":                              {404, "The specified VPC does not exist."},
+		"InvalidEniId.NotFound":                              {404, "The specified network interface does not exist."},
+		"InvalidSecurityGroupId.NotFound":                    {404, "The specified security group does not exist."},
+		"DependencyViolation.RouteEntry":                     {400, "Specified instance is used by route entry."},
+	}
+}
 
-	// VPCs and instances.
-	"InvalidVpcId.NotFound":           {404, "The specified VPC does not exist."},
-	"InvalidEniId.NotFound":           {404, "The specified network interface does not exist."},
-	"InvalidSecurityGroupId.NotFound": {404, "The specified security group does not exist."},
-	"DependencyViolation.RouteEntry":  {400, "Specified instance is used by route entry."},
+// failure is the body of an error.
+type failure struct {
+	RequestID    string  `json:"RequestId"`
+	HostID       string  `json:"HostId"`
+	Code         string  `json:"Code"`
+	Message      string  `json:"Message"`
+	Recommend    string  `json:"Recommend"`
+	AccessDenied *denied `json:"AccessDeniedDetail,omitempty"`
+}
+
+type denied struct {
+	PolicyType               string `json:"PolicyType"`
+	AuthPrincipalOwnerID     string `json:"AuthPrincipalOwnerId"`
+	EncodedDiagnosticMessage string `json:"EncodedDiagnosticMessage"`
+	AuthPrincipalType        string `json:"AuthPrincipalType"`
+	AuthPrincipalDisplayName string `json:"AuthPrincipalDisplayName"`
+	NoPermissionType         string `json:"NoPermissionType"`
+	AuthAction               string `json:"AuthAction"`
+}
+
+func (s *Sim) failure(c *call, id string, r *refusal) failure {
+	p := product(c.version)
+	f := failure{
+		RequestID: id, Code: r.code, Message: r.message,
+		HostID:    strings.ToLower(p) + "." + s.world.region + ".aliyuncs.com",
+		Recommend: "https://api.aliyun.com/troubleshoot?q=" + url.QueryEscape(r.code) + "&product=" + p + "&requestId=" + id,
+	}
+	if r.denied != "" {
+		f.AccessDenied = &denied{
+			PolicyType: "AccountLevelIdentityBasedPolicy", AuthPrincipalOwnerID: s.world.account,
+			EncodedDiagnosticMessage: "SIMULATED", AuthPrincipalType: "SubUser", AuthPrincipalDisplayName: c.key,
+			NoPermissionType: "ImplicitDeny", AuthAction: strings.ToLower(p) + ":" + r.denied,
+		}
+	}
+	return f
 }

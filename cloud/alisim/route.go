@@ -28,18 +28,6 @@ func (w *world) create(t *table, r Route, batch bool, now time.Time) (*entry, er
 	return w.enter(t, r, now), nil
 }
 
-// modify begins to change an entry; what it was stays in force until the task ends.
-func (w *world) modify(e *entry, next Route, now time.Time) error {
-	if next.NextHop != e.NextHop || next.NextHopType != e.NextHopType {
-		if err := w.reach(e.table.vpc, next.NextHop, next.NextHopType); err != nil {
-			return err
-		}
-	}
-	e.State, e.next = Modifying, &next
-	e.table.vpc.begin(now, w.taskTime, []*entry{e})
-	return nil
-}
-
 // removable says whether the API may delete an entry now.
 func (e *entry) removable() error {
 	switch {

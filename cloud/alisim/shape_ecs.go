@@ -69,8 +69,9 @@ type privateIPs struct {
 }
 
 type privateIP struct {
-	PrivateIPAddress string `json:"PrivateIpAddress"`
-	Primary          bool   `json:"Primary"`
+	PrivateIPAddress string  `json:"PrivateIpAddress"`
+	Primary          bool    `json:"Primary"`
+	PrivateDNSName   *string `json:"PrivateDnsName,omitempty"` // of DescribeNetworkInterfaces only
 }
 
 type groupIDs struct {
@@ -91,8 +92,8 @@ type metadataOptions struct {
 
 func none(name string) map[string][]bool { return map[string][]bool{name: {}} }
 
-func (i *Instance) privateIPs() privateIPs {
-	return privateIPs{[]privateIP{{i.IP.String(), true}}}
+func (i *Instance) privateIPs(dns *string) privateIPs {
+	return privateIPs{[]privateIP{{i.IP.String(), true, dns}}}
 }
 
 func (w *world) instanceItem(i *Instance, options bool) instanceItem {
@@ -104,7 +105,7 @@ func (w *world) instanceItem(i *Instance, options bool) instanceItem {
 		VpcAttributes: vpcAttributes{VpcID: i.VPC, VSwitchID: i.VSwitch, PrivateIPAddress: ipList{[]string{i.IP.String()}}},
 		NetworkInterfaces: interfaces{[]interfaceBrief{{
 			NetworkInterfaceID: i.ENI, MacAddress: i.MAC, PrimaryIPAddress: i.IP.String(), Type: "Primary",
-			PrivateIPSets: i.privateIPs(), Ipv6Sets: none("Ipv6Set"),
+			PrivateIPSets: i.privateIPs(nil), Ipv6Sets: none("Ipv6Set"),
 		}}},
 		SecurityGroupIDs: groupIDs{nonNil(i.SecurityGroups)},
 		PublicIPAddress:  ipList{[]string{}}, InnerIPAddress: ipList{[]string{}},
@@ -178,7 +179,7 @@ type attachment struct {
 func (w *world) networkInterface(i *Instance) networkInterface {
 	return networkInterface{
 		NetworkInterfaceID: i.ENI, Type: "Primary", Status: "InUse", VpcID: i.VPC, VSwitchID: i.VSwitch,
-		ZoneID: w.zoneOf(i), InstanceID: i.ID, MacAddress: i.MAC, PrivateIPAddress: i.IP.String(), PrivateIPSets: i.privateIPs(),
+		ZoneID: w.zoneOf(i), InstanceID: i.ID, MacAddress: i.MAC, PrivateIPAddress: i.IP.String(), PrivateIPSets: i.privateIPs(new("")),
 		Ipv6Sets: none("Ipv6Set"), Ipv4PrefixSets: none("Ipv4PrefixSet"), Ipv6PrefixSets: none("Ipv6PrefixSet"),
 		SecurityGroupIDs: groupIDs{nonNil(i.SecurityGroups)}, SourceDestCheck: i.SourceDestCheck, DeleteOnRelease: true,
 		NetworkInterfaceTrafficMode: "Standard", QueueNumber: 2, OwnerID: w.account, CreationTime: stamp(w.born),

@@ -36,7 +36,7 @@ func createRouteEntries(s *Sim, c *call) (reply, error) {
 		out.RouteEntryIDs = append(out.RouteEntryIDs, e.ID)
 	}
 	out.SuccessCount, out.FailedCount = len(made), len(out.FailedRouteEntries)
-	if c.is("DryRun", "true") {
+	if c.dryRun() {
 		for _, e := range made {
 			e.remove()
 		}
@@ -84,7 +84,7 @@ func deleteRouteEntries(s *Sim, c *call) (reply, error) {
 		gone = append(gone, e)
 	}
 	out.SuccessCount, out.FailedCount = len(gone), len(out.FailedRouteEntries)
-	if c.is("DryRun", "true") {
+	if c.dryRun() {
 		for _, e := range gone {
 			e.State = Available
 		}
@@ -159,14 +159,8 @@ func (s *Sim) begin(c *call, entries []*entry) {
 // reasons the code of the single call stands in.
 func failed(it item, err error) createFailed {
 	out := createFailed{DstCidrBlock: it.get("DstCidrBlock"), NextHop: it.get("NextHop")}
-	var r *refusal
-	if errors.As(err, &r) {
+	if r, ok := errors.AsType[*refusal](err); ok {
 		out.FailedCode, out.FailedMessage = r.code, r.message
 	}
 	return out
-}
-
-func isCode(err error, code string) bool {
-	var r *refusal
-	return errors.As(err, &r) && r.code == code
 }

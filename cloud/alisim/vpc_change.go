@@ -17,8 +17,12 @@ func createRouteEntry(s *Sim, c *call) (reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	if id, err := s.recall(c); id != "" || err != nil {
-		return &created{RouteEntryID: id}, err
+	before, err := s.recall(c)
+	switch {
+	case err != nil:
+		return nil, err
+	case before != "":
+		return &created{RouteEntryID: before}, nil
 	}
 	if err := cmp.Or(t.vpc.idle(), t.quiet()); err != nil {
 		return nil, err
@@ -27,7 +31,7 @@ func createRouteEntry(s *Sim, c *call) (reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.is("DryRun", "true") {
+	if c.dryRun() {
 		e.remove()
 		return nil, refuse("DryRunOperation")
 	}
@@ -75,15 +79,20 @@ func modifyRouteEntry(s *Sim, c *call) (reply, error) {
 	if err := e.table.vpc.idle(); err != nil {
 		return nil, err
 	}
-	switch {
-	case next == e.Route && c.get("NewNextHopId") != "":
-		return nil, refuse("OperationDenied.NextHopNotChanged")
-	case c.is("DryRun", "true"):
+	if hop := c.get("NewNextHopId"); hop != "" {
+		if hop == e.NextHop {
+			return nil, refuse("OperationDenied.NextHopNotChanged")
+		}
+		if err := s.world.reach(e.table.vpc, next.NextHop, next.NextHopType); err != nil {
+			return nil, err
+		}
+	}
+	if c.dryRun() {
 		return nil, refuse("DryRunOperation")
 	}
-	if err := s.world.modify(e, next, c.now); err != nil {
-		return nil, err
-	}
+	// What the entry was stays in force until the task ends.
+	e.State, e.next = Modifying, &next
+	e.table.vpc.begin(c.now, s.world.taskTime, []*entry{e})
 	s.wake()
 	return &body{}, nil
 }
@@ -101,7 +110,7 @@ func deleteRouteEntry(s *Sim, c *call) (reply, error) {
 	if err := cmp.Or(e.removable(), e.table.vpc.idle()); err != nil {
 		return nil, err
 	}
-	if c.is("DryRun", "true") {
+	if c.dryRun() {
 		return nil, refuse("DryRunOperation")
 	}
 	e.State = Deleting

@@ -16,7 +16,7 @@ func describeVpcs(s *Sim, c *call) (reply, error) {
 			found = append(found, v)
 		}
 	}
-	page, n, err := pageOf(c, found)
+	page, n, err := pageOf(c, found, vpcPage)
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +48,7 @@ func describeVSwitches(s *Sim, c *call) (reply, error) {
 			found = append(found, sw)
 		}
 	}
-	page, n, err := pageOf(c, found)
+	page, n, err := pageOf(c, found, vpcPage)
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +65,7 @@ func describeVRouters(s *Sim, c *call) (reply, error) {
 			found = append(found, v)
 		}
 	}
-	page, n, err := pageOf(c, found)
+	page, n, err := pageOf(c, found, vpcPage)
 	if err != nil {
 		return nil, err
 	}

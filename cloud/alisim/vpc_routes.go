@@ -14,7 +14,7 @@ func describeRouteTableList(s *Sim, c *call) (reply, error) {
 			found = append(found, t)
 		}
 	}
-	page, n, err := pageOf(c, found)
+	page, n, err := pageOf(c, found, vpcPage)
 	if err != nil {
 		return nil, err
 	}
@@ -35,7 +35,7 @@ func describeRouteTables(s *Sim, c *call) (reply, error) {
 			found = append(found, t)
 		}
 	}
-	page, n, err := pageOf(c, found)
+	page, n, err := pageOf(c, found, vpcPage)
 	if err != nil {
 		return nil, err
 	}
@@ -48,6 +48,9 @@ func describeRouteEntryList(s *Sim, c *call) (reply, error) {
 	t, err := s.tableFor(c, "InvalidRouteTable.NotFound")
 	if err != nil {
 		return nil, err
+	}
+	if t.Gateway {
+		return nil, refuse("OperationDenied.UseGatewayRouteEntryQueryInterface")
 	}
 	highest := 100
 	if s.opts.LenientPage {

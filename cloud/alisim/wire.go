@@ -31,8 +31,8 @@ type answer struct {
 // refusedWith is the answer for an error of a handler. Those are refusals; anything else is
 // a fault of the simulator and looks like one.
 func refusedWith(err error) answer {
-	var r *refusal
-	if !errors.As(err, &r) {
+	r, ok := errors.AsType[*refusal](err)
+	if !ok {
 		r = refuse("InternalError")
 		r.message = err.Error()
 	}
@@ -215,41 +215,4 @@ func send(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json;charset=utf-8")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(body) // the caller may be gone; nobody is left to tell
-}
-
-// failure is the body of an error.
-type failure struct {
-	RequestID    string  `json:"RequestId"`
-	HostID       string  `json:"HostId"`
-	Code         string  `json:"Code"`
-	Message      string  `json:"Message"`
-	Recommend    string  `json:"Recommend"`
-	AccessDenied *denied `json:"AccessDeniedDetail,omitempty"`
-}
-
-type denied struct {
-	PolicyType               string `json:"PolicyType"`
-	AuthPrincipalOwnerID     string `json:"AuthPrincipalOwnerId"`
-	EncodedDiagnosticMessage string `json:"EncodedDiagnosticMessage"`
-	AuthPrincipalType        string `json:"AuthPrincipalType"`
-	AuthPrincipalDisplayName string `json:"AuthPrincipalDisplayName"`
-	NoPermissionType         string `json:"NoPermissionType"`
-	AuthAction               string `json:"AuthAction"`
-}
-
-func (s *Sim) failure(c *call, id string, r *refusal) failure {
-	p := product(c.version)
-	f := failure{
-		RequestID: id, Code: r.code, Message: r.message,
-		HostID:    strings.ToLower(p) + "." + s.world.region + ".aliyuncs.com",
-		Recommend: "https://api.aliyun.com/troubleshoot?q=" + url.QueryEscape(r.code) + "&product=" + p + "&requestId=" + id,
-	}
-	if r.denied != "" {
-		f.AccessDenied = &denied{
-			PolicyType: "AccountLevelIdentityBasedPolicy", AuthPrincipalOwnerID: s.world.account,
-			EncodedDiagnosticMessage: "SIMULATED", AuthPrincipalType: "SubUser", AuthPrincipalDisplayName: c.key,
-			NoPermissionType: "ImplicitDeny", AuthAction: strings.ToLower(p) + ":" + r.denied,
-		}
-	}
-	return f
 }

@@ -1,0 +1,120 @@
+package alisim_test
+
+import (
+	"errors"
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/sealane/sealane/api"
+	"github.com/sealane/sealane/cloud/alisim"
+)
+
+// comparable values of net/netip are compared by ==.
+func netips() cmp.Option { return cmpopts.EquateComparable(netip.Prefix{}, netip.Addr{}) }
+
+func TestLoadSeed(t *testing.T) {
+	file, err := os.Open("testdata/seed.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = file.Close() }()
+	seed, err := alisim.LoadSeed(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := alisim.Seed{
+		Region: "cn-beijing",
+		Keys:   []alisim.Key{{ID: "testid", Secret: "testsecret"}},
+		VPCs: []alisim.VPC{{
+			ID: "vpc-1", CIDR: netip.MustParsePrefix("10.0.0.0/16"), Secondary: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")},
+			VSwitches: []alisim.VSwitch{{ID: "vsw-1", CIDR: netip.MustParsePrefix("10.0.0.0/24")}},
+			Tables: []alisim.Table{{ID: "vtb-1", System: true, Quota: 48, Routes: []alisim.Route{
+				{Destination: netip.MustParsePrefix("0.0.0.0/0"), NextHop: "ngw-1", NextHopType: "NatGateway"},
+			}}},
+		}},
+		Instances: []alisim.Instance{{ID: "i-1", VSwitch: "vsw-1", IP: netip.MustParseAddr("10.0.0.11")}},
+	}
+	if diff := cmp.Diff(want, seed, netips()); diff != "" {
+		t.Error(diff)
+	}
+	if _, err := alisim.New(seed, alisim.Options{}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestLoadSeedNamesTheLine(t *testing.T) {
+	const head = "vpcs:\n- id: vpc-1\n  cidr: 10.0.0.0/16\n  vswitches:\n  - {id: vsw-1, cidr: 10.0.0.0/24}\n" // 5 lines
+	tests := map[string]struct{ text, want string }{
+		"unknown key":            {head + "intances: []\n", "line 6: field intances not found"},
+		"wrong kind":             {head + "instances: yes\n", "line 6: cannot unmarshal"},
+		"no address":             {head + "instances:\n- {id: i-1, vswitch: vsw-1, ip: 10.0.0}\n", "line 7: ip: "},
+		"no network":             {"vpcs:\n- id: vpc-1\n  cidr: 10.0.0.0\n", "line 3: cidr: "},
+		"host bits":              {"vpcs:\n- id: vpc-1\n  cidr: 10.0.0.1/16\n", "line 3: vpcs[0].cidr: 10.0.0.1/16 has host bits set: write 10.0.0.0/16"},
+		"unknown vSwitch":        {head + "instances:\n- {id: i-1, ip: 10.0.0.1,\n   vswitch: vsw-9}\n", `line 8: instances[0].vswitch: "vsw-9" is no vSwitch`},
+		"address outside":        {head + "instances:\n- {id: i-1, vswitch: vsw-1, ip: 10.0.9.1}\n", "line 7: instances[0].ip: 10.0.9.1 is outside of vsw-1"},
+		"id used twice":          {head + "instances:\n- {id: vsw-1, vswitch: vsw-1, ip: 10.0.0.1}\n", `line 7: instances[0].id: "vsw-1" is used before, at vpcs[0].vswitches[0].id`},
+		"unknown table":          {"vpcs:\n- id: vpc-1\n  cidr: 10.0.0.0/16\n  vswitches:\n  - {id: vsw-1, cidr: 10.0.0.0/24, table: vtb-9}\n", `line 5: vpcs[0].vswitches[0].table: "vtb-9" is no table`},
+		"vSwitch outside":        {"vpcs:\n- id: vpc-1\n  cidr: 10.0.0.0/16\n  vswitches:\n  - {id: vsw-1, cidr: 10.9.0.0/24}\n", "line 5: vpcs[0].vswitches[0].cidr: 10.9.0.0/24 is outside of the VPC"},
+		"overlapping":            {head + "  - {id: vsw-2, cidr: 10.0.0.128/25}\n", "line 6: vpcs[0].vswitches[1].cidr: 10.0.0.128/25 overlaps 10.0.0.0/24 of vsw-1"},
+		"what is not there":      {"vpcs:\n- cidr: 10.0.0.0/16\n", "line 2: vpcs[0].id: is missing"},
+		"secret is not there":    {"keys:\n- id: testid\n", "line 2: keys[0].secret: is missing"},
+		"account is no number":   {"account: me\n", `line 1: account: "me" is not a number`},
+		"unknown security group": {head + "instances:\n- {id: i-1, vswitch: vsw-1, ip: 10.0.0.1, securityGroups: [sg-9]}\n", `line 7: instances[0].securityGroups[0]: "sg-9" is no security group`},
+		"no YAML":                {"vpcs: [\n", "line 1"},
+		"nothing":                {"# only a comment\n", "it is empty"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, err := alisim.LoadSeed(strings.NewReader(tt.text))
+			if !errors.Is(err, api.ErrInvalid) || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("error is %v\nwant %q in it", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestNewTellsEveryMistake(t *testing.T) {
+	_, err := alisim.New(alisim.Seed{
+		VPCs: []alisim.VPC{{ID: "vpc-1", Tables: []alisim.Table{
+			{ID: "vtb-1", System: true, Quota: -1, Routes: []alisim.Route{{Destination: netip.MustParsePrefix("10.0.0.0/8"), State: "Lost"}}},
+			{ID: "vtb-2", System: true},
+		}}},
+	}, alisim.Options{})
+	if !errors.Is(err, api.ErrInvalid) {
+		t.Fatalf("error is %v", err)
+	}
+	for _, want := range []string{"vpcs[0].cidr: is missing", "2 of them are system tables", "quota: -1 is negative", "nextHop: is missing", `state: "Lost" is none of`} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is not in:\n%v", want, err)
+		}
+	}
+}
+
+func TestSnapshotIsASeed(t *testing.T) {
+	sim := newSim(t, alisim.Options{})
+	good(t, sim, "CreateRouteEntry", entry("172.20.1.0/24"))
+	first := sim.Snapshot()
+	for v := range first.VPCs {
+		for n := range first.VPCs[v].Tables {
+			for r := range first.VPCs[v].Tables[n].Routes {
+				first.VPCs[v].Tables[n].Routes[r].ID = "" // an answer only
+			}
+		}
+	}
+	again, err := alisim.New(first, alisim.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids := cmpopts.IgnoreFields(alisim.Route{}, "ID")
+	if diff := cmp.Diff(first, again.Snapshot(), netips(), ids); diff != "" {
+		t.Error(diff)
+	}
+	if got := len(first.VPCs[0].Tables[0].Routes); got != 1 {
+		t.Errorf("%d routes in the snapshot, want 1", got)
+	}
+}
