@@ -34,6 +34,9 @@ func (r *Registry) Publish(ctx context.Context, term api.Term, p api.Publication
 			return err
 		}
 	}
+	if err := r.release(ctx, term, p.Release); err != nil {
+		return err
+	}
 	if len(p.Applied) > 0 {
 		if err := r.trim(ctx, term); err != nil {
 			return err

@@ -74,6 +74,7 @@ func (f *Fake) Publish(ctx context.Context, term api.Term, p api.Publication) er
 		return err
 	}
 	moved, refused := f.publishRoutes(p.Routes)
+	f.release(p.Release)
 	for _, a := range p.Applied {
 		a.Term = term
 		f.applied = append(f.applied, clone(a))
@@ -90,6 +91,16 @@ func (f *Fake) Publish(ctx context.Context, term api.Term, p api.Publication) er
 	f.pass = &pass
 	f.changed(api.AreaPass)
 	return refused
+}
+
+// release removes the claims of hosts that are gone.
+func (f *Fake) release(gone []api.InstanceID) {
+	for prefix, claim := range f.claims {
+		if slices.Contains(gone, claim.Instance) {
+			delete(f.claims, prefix)
+			f.changed(api.AreaHosts)
+		}
+	}
 }
 
 func newer(key string) error {

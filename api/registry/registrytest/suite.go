@@ -75,6 +75,7 @@ func Run(t *testing.T, empty func(*testing.T) Subject) {
 		"config is created once":              testConfig,
 		"config that is unreadable":           testConfigUnreadable,
 		"publish writes what differs":         testPublish,
+		"publish releases what is gone":       testPublishRelease,
 		"publish in a term that is over":      testPublishDeposed,
 		"publish over unreadable records":     testPublishUnreadable,
 		"publish keeps the newest changes":    testChanges,

@@ -122,6 +122,24 @@ func testPublish(t *testing.T, s Subject) {
 	}
 }
 
+func testPublishRelease(t *testing.T, s Subject) {
+	mustReport(t, s, host("i-a", "10.0.0.0/24", "10.0.1.0/24"))
+	mustReport(t, s, host("i-b", "10.0.2.0/24"))
+	old := s.Lead("one")
+	term := s.Lead("two")
+	gone := api.Publication{Release: []api.InstanceID{"i-a"}}
+	if err := s.Publish(t.Context(), old, gone); !errors.Is(err, api.ErrDeposed) {
+		t.Errorf("Publish in a term that is over: %v, want %v", err, api.ErrDeposed)
+	}
+	wantClaims(t, s, "10.0.0.0/24 i-a", "10.0.1.0/24 i-a", "10.0.2.0/24 i-b")
+	mustPublish(t, s, term, gone)
+	wantClaims(t, s, "10.0.2.0/24 i-b")
+	if refused := mustReport(t, s, host("i-c", "10.0.0.0/24")); len(refused) > 0 {
+		t.Errorf("what is released is free, yet refused: %v", refused)
+	}
+	wantHost(t, s, "i-a", api.LifeRegistered) // its own record stays
+}
+
 func testPublishDeposed(t *testing.T, s Subject) {
 	old := s.Lead("one")
 	mustPublish(t, s, old, api.Publication{Routes: []api.RouteStatus{status("10.0.0.0/24", api.StageWritten)}})
