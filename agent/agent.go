@@ -122,15 +122,13 @@ func nudge(c chan<- struct{}) {
 	}
 }
 
-// pause waits, or returns false when the context ended first.
-func pause(ctx context.Context, d time.Duration) bool {
+// pause waits, or returns when the context ends.
+func pause(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-		return true
 	case <-ctx.Done():
-		return false
 	}
 }
 

@@ -20,44 +20,44 @@ func wish(f host.Facts, self Identity, snapshot *api.Snapshot) host.Wish {
 		return w
 	}
 	bridged := subnetsOf(f)
-	for _, c := range snapshot.Claims {
-		if c.Instance == self.Instance && slices.Contains(bridged, c.Prefix) {
-			w.Locals = append(w.Locals, c.Prefix)
-		}
-	}
-	near := func(p netip.Prefix) bool {
-		overlaps := func(b netip.Prefix) bool { return b.Overlaps(p) }
-		return slices.ContainsFunc(bridged, overlaps) || p.Contains(self.IP) || !pooled(p, snapshot.Config)
-	}
 	keeps := keeper(*snapshot, self.Instance)
 	for _, h := range snapshot.Hosts {
-		if h.Instance == self.Instance || h.Life.Withdraws() || h.VPC != self.VPC {
-			continue
-		}
-		if h.IP.Is4() && h.IP != self.IP {
-			w.Peers = append(w.Peers, h.IP)
-		}
-		for _, c := range h.Claims {
-			if near(c.Prefix) {
-				continue
+		switch {
+		case h.Instance == self.Instance:
+			w.Locals, w.KeepFrom = pick(h, keeps, func(p netip.Prefix) bool { return slices.Contains(bridged, p) })
+		case h.Life.Withdraws() || h.VPC != self.VPC:
+		default:
+			if h.IP.Is4() && h.IP != self.IP {
+				w.Peers = append(w.Peers, h.IP)
 			}
-			w.Remotes = append(w.Remotes, c.Prefix)
-			if keeps(c.Prefix, h) {
-				w.Keep = append(w.Keep, c.Prefix)
-			}
-		}
-	}
-	if own := hostOf(snapshot, self.Instance); own != nil {
-		for _, p := range w.Locals {
-			if keeps(p, *own) {
-				w.KeepFrom = append(w.KeepFrom, p)
-			}
+			remotes, keep := pick(h, keeps, func(p netip.Prefix) bool {
+				return !overlapsAny(bridged, p) && !p.Contains(self.IP) && pooled(p, snapshot.Config)
+			})
+			w.Remotes, w.Keep = append(w.Remotes, remotes...), append(w.Keep, keep...)
 		}
 	}
 	slices.SortFunc(w.Remotes, api.ComparePrefixes)
 	slices.SortFunc(w.Keep, api.ComparePrefixes)
 	slices.SortFunc(w.Peers, netip.Addr.Compare)
 	return w
+}
+
+// pick takes those of a host's claims that fit, and of them those with a kept source.
+func pick(h api.Host, keeps func(netip.Prefix, api.Host) bool, fits func(netip.Prefix) bool) (all, kept []netip.Prefix) {
+	for _, c := range h.Claims {
+		if !fits(c.Prefix) {
+			continue
+		}
+		all = append(all, c.Prefix)
+		if keeps(c.Prefix, h) {
+			kept = append(kept, c.Prefix)
+		}
+	}
+	return all, kept
+}
+
+func overlapsAny(all []netip.Prefix, p netip.Prefix) bool {
+	return slices.ContainsFunc(all, p.Overlaps)
 }
 
 // mayForward decides whether we turn net.ipv4.ip_forward on. Before Docker's first start we

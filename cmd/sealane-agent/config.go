@@ -49,46 +49,36 @@ func (f *flags) register(set *pflag.FlagSet) {
 // check reports every problem at once. Commands that do not need etcd leave it out.
 func (f *flags) check(etcd bool) error {
 	var errs []error
-	wrong := func(flag, format string, args ...any) {
-		errs = append(errs, fmt.Errorf("--%s: %s: %w", flag, fmt.Sprintf(format, args...), api.ErrUsage))
+	wrong := func(isWrong bool, flag, format string, args ...any) {
+		if isWrong {
+			errs = append(errs, fmt.Errorf("--%s: %s: %w", flag, fmt.Sprintf(format, args...), api.ErrUsage))
+		}
 	}
-	if !regexp.MustCompile(`^[a-z][a-z0-9-]{0,39}$`).MatchString(f.cluster) {
-		wrong("cluster", "%q is not 1 to 40 of a-z, 0-9 and -, starting with a letter", f.cluster)
-	}
-	if etcd && len(f.etcdEndpoints) == 0 {
-		wrong("etcd-endpoints", "none given, for example http://192.168.0.10:2379")
-	}
+	_, _, badListen := net.SplitHostPort(f.listen)
+	ip, badIP := netip.ParseAddr(f.ip)
+	wrong(!regexp.MustCompile(`^[a-z][a-z0-9-]{0,39}$`).MatchString(f.cluster),
+		"cluster", "%q is not 1 to 40 of a-z, 0-9 and -, starting with a letter", f.cluster)
+	wrong(etcd && len(f.etcdEndpoints) == 0, "etcd-endpoints", "none given, for example http://192.168.0.10:2379")
 	for _, e := range f.etcdEndpoints {
-		if u, err := url.Parse(e); err != nil || u.Host == "" {
-			wrong("etcd-endpoints", "%q is not an address like http://192.168.0.10:2379", e)
-		}
+		wrong(!isURL(e), "etcd-endpoints", "%q is not an address like http://192.168.0.10:2379", e)
 	}
-	if len(f.bridges) == 0 {
-		wrong("bridge", "none given, for example docker0")
-	}
+	wrong(len(f.bridges) == 0, "bridge", "none given, for example docker0")
 	for _, b := range f.bridges {
-		if !regexp.MustCompile(`^[^\s/:]{1,15}$`).MatchString(b) { // the kernel's rule for interface names
-			wrong("bridge", "%q is not the name of an interface", b)
-		}
+		// The kernel's rule for the names of interfaces.
+		wrong(!regexp.MustCompile(`^[^\s/:]{1,15}$`).MatchString(b), "bridge", "%q is not the name of an interface", b)
 	}
-	for flag, d := range map[string]time.Duration{"lease-ttl": f.leaseTTL, "poll": f.poll} {
-		if d < time.Second {
-			wrong(flag, "%s is less than 1s", d)
-		}
-	}
-	if _, _, err := net.SplitHostPort(f.listen); f.listen != "" && err != nil {
-		wrong("listen", "%q is not an address like 127.0.0.1:8481", f.listen)
-	}
-	if u, err := url.Parse(f.metadataURL); err != nil || u.Host == "" {
-		wrong("metadata-url", "%q is not an address like %s", f.metadataURL, metadata.DefaultURL)
-	}
-	if a, err := netip.ParseAddr(f.ip); f.ip != "" && (err != nil || !a.Is4()) {
-		wrong("ip", "%q is not an IPv4 address", f.ip)
-	}
-	if !filepath.IsAbs(f.stateDir) {
-		wrong("state-dir", "%q is not an absolute path", f.stateDir)
-	}
+	wrong(f.leaseTTL < 2*time.Second, "lease-ttl", "%s is less than 2s", f.leaseTTL)
+	wrong(f.poll < time.Second, "poll", "%s is less than 1s", f.poll)
+	wrong(f.listen != "" && badListen != nil, "listen", "%q is not an address like 127.0.0.1:8481", f.listen)
+	wrong(!isURL(f.metadataURL), "metadata-url", "%q is not an address like %s", f.metadataURL, metadata.DefaultURL)
+	wrong(f.ip != "" && (badIP != nil || !ip.Is4()), "ip", "%q is not an IPv4 address", f.ip)
+	wrong(!filepath.IsAbs(f.stateDir), "state-dir", "%q is not an absolute path", f.stateDir)
 	return errors.Join(errs...)
+}
+
+func isURL(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && u.Host != ""
 }
 
 // given is as much of the identity as the flags give.
