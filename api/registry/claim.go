@@ -1,13 +1,16 @@
 package registry
 
 import (
+	"context"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/sealane/sealane/api"
+	"github.com/sealane/sealane/api/registry/etcd"
 )
 
 // held is one claim as it stands. An empty instance means that it cannot be read: then
@@ -160,4 +163,29 @@ func free(root string, p netip.Prefix, revision int64) []clientv3.Cmp {
 func octets(p netip.Prefix) string {
 	parts := strings.SplitAfter(p.Addr().String(), ".")
 	return strings.Join(parts[:p.Bits()/8], "")
+}
+
+// release removes the claims of hosts, on the word of the leader of this term. A claim that
+// changed since it was read is left to the next pass.
+func (r *Registry) release(ctx context.Context, term api.Term, hosts []api.InstanceID) error {
+	if len(hosts) == 0 {
+		return nil
+	}
+	records, _, err := r.list(ctx, "read the claims", areaSubnets)
+	if err != nil {
+		return err
+	}
+	for _, rec := range records {
+		key, _ := rec.under(areaSubnets)
+		claim, err := decodeClaim(key, rec.value)
+		if err != nil || !slices.Contains(hosts, claim.Instance) {
+			continue
+		}
+		unchanged := clientv3.Compare(clientv3.ModRevision(r.root+rec.key), "=", rec.modified)
+		_, err = r.client.Txn(ctx).If(holds(term), unchanged).Then(clientv3.OpDelete(r.root + rec.key)).Commit()
+		if err != nil {
+			return etcd.WriteError(ctx, r.client, "release "+claim.Prefix.String(), err)
+		}
+	}
+	return nil
 }

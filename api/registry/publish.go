@@ -17,8 +17,13 @@ import (
 // those that differ from what is there, keeps the Since of those whose stage is the same,
 // and removes those not published any more. The pass comes last: who sees it sees the rest.
 //
+// Claims of released hosts go, unless they were renewed meanwhile.
+//
 // ErrRefused: records of a newer version were left as they are; all else was written.
 func (r *Registry) Publish(ctx context.Context, term api.Term, p api.Publication) error {
+	if term.Key == "" || term.Revision <= 0 {
+		return deposed(term) // revision 0 would hold exactly when nobody has the key
+	}
 	ctx, cancel := etcd.Call(ctx)
 	defer cancel()
 	records, _, err := r.list(ctx, "read what is published", areaRoutes, areaPass)
@@ -29,13 +34,13 @@ func (r *Registry) Publish(ctx context.Context, term api.Term, p api.Publication
 	if err := d.write(records, term, p); err != nil {
 		return err
 	}
+	if err := r.release(ctx, term, p.Release); err != nil {
+		return err
+	}
 	for _, batch := range d.batches() {
 		if err := r.lead(ctx, term, r.ops(batch)); err != nil {
 			return err
 		}
-	}
-	if err := r.release(ctx, term, p.Release); err != nil {
-		return err
 	}
 	if len(p.Applied) > 0 {
 		if err := r.trim(ctx, term); err != nil {
@@ -47,16 +52,20 @@ func (r *Registry) Publish(ctx context.Context, term api.Term, p api.Publication
 
 // lead commits the operations if the term still holds.
 func (r *Registry) lead(ctx context.Context, term api.Term, ops []clientv3.Op) error {
-	deposed := fmt.Errorf("publish in term %d of %s: %w", term.Revision, term.Leader, api.ErrDeposed)
-	if term.Key == "" || term.Revision <= 0 {
-		return deposed // revision 0 would hold exactly when nobody has the key
-	}
-	holds := clientv3.Compare(clientv3.CreateRevision(term.Key), "=", term.Revision)
-	done, err := r.commit(ctx, "publish", []clientv3.Cmp{holds}, ops)
+	done, err := r.commit(ctx, "publish", []clientv3.Cmp{holds(term)}, ops)
 	if err == nil && !done {
-		return deposed
+		err = deposed(term)
 	}
 	return err
+}
+
+// holds guards that the term is not over: its leader's key is still the one it won with.
+func holds(term api.Term) clientv3.Cmp {
+	return clientv3.Compare(clientv3.CreateRevision(term.Key), "=", term.Revision)
+}
+
+func deposed(term api.Term) error {
+	return fmt.Errorf("publish in term %d of %s: %w", term.Revision, term.Leader, api.ErrDeposed)
 }
 
 func (r *Registry) ops(entries []entry) []clientv3.Op {
