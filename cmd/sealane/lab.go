@@ -66,7 +66,7 @@ func prefixFlag(name, text string) (netip.Prefix, error) {
 }
 
 func newLabUp(f *labFlags) *cobra.Command {
-	var detach bool
+	var detach, held bool
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Start a lab and keep it up until Ctrl-C",
@@ -86,6 +86,9 @@ func newLabUp(f *labFlags) *cobra.Command {
 				if _, err := l.Start(ctx); err != nil {
 					return err
 				}
+				if held { // the process that started this one tells
+					return l.Wait(ctx)
+				}
 				if err := announce(cmd.OutOrStdout(), l.Inventory().API); err != nil {
 					return err
 				}
@@ -96,6 +99,8 @@ func newLabUp(f *labFlags) *cobra.Command {
 	}
 	f.register(cmd)
 	cmd.Flags().BoolVar(&detach, "detach", false, "return when the lab is up, and leave it up")
+	cmd.Flags().BoolVar(&held, "held", false, "")
+	_ = cmd.Flags().MarkHidden("held") // it fails for a flag that is not there
 	return cmd
 }
 

@@ -47,16 +47,16 @@ func demo(ctx context.Context, l *lab.Lab, out, progress io.Writer, check bool) 
 	if err := section(out, "BEFORE: no agents, no controller", func(w io.Writer) { reportRows(w, before) }); err != nil {
 		return err
 	}
-	after, err := l.Start(ctx)
-	if err != nil {
-		return err
-	}
-	if err := section(out, "AFTER: the controller wrote the VPC routes that the agents asked for", func(w io.Writer) { reportRows(w, after) }); err != nil {
+	if _, err := l.Start(ctx); err != nil {
 		return err
 	}
 	address := l.Inventory().API
 	status, err := settledStatus(ctx, address)
 	if err != nil {
+		return err
+	}
+	after := settledReport(ctx, l)
+	if err := section(out, "AFTER: the controller wrote the VPC routes that the agents asked for", func(w io.Writer) { reportRows(w, after) }); err != nil {
 		return err
 	}
 	if err := section(out, "STATUS: sealane status --server "+address, func(w io.Writer) { statusRows(w, status, time.Now()) }); err != nil {
@@ -73,6 +73,15 @@ func demo(ctx context.Context, l *lab.Lab, out, progress io.Writer, check bool) 
 	}
 	_, _ = fmt.Fprintln(progress, "the demo stays up until Ctrl-C; try in another terminal:", hints(l.Inventory().Name))
 	return l.Wait(ctx)
+}
+
+// settledReport checks again when agents have had the time to stop Docker's masquerade
+// between the hosts, which they do once routes are there both ways.
+func settledReport(ctx context.Context, l *lab.Lab) lab.Report {
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+	defer cancel()
+	r, _ := l.Await(ctx, lab.Report.SourcesKept) // the report tells whether they did
+	return r
 }
 
 // settledStatus reads the status when the controller has published that every host is

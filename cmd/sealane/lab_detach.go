@@ -30,7 +30,7 @@ func upDetached(cmd *cobra.Command, f *labFlags) error {
 	}
 	defer func() { _ = log.Close() }()
 	defer func() { _ = os.Remove(log.Name()) }()
-	holder := exec.CommandContext(context.WithoutCancel(cmd.Context()), self, "lab", "up", "--name", f.name, "--hosts", fmt.Sprint(f.hosts),
+	holder := exec.CommandContext(context.WithoutCancel(cmd.Context()), self, "lab", "up", "--held", "--name", f.name, "--hosts", fmt.Sprint(f.hosts),
 		"--vpc", f.vpc, "--bip-pool", f.pool, "--engine", f.engine)
 	holder.Stdout, holder.Stderr = log, log
 	holder.SysProcAttr = &syscall.SysProcAttr{Setsid: true}

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -28,7 +29,7 @@ func TestLabCommands(t *testing.T) {
 	need(t, "iptables")
 	const name = "e2ecli"
 	run := func(args ...string) ran { return execute(t, program("sealane"), append([]string{"lab"}, args...)...) }
-	t.Cleanup(func() { _ = lab.Down(t.Context(), name) })
+	t.Cleanup(func() { _ = lab.Down(context.Background(), name) })
 	up := run("up", "--detach", "--name", name, "--engine", "netns", "--hosts", "3", "--vpc", "172.16.0.0/16", "--bip-pool", "10.64.0.0/16")
 	if up.code != api.ExitOK || !strings.HasPrefix(up.out, "API http://127.0.0.1:") {
 		t.Fatalf("up: %+v", up)

@@ -85,7 +85,7 @@ func (c *cluster) reachable(t *testing.T) lab.Report {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	r, err := c.AwaitReachable(ctx)
+	r, err := c.Await(ctx, lab.Report.OK)
 	if err != nil {
 		t.Fatalf("%v: %+v\n%s", err, r.Pairs, c.explain(t))
 	}

@@ -48,34 +48,44 @@ func dumps(t *testing.T, c *cluster, h lab.Host) map[string]string {
 }
 
 // traces are what a lab could leave on the machine, or change there.
-func traces(t *testing.T) map[string][]string {
+func traces(t *testing.T) []string {
 	t.Helper()
-	all := make(map[string][]string)
+	var all []string
+	note := func(what string, lines ...string) {
+		for _, l := range lines {
+			all = append(all, what+": "+l)
+		}
+	}
 	links, err := net.Interfaces()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, l := range links {
-		all["links"] = append(all["links"], l.Name)
+		note("link", l.Name)
 	}
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
 		t.Fatal(err)
 	}
-	all["mounts"] = grep(string(mounts), "sealane-lab", "/sl-")
+	note("mount", grep(string(mounts), "sealane-lab/"+labName, "/sl-"+labName+"-")...)
 	for _, dir := range []string{"/run/netns", "/run/sealane-lab", "/var/lib/sealane-lab", "/sys/fs/cgroup", "/sys/fs/cgroup/memory"} {
 		entries, _ := os.ReadDir(dir) // missing is nothing left
 		for _, e := range entries {
-			if strings.Contains(e.Name(), labName) {
-				all["files"] = append(all["files"], dir+"/"+e.Name())
+			if e.Name() == labName || e.Name() == "sealane-lab-"+labName || strings.HasPrefix(e.Name(), "sl-"+labName+"-") {
+				note("file", dir+"/"+e.Name())
 			}
 		}
 	}
-	all["processes"] = grep(output(t, "ps", "-eo", "args"), "sl-"+labName, "sealane-lab/"+labName, "sealane-lab-"+labName)
-	all["firewall"] = regexp.MustCompile(`(?m)^-.*$`).FindAllString(output(t, "iptables-save"), -1)
-	all["routes"] = strings.Split(output(t, "ip", "route", "show", "table", "all"), "\n")
-	all["forwarding"] = []string{output(t, "cat", "/proc/sys/net/ipv4/ip_forward")}
+	note("process", grep(output(t, "ps", "-eo", "args"), "sl-"+labName+"-", "sealane-lab/"+labName+"/", "sealane-lab-"+labName+"/")...)
+	note("firewall", regexp.MustCompile(`(?m)^-.*$`).FindAllString(output(t, "iptables-save"), -1)...)
+	note("route", strings.Split(output(t, "ip", "route", "show", "table", "all"), "\n")...)
+	note("forwarding", output(t, "cat", "/proc/sys/net/ipv4/ip_forward"))
 	return all
+}
+
+// added is what is in after and was not before.
+func added(before, after []string) []string {
+	return slices.DeleteFunc(after, func(line string) bool { return slices.Contains(before, line) })
 }
 
 func output(t *testing.T, argv ...string) string {

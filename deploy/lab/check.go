@@ -36,6 +36,12 @@ func (r Report) OK() bool {
 // Silent reports whether no pair answered anything.
 func (r Report) Silent() bool { return r.count(func(p Pair) bool { return p.Ping || p.TCP }) == 0 }
 
+// SourcesKept reports whether every pair answered, and each end saw the other container's
+// own address.
+func (r Report) SourcesKept() bool {
+	return r.OK() && r.count(func(p Pair) bool { return p.Source == p.FromAddr }) == len(r.Pairs)
+}
+
 func (r Report) count(is func(Pair) bool) int {
 	n := 0
 	for _, p := range r.Pairs {

@@ -71,7 +71,7 @@ func Up(ctx context.Context, o Options) (*Lab, error) {
 // can only be made where there is none. What a dead lab left is removed first.
 func (l *Lab) occupy(ctx context.Context) error {
 	if old, err := Read(l.opts.Name); err == nil && old.Supervisor.alive() {
-		return fmt.Errorf("lab %s is held by process %d; end it with: sealane lab down: %w", old.Name, old.Supervisor.PID, ErrExists)
+		return fmt.Errorf("lab %s is held by process %d; end it with: sealane lab down --name %s: %w", old.Name, old.Supervisor.PID, old.Name, ErrExists)
 	}
 	if err := Down(ctx, l.opts.Name); err != nil {
 		return fmt.Errorf("remove what an earlier lab left: %w", err)

@@ -69,7 +69,7 @@ func TestContainersReachEachOtherOnceHostsForwardAndRoutesAreThere(t *testing.T)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	r, err := l.AwaitReachable(ctx)
+	r, err := l.Await(ctx, Report.OK)
 	if err != nil {
 		t.Fatalf("%v: %+v", err, r)
 	}

@@ -37,7 +37,7 @@ func (l *Lab) Start(ctx context.Context) (Report, error) {
 	l.say("agents started; waiting for the containers to reach each other")
 	ctx, cancel := context.WithTimeoutCause(ctx, startLimit, fmt.Errorf("not after %s", startLimit))
 	defer cancel()
-	r, err := l.AwaitReachable(ctx)
+	r, err := l.Await(ctx, Report.OK)
 	if err != nil {
 		return r, err
 	}
@@ -141,12 +141,12 @@ func (l *Lab) Signal(part string, sig syscall.Signal) error {
 	return nil
 }
 
-// AwaitReachable checks until every pair answers, or the context ends: then the last
-// report comes with an error of kind ErrTimeout.
-func (l *Lab) AwaitReachable(ctx context.Context) (Report, error) {
+// Await checks until the report is as wanted, or the context ends: then the last report
+// comes with an error of kind ErrTimeout.
+func (l *Lab) Await(ctx context.Context, wanted func(Report) bool) (Report, error) {
 	for {
 		r := l.Inventory().Check(ctx, 2*time.Second)
-		if r.OK() {
+		if wanted(r) {
 			return r, nil
 		}
 		if err := ctx.Err(); err != nil {
