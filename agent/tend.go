@@ -40,6 +40,13 @@ func (a *Agent) pass(ctx context.Context) error {
 	}
 	v := view{facts: facts, wish: wish(facts, a.config.Identity, a.snapshot.Load())}
 	v.outcome = a.host.Apply(ctx, v.wish)
+	if v.outcome.Err() != nil {
+		// A moment's trouble, such as Docker starting just now, is not worth a report.
+		pause(ctx, time.Second)
+		first := v.outcome.Repairs
+		v.outcome = a.host.Apply(ctx, v.wish)
+		v.outcome.Repairs = append(first, v.outcome.Repairs...)
+	}
 	for _, r := range v.outcome.Repairs {
 		a.log.Info("host changed", api.KeyReason, string(r.Kind), api.KeyDetail, r.What)
 		a.metrics.repaired(r.Kind)

@@ -147,11 +147,7 @@ type engine struct {
 // newEngine makes host number n, 10.n.0.0/24 behind 192.168.n.2, at the router.
 func newEngine(t *testing.T, router *space, n int) *engine {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "host-docker-") // short: it holds the paths of sockets
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	dir := t.TempDir()
 	e := &engine{
 		space: newSpace(t, fmt.Sprintf("host-%d", n)), dir: dir,
 		bip:    netip.MustParsePrefix(fmt.Sprintf("10.%d.0.1/24", n)),

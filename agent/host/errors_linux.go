@@ -25,3 +25,9 @@ func hint(err error) error {
 		return err
 	}
 }
+
+// noNFTables reports whether an error says that the kernel has no nftables. One without
+// the module calls the whole message family invalid.
+func noNFTables(err error) bool {
+	return errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.EOPNOTSUPP) || errors.Is(err, syscall.EPROTONOSUPPORT)
+}

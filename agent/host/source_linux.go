@@ -1,7 +1,6 @@
 package host
 
 import (
-	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -82,8 +81,8 @@ func removeSource(done func(Kind, string)) error {
 
 func findTable(conn *nftables.Conn) (*nftables.Table, error) {
 	tables, err := conn.ListTablesOfFamily(nftables.TableFamilyIPv4)
-	if errors.Is(err, unix.EPROTONOSUPPORT) {
-		return nil, nil // no nftables, so no table of ours
+	if noNFTables(err) {
+		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("list nftables tables: %w", hint(err))

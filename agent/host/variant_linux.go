@@ -85,6 +85,9 @@ func nftChains() (map[string]bool, error) {
 		return nil, fmt.Errorf("open nftables: %w", err)
 	}
 	tables, err := conn.ListTablesOfFamily(nftables.TableFamilyIPv4)
+	if noNFTables(err) {
+		return map[string]bool{}, nil
+	}
 	if err != nil {
 		return nil, fmt.Errorf("list nftables tables: %w", hint(err))
 	}
