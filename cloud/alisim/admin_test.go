@@ -38,7 +38,7 @@ func TestHandsWorkAtOnceAndWake(t *testing.T) {
 		default:
 			t.Errorf("%s woke nobody", step.name)
 		}
-		if diff := cmp.Diff(append([]string{"172.20.9.0/24 i-1 Pending"}, step.want...), custom(sim, "vtb-1")); diff != "" {
+		if diff := cmp.Diff(append([]string{"172.20.9.0/24 i-1 Pending"}, step.want...), custom(sim)); diff != "" {
 			t.Errorf("%s: %s", step.name, diff)
 		}
 	}
@@ -91,7 +91,7 @@ func TestInstancesComeAndGo(t *testing.T) {
 	if err := sim.ReclaimInstance("i-4"); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"172.20.4.0/24 i-4 Available"}, custom(sim, "vtb-1")); diff != "" {
+	if diff := cmp.Diff([]string{"172.20.4.0/24 i-4 Available"}, custom(sim)); diff != "" {
 		t.Errorf("the reclaimed instance's route: %s", diff)
 	}
 	if err := sim.RemoveInstance("i-3"); err != nil {
@@ -120,7 +120,7 @@ func TestCallersAtOnce(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if got := custom(sim, "vtb-1"); got != nil {
+	if got := custom(sim); got != nil {
 		t.Errorf("left over: %v", got)
 	}
 	if got := len(sim.Requests()); got != 8*20*4 {

@@ -3,6 +3,7 @@ package alisim_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -75,9 +76,7 @@ func ask(t testing.TB, sim *alisim.Sim, action string, with args) answered {
 func askECS(t testing.TB, sim *alisim.Sim, action string, with args) answered {
 	t.Helper()
 	all := args{"Version": "2014-05-26"}
-	for k, v := range with {
-		all[k] = v
-	}
+	maps.Copy(all, with)
 	return ask(t, sim, action, all)
 }
 
@@ -127,10 +126,10 @@ func batch(items ...string) args {
 	return out
 }
 
-// custom lists the custom entries of a table as lines "destination hop state".
-func custom(sim *alisim.Sim, table string) []string {
+// custom lists the custom entries of vtb-1 as lines "destination hop state".
+func custom(sim *alisim.Sim) []string {
 	var out []string
-	for _, r := range sim.Routes(table) {
+	for _, r := range sim.Routes("vtb-1") {
 		if !r.System {
 			out = append(out, fmt.Sprintf("%s %s %s", r.Destination, r.NextHop, r.State))
 		}

@@ -2,6 +2,7 @@ package alisim_test
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"testing"
 
@@ -166,10 +167,7 @@ func TestSecurityGroupTakesRules(t *testing.T) {
 		t.Errorf("%d rules, want %d", got, before+1)
 	}
 	for name, value := range map[string]string{"SourceCidrIp": "x", "IpProtocol": "", "Priority": "101"} {
-		wrong := args{}
-		for k, v := range rule {
-			wrong[k] = v
-		}
+		wrong := maps.Clone(rule)
 		wrong["Permissions.1."+name] = value
 		if a := askECS(t, sim, "AuthorizeSecurityGroup", wrong); a.code() == "" {
 			t.Errorf("%s %q was taken", name, value)

@@ -49,7 +49,9 @@ func TestPacketsFollowTheTables(t *testing.T) {
 	}
 
 	for _, r := range []struct{ table, destination, hop string }{
-		{"vtb-1", "172.20.1.0/24", "i-1"}, {"vtb-1", "172.20.2.0/24", "i-2"}, {"vtb-1", "172.20.3.0/24", "i-3"},
+		{"vtb-1", "172.20.1.0/24", "i-1"},
+		{"vtb-1", "172.20.2.0/24", "i-2"},
+		{"vtb-1", "172.20.3.0/24", "i-3"},
 		// Contains vSwitches, whose instances must stay within reach.
 		{"vtb-1", "192.168.0.0/16", "i-3"},
 	} {
