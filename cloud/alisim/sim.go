@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/sealane/sealane/api"
 )
 
 // Options say how the simulated cloud behaves.
@@ -203,7 +205,7 @@ func (s *Sim) record(c *call, id string, a answer) {
 	if a.bad != nil {
 		r.Code = a.bad.code
 	}
-	s.opts.Log.Debug("request answered", "action", r.Action, "status", r.Status, "code", r.Code, "request_id", id)
+	s.opts.Log.Debug("request answered", api.KeyVerb, r.Action, api.KeyReason, r.Code, api.KeyRequest, id)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.seq++

@@ -25,6 +25,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
 
+	"github.com/sealane/sealane/api"
 	"github.com/sealane/sealane/cloud/alisim"
 )
 
@@ -71,7 +72,7 @@ func Drive(ctx context.Context, sim *alisim.Sim, opts Options) error {
 	for ctx.Err() == nil {
 		changed := sim.Changed()
 		if err := r.pass(sim.Snapshot(), opts.Ports()); err != nil {
-			opts.Log.Warn("simulated VPC not in step", "error", err)
+			opts.Log.Warn("simulated VPC not in step", api.KeyError, err)
 		}
 		wait(ctx, changed, sim)
 	}

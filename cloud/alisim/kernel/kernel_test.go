@@ -2,8 +2,11 @@ package kernel_test
 
 import (
 	"context"
+	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"testing"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"go.uber.org/goleak"
@@ -16,9 +19,11 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // drive runs the driver for the example seed's instances until the test ends.
-func drive(t *testing.T, v namespace) *alisim.Sim {
+func drive(t *testing.T, v namespace, opts alisim.Options) *alisim.Sim {
 	t.Helper()
-	sim, err := alisim.New(alisim.Example(), alisim.Options{})
+	seed := alisim.Example()
+	seed.Keys = nil // requests need no signature
+	sim, err := alisim.New(seed, opts)
 	must(t, err)
 	ports := func() map[string]kernel.Port {
 		return map[string]kernel.Port{"i-1": {Link: "p1"}, "i-2": {Link: "p2"}, "i-3": {Link: "p3"}}
@@ -40,7 +45,7 @@ func TestPacketsFollowTheTables(t *testing.T) {
 	one := plug(t, v, "p1", "192.168.0.11", "172.20.1.1")
 	two := plug(t, v, "p2", "192.168.0.12", "172.20.2.1")
 	three := plug(t, v, "p3", "192.168.16.13", "172.20.3.1")
-	sim := drive(t, v)
+	sim := drive(t, v, alisim.Options{})
 	echo(t, one, "172.20.1.1")
 	echo(t, two, "172.20.2.1")
 	echo(t, two, "192.168.0.12")
@@ -83,7 +88,7 @@ func TestKernelIsMadeLikeTheSimulator(t *testing.T) {
 	must(t, v.handle.RouteAdd(&left))
 	must(t, v.handle.RouteAdd(&foreign))
 
-	sim := drive(t, v)
+	sim := drive(t, v, alisim.Options{})
 	d := netip.MustParsePrefix("172.20.5.0/24")
 	kind := func(cidr string) int {
 		found, err := v.handle.RouteListFiltered(netlink.FAMILY_V4, &netlink.Route{Table: 1000}, netlink.RT_FILTER_TABLE)
@@ -128,6 +133,38 @@ func TestKernelIsMadeLikeTheSimulator(t *testing.T) {
 	}
 	if tables["p1"] != 1000 || tables["p2"] != 1000 || tables["p3"] != 1001 {
 		t.Errorf("rules by port: %v", tables)
+	}
+}
+
+// TestTasksAndTables: an entry counts from when its task ends, without anybody asking, and a
+// vSwitch that moves to another table takes its instances along.
+func TestTasksAndTables(t *testing.T) {
+	v := newVPC(t)
+	one := plug(t, v, "p1", "192.168.0.11", "172.20.1.1")
+	two := plug(t, v, "p2", "192.168.0.12", "172.20.2.1")
+	const taskTime = 300 * time.Millisecond
+	sim := drive(t, v, alisim.Options{TaskTime: taskTime})
+	echo(t, two, "172.20.2.1")
+	must(t, sim.AddRoute("vtb-1", alisim.Route{Destination: netip.MustParsePrefix("172.20.1.0/24"), NextHop: "i-1"}))
+	must(t, sim.AddRoute("vtb-2", alisim.Route{Destination: netip.MustParsePrefix("172.20.1.0/24"), NextHop: "i-1"}))
+
+	start := time.Now()
+	call(t, sim, "Action=CreateRouteEntry&RouteTableId=vtb-1&DestinationCidrBlock=172.20.2.0/24&NextHopId=i-2")
+	eventually(t, "the entry counts", func() bool { return answers(t, one, "172.20.1.1", "172.20.2.1") })
+	if took := time.Since(start); took < taskTime {
+		t.Errorf("a Pending entry carried a packet after %v", took)
+	}
+	call(t, sim, "Action=AssociateRouteTable&RouteTableId=vtb-2&VSwitchId=vsw-1")
+	eventually(t, "the other table counts", func() bool { return !answers(t, one, "172.20.1.1", "172.20.2.1") })
+}
+
+// call sends one request to the simulated API.
+func call(t *testing.T, sim *alisim.Sim, query string) {
+	t.Helper()
+	w := httptest.NewRecorder()
+	sim.API().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/?Version=2016-04-28&"+query, nil))
+	if w.Code != http.StatusOK {
+		t.Fatalf("%s: %d %s", query, w.Code, w.Body)
 	}
 }
 

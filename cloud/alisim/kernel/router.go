@@ -10,6 +10,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"github.com/sealane/sealane/api"
 	"github.com/sealane/sealane/cloud/alisim"
 )
 
@@ -117,7 +118,7 @@ func (r router) do(verb string, p place, t target, call func(*netlink.Route) err
 	if err := call(k); err != nil {
 		return fmt.Errorf("%s %s in table %d: %w", verb, p.destination, p.table, err)
 	}
-	r.log.Info("simulated VPC changed", "verb", verb, "destination", p.destination, "table", p.table, "next_hop", t.via)
+	r.log.Info("simulated VPC changed", api.KeyVerb, verb, api.KeyDestination, p.destination, api.KeyTable, p.table, api.KeyNextHop, t.via)
 	return nil
 }
 
@@ -127,7 +128,7 @@ func (r router) rule(verb string, k rule, call func(*netlink.Rule) error) error 
 	if err := call(n); err != nil {
 		return fmt.Errorf("%s for %s to table %d: %w", verb, k.link, k.table, err)
 	}
-	r.log.Info("simulated VPC changed", "verb", verb, "link", k.link, "table", k.table)
+	r.log.Info("simulated VPC changed", api.KeyVerb, verb, api.KeyTable, k.table, api.KeyDetail, k.link)
 	return nil
 }
 
