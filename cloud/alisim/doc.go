@@ -10,6 +10,6 @@
 // simulator takes the reading that is harder on its caller, and a comment says so.
 //
 // Time is read from the clock whenever a request or a method comes in; there are no
-// goroutines and no timers, so a simulator needs no closing and keeps to the fake clock of a
+// goroutines, so a simulator needs no closing and keeps to the fake clock of a
 // testing/synctest bubble.
 package alisim
