@@ -1,11 +1,7 @@
 package main
 
 import (
-	"errors"
-	"fmt"
 	"io"
-	"os"
-	"os/exec"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -74,7 +70,7 @@ index, a name or an instance id. The exit code is the command's.`,
 		Example: "  sealane lab exec 1 -- ip route\n  sealane lab exec host2 -- docker ps\n" +
 			"  sealane lab exec 1 -- docker exec web ping -c 3 10.1.0.2",
 		Args: cobra.MinimumNArgs(2),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: func(_ *cobra.Command, args []string) error {
 			v, err := lab.Read(f.name)
 			if err != nil {
 				return err
@@ -83,16 +79,7 @@ index, a name or an instance id. The exit code is the command's.`,
 			if err != nil {
 				return err
 			}
-			run := exec.CommandContext(cmd.Context(), args[1], args[2:]...)
-			run.Stdin, run.Stdout, run.Stderr = os.Stdin, cmd.OutOrStdout(), cmd.ErrOrStderr()
-			err = v.Run(host, run)
-			if exit, ok := errors.AsType[*exec.ExitError](err); ok && exit.Exited() {
-				return exitOf(exit.ExitCode())
-			}
-			if err != nil {
-				return fmt.Errorf("run %s on %s: %w", args[1], host.Name, err)
-			}
-			return nil
+			return v.Exec(host, args[1:])
 		},
 	}
 }

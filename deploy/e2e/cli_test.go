@@ -12,7 +12,7 @@ import (
 
 // TestDemo runs what `make demo CHECK=1` runs, with the etcd inside the controller.
 func TestDemo(t *testing.T) {
-	need(t, "dockerd", "containerd", "runc", "iptables", "busybox")
+	needDocker(t)
 	got := execute(t, program("sealane"), "lab", "demo", "--check", "--name", "e2edemo", "--engine", "docker")
 	if got.code != api.ExitOK {
 		t.Fatalf("exit code %d\n%s\n%s", got.code, got.out, got.err)

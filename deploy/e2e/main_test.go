@@ -6,7 +6,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
+
+	"github.com/sealane/sealane/deploy/lab"
 )
 
 // binEnv names the directory of the programs under test. TestMain builds them unless it is
@@ -66,6 +69,14 @@ func need(t *testing.T, tools ...string) {
 		if _, err := exec.LookPath(tool); err != nil {
 			t.Skipf("needs %s: not found", tool)
 		}
+	}
+}
+
+func needDocker(t *testing.T) {
+	t.Helper()
+	need(t)
+	if absent := lab.MissingForDocker(); len(absent) > 0 {
+		t.Skipf("needs Docker: %s not found", strings.Join(absent, ", "))
 	}
 }
 

@@ -22,16 +22,16 @@ type container struct {
 	netns string // path of its network namespace
 }
 
-// tools that dockerd cannot do without.
-func dockerTools() []string { return []string{"dockerd", "containerd", "runc", "iptables"} }
-
-// missing lists those of the tools that are not installed.
-func missing(tools ...string) []string {
+// MissingForDocker lists what the engine docker needs and this machine lacks.
+func MissingForDocker() []string {
 	var absent []string
-	for _, t := range tools {
-		if _, err := exec.LookPath(t); err != nil {
-			absent = append(absent, t)
+	for _, tool := range []string{"dockerd", "containerd", "runc", "iptables"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			absent = append(absent, tool)
 		}
+	}
+	if _, err := findBusybox(); err != nil {
+		absent = append(absent, "a static busybox")
 	}
 	return absent
 }

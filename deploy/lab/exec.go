@@ -1,22 +1,41 @@
 package lab
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
+	"syscall"
 )
 
 // Run runs a command to its end in the host's network namespace, with DOCKER_HOST set to
 // its engine. Its error is that of [exec.Cmd.Run].
 func (v Inventory) Run(h Host, cmd *exec.Cmd) error {
-	if cmd.Env == nil {
-		cmd.Env = os.Environ()
-	}
-	if h.Docker != "" {
-		cmd.Env = append(cmd.Env, "DOCKER_HOST=unix://"+h.Docker)
-	}
+	cmd.Env = h.environ()
 	// The child is born on the thread that is in the namespace, and stays there.
 	if err := inside(netnsPath(h.Namespace), cmd.Start); err != nil {
 		return err
 	}
 	return cmd.Wait()
+}
+
+// Exec becomes a command in the host's network namespace: signals, terminal and exit code
+// are then the command's own. It returns only if that fails.
+func (v Inventory) Exec(h Host, argv []string) error {
+	path, err := exec.LookPath(argv[0])
+	if err != nil {
+		return fmt.Errorf("find the command for %s: %w", h.Name, err)
+	}
+	return inside(netnsPath(h.Namespace), func() error {
+		if err := syscall.Exec(path, argv, h.environ()); err != nil {
+			return fmt.Errorf("run %s on %s: %w", path, h.Name, err)
+		}
+		return nil
+	})
+}
+
+func (h Host) environ() []string {
+	if h.Docker == "" {
+		return os.Environ()
+	}
+	return append(os.Environ(), "DOCKER_HOST=unix://"+h.Docker)
 }

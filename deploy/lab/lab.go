@@ -131,11 +131,7 @@ func (l *Lab) build(ctx context.Context) error {
 
 // chooseEngine takes Docker where it can be had.
 func (l *Lab) chooseEngine() (engine, error) {
-	absent := missing(dockerTools()...)
-	_, err := findBusybox()
-	if err != nil {
-		absent = append(absent, "a static busybox")
-	}
+	absent := MissingForDocker()
 	switch {
 	case l.opts.Engine == EngineDocker && len(absent) > 0:
 		return nil, fmt.Errorf("engine docker: %s not found; install docker.io, iptables and busybox-static: %w",

@@ -23,7 +23,7 @@ func up(t *testing.T, o Options) *Lab {
 	if !isRoot() {
 		t.Skip("needs root: it makes network namespaces")
 	}
-	if absent := missing(dockerTools()...); o.Engine == EngineDocker && len(absent) > 0 {
+	if absent := MissingForDocker(); o.Engine == EngineDocker && len(absent) > 0 {
 		t.Skipf("needs Docker: %v not found", absent)
 	}
 	o.Out = t.Output()
@@ -56,10 +56,12 @@ func TestHostsDoNotReachEachOtherWithoutRoutes(t *testing.T) {
 	}
 }
 
-func TestContainersReachEachOtherOnceHostsForwardAndRoutesAreThere(t *testing.T) {
-	l := up(t, Options{Name: "t2", Engine: EngineNetns})
-	v := l.Inventory()
-	for _, h := range v.Hosts {
+// routed is a lab whose hosts forward and whose table has their routes, as the agents and
+// the controller would see to.
+func routed(t *testing.T, o Options) *Lab {
+	t.Helper()
+	l := up(t, o)
+	for _, h := range l.Inventory().Hosts {
 		if err := sysctl(netnsPath(h.Namespace), setting{"net/ipv4/ip_forward", "1"}); err != nil {
 			t.Fatal(err)
 		}
@@ -67,16 +69,44 @@ func TestContainersReachEachOtherOnceHostsForwardAndRoutesAreThere(t *testing.T)
 			t.Fatal(err)
 		}
 	}
+	return l
+}
+
+func await(t *testing.T, l *Lab, wanted func(Report) bool) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	r, err := l.Await(ctx, Report.OK)
-	if err != nil {
+	if r, err := l.Await(ctx, wanted); err != nil {
 		t.Fatalf("%v: %+v", err, r)
 	}
-	for _, p := range r.Pairs {
-		if p.Source != p.FromAddr {
-			t.Errorf("%s -> %s: source is %s, want the container's own", p.From, p.To, p.Source)
+}
+
+func TestContainersReachEachOtherOnceHostsForwardAndRoutesAreThere(t *testing.T) {
+	await(t, routed(t, Options{Name: "t2", Engine: EngineNetns}), Report.SourcesKept)
+}
+
+func TestStreamCountsWhatIsLost(t *testing.T) {
+	l := routed(t, Options{Name: "t8", Engine: EngineNetns})
+	await(t, l, Report.OK)
+	v := l.Inventory()
+	second := func() Traffic {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		traffic, err := v.Stream(ctx, v.Hosts[0], v.Hosts[1])
+		if err != nil {
+			t.Fatal(err)
 		}
+		return traffic
+	}
+	if got := second(); got.Sent < 10 || got.Lost != 0 {
+		t.Errorf("with the route: %v", got)
+	}
+	if err := l.Sim().RemoveRoute(Table, v.Hosts[1].Bip.Masked()); err != nil {
+		t.Fatal(err)
+	}
+	await(t, l, Report.Silent)
+	if got := second(); got.Sent < 10 || got.Lost != got.Sent || got.Longest != got.Sent {
+		t.Errorf("without the route: %v", got)
 	}
 }
 
@@ -154,7 +184,7 @@ func killHeldLab(t *testing.T, name string, engine EngineKind) {
 	if testing.Short() || !isRoot() {
 		t.Skip("needs root, and takes seconds: left out under -short")
 	}
-	if absent := missing(dockerTools()...); engine == EngineDocker && len(absent) > 0 {
+	if absent := MissingForDocker(); engine == EngineDocker && len(absent) > 0 {
 		t.Skipf("needs Docker: %v not found", absent)
 	}
 	holder := exec.Command(os.Args[0], "-test.run=^TestDownAfterTheLabsProcessWasKilled$")

@@ -44,7 +44,7 @@ func (n *nursery) close() { close(n.births) }
 type command struct {
 	name    string // names it in the log directory and for Signal
 	argv    []string
-	env     []string // added to this process's environment
+	env     []string // added to what every part gets, see environ
 	netns   string   // namespace it runs in
 	log     string   // file that its output is appended to
 	private bool     // give it a mount namespace of its own
@@ -70,7 +70,7 @@ func (n *nursery) start(ctx context.Context, c command) (*process, error) {
 	// The context of the start does not end a part: stop does, or the parent-death signal.
 	cmd := exec.CommandContext(context.WithoutCancel(ctx), c.argv[0], c.argv[1:]...)
 	p := &process{command: c, cmd: cmd, done: make(chan struct{})}
-	p.cmd.Env = slices.Concat(os.Environ(), []string{markOf(n.lab)}, c.env)
+	p.cmd.Env = slices.Concat(environ(), []string{markOf(n.lab)}, c.env)
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	if c.private {
@@ -84,6 +84,18 @@ func (n *nursery) start(ctx context.Context, c command) (*process, error) {
 		close(p.done)
 	}()
 	return p, nil
+}
+
+// environ is as much of the environment as a part may see: not the user's keys to a real
+// cloud, not a proxy, not a setting of some other cluster.
+func environ() []string {
+	var kept []string
+	for _, name := range []string{"PATH", "HOME", "TMPDIR"} {
+		if value, ok := os.LookupEnv(name); ok {
+			kept = append(kept, name+"="+value)
+		}
+	}
+	return kept
 }
 
 // birth starts the process on the nursery's thread, which visits the namespace for that.
