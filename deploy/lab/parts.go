@@ -38,8 +38,8 @@ func (l *Lab) Start(ctx context.Context) (Report, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, startLimit, fmt.Errorf("not after %s", startLimit))
 	defer cancel()
 	r, err := l.Await(ctx, Report.OK)
-	if err != nil {
-		return r, err
+	if err != nil { // the logs go with the lab
+		return r, fmt.Errorf("%w; last lines of the controller's log:\n%s", err, tail(logPath(l.opts.Name, partController+"1"), 8))
 	}
 	return r, l.update(func(v *Inventory) { v.Ready = true })
 }
