@@ -47,6 +47,7 @@ func (e *Etcd) Campaign(ctx context.Context) (Lease, error) {
 		if err != nil {
 			return nil, err
 		}
+		//nolint:contextcheck // what a candidate does ends with its session, which ends with ctx
 		if err = s.stand(); err == nil {
 			return s, nil
 		}

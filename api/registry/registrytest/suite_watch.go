@@ -11,12 +11,12 @@ import (
 	"github.com/sealane/sealane/api"
 )
 
-// keepAlive runs KeepAlive until stop is called.
-func keepAlive(t *testing.T, s Subject, id api.InstanceID, boot string, ttl time.Duration) (stop func()) {
+// keepAlive runs KeepAlive of i-a until stop is called.
+func keepAlive(t *testing.T, s Subject, boot string, ttl time.Duration) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- s.KeepAlive(ctx, id, boot, ttl) }()
+	go func() { done <- s.KeepAlive(ctx, "i-a", boot, ttl) }()
 	return func() {
 		t.Helper()
 		cancel()
@@ -35,7 +35,7 @@ func testLife(t *testing.T, s Subject) {
 	r := host("i-a", "10.0.0.0/24")
 	mustReport(t, s, r)
 	wantHost(t, s, "i-a", api.LifeRegistered)
-	stop := keepAlive(t, s, "i-a", "boot-1", time.Minute)
+	stop := keepAlive(t, s, "boot-1", time.Minute)
 	if h := wantHost(t, s, "i-a", api.LifeAlive); time.Since(h.Since).Abs() > time.Minute {
 		t.Errorf("alive since %s", h.Since)
 	}
@@ -54,7 +54,7 @@ func testLife(t *testing.T, s Subject) {
 
 func testPresenceReturns(t *testing.T, s Subject) {
 	mustReport(t, s, host("i-a"))
-	stop := keepAlive(t, s, "i-a", "boot-1", 2*time.Second)
+	stop := keepAlive(t, s, "boot-1", 2*time.Second)
 	wantHost(t, s, "i-a", api.LifeAlive)
 	s.Expire("i-a")
 	wantHost(t, s, "i-a", api.LifeSilent)
@@ -65,15 +65,15 @@ func testPresenceReturns(t *testing.T, s Subject) {
 
 func testPresenceRestart(t *testing.T, s Subject) {
 	mustReport(t, s, host("i-a"))
-	stop := keepAlive(t, s, "i-a", "boot-1", time.Minute)
+	stop := keepAlive(t, s, "boot-1", time.Minute)
 	first := wantHost(t, s, "i-a", api.LifeAlive)
 	stop()
-	stop = keepAlive(t, s, "i-a", "boot-1", time.Minute)
+	stop = keepAlive(t, s, "boot-1", time.Minute)
 	if h := wantHost(t, s, "i-a", api.LifeAlive); !h.Since.Equal(first.Since) {
 		t.Errorf("agent restarted: alive since %s, want %s", h.Since, first.Since)
 	}
 	stop()
-	stop = keepAlive(t, s, "i-a", "boot-2", time.Minute)
+	stop = keepAlive(t, s, "boot-2", time.Minute)
 	defer stop()
 	eventually(t, func() bool {
 		return wantHost(t, s, "i-a", api.LifeAlive).Since.After(first.Since)
@@ -136,7 +136,7 @@ func testWatchAreas(t *testing.T, s Subject) {
 			return s.Publish(t.Context(), term, api.Publication{Routes: []api.RouteStatus{status("10.0.0.0/24", api.StageWanted)}})
 		}, []api.Area{api.AreaRoutes, api.AreaPass}},
 		{"a presence", func() error {
-			stop := keepAlive(t, s, "i-a", "b", time.Minute)
+			stop := keepAlive(t, s, "b", time.Minute)
 			wantHost(t, s, "i-a", api.LifeAlive)
 			stop()
 			return nil
