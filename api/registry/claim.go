@@ -159,9 +159,9 @@ func free(root string, p netip.Prefix, revision int64) []clientv3.Cmp {
 	return guards
 }
 
-// octets is the text that the addresses in p have in common: "10.0." for 10.0.64.0/18.
+// octets is the text that the keys in p have in common: "10.0." for 10.0.64.0/18.
 func octets(p netip.Prefix) string {
-	parts := strings.SplitAfter(p.Addr().String(), ".")
+	parts := strings.SplitAfter(p.Addr().String()+"_", ".")
 	return strings.Join(parts[:p.Bits()/8], "")
 }
 

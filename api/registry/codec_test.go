@@ -66,7 +66,7 @@ func TestEncode(t *testing.T) {
 func TestOctets(t *testing.T) {
 	for prefix, want := range map[string]string{
 		"10.0.0.0/8": "10.", "10.16.0.0/12": "10.", "10.1.0.0/16": "10.1.",
-		"10.1.2.0/24": "10.1.2.", "10.1.2.128/25": "10.1.2.", "10.1.2.3/32": "10.1.2.3",
+		"10.1.2.0/24": "10.1.2.", "10.1.2.128/25": "10.1.2.", "10.1.2.3/32": "10.1.2.3_",
 	} {
 		if got := octets(netip.MustParsePrefix(prefix)); got != want {
 			t.Errorf("octets(%s) is %q, want %q", prefix, got, want)

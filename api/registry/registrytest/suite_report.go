@@ -188,7 +188,7 @@ func testClaimRace(t *testing.T, s Subject) {
 	const n = 16
 	conflicts := make([][]api.Conflict, n)
 	together(n, func(i int) {
-		prefix := netip.PrefixFrom(netip.MustParseAddr("10.0.0.0"), 12+i)
+		prefix := netip.PrefixFrom(netip.MustParseAddr("10.85.170.85"), 12+i).Masked()
 		var err error
 		conflicts[i], err = s.Report(t.Context(), host(api.InstanceID(fmt.Sprintf("i-%02d", i)), prefix.String()))
 		if err != nil {
