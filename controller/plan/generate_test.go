@@ -105,8 +105,10 @@ func anyTable() *rapid.Generator[api.TableID] {
 
 func anyVSwitches() *rapid.Generator[[]VSwitch] {
 	return rapid.SliceOfNDistinct(rapid.SampledFrom([]VSwitch{
-		{"vsw-2", prefix("10.0.3.0/24")}, {"vsw-1", prefix("10.9.1.0/24")},
-		{"vsw-4", prefix("10.9.64.0/24")}, {"vsw-3", prefix("192.168.0.0/17")},
+		{"vsw-2", prefix("10.0.3.0/24")},
+		{"vsw-1", prefix("10.9.1.0/24")},
+		{"vsw-4", prefix("10.9.64.0/24")},
+		{"vsw-3", prefix("192.168.0.0/17")},
 	}), 0, 4, func(v VSwitch) api.VSwitchID { return v.ID })
 }
 
