@@ -81,15 +81,15 @@ func (c *Controller) Run(ctx context.Context) error {
 			continue
 		}
 		failures = 0
-		c.lead(lease)
+		c.lead(lease.Context(), lease)
 		resign(ctx, lease)
 	}
 	return nil
 }
 
-// lead makes passes for as long as the lease holds.
-func (c *Controller) lead(lease leader.Lease) {
-	ctx, cancel := context.WithCancel(lease.Context())
+// lead makes passes until ctx, the lease's, ends.
+func (c *Controller) lead(ctx context.Context, lease leader.Lease) {
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	c.log.Info("leading", api.KeyTerm, lease.Term().Revision)
 	c.metrics.leading(true)

@@ -36,6 +36,7 @@ func findings(snap api.Snapshot, hosts []api.Host, v view, config api.Config) []
 		case api.LifeMissing:
 			add(api.FindingHostMissing, api.Warning, "check the instance id and the account",
 				"the cloud does not know %s; its routes are kept until that is certain", h.Label())
+		default: // the others are as they should be, or said elsewhere
 		}
 	}
 	return append(out, passage(hosts, v, config)...)

@@ -76,4 +76,3 @@ func run(ctx context.Context, c config, log *slog.Logger) error {
 
 // replicaName tells two replicas on one machine apart.
 func replicaName(name string) string { return fmt.Sprintf("%s/%d", name, os.Getpid()) }
-
