@@ -81,7 +81,7 @@ func (c *Controller) Run(ctx context.Context) error {
 			continue
 		}
 		failures = 0
-		c.lead(lease.Context(), lease)
+		c.lead(lease.Context(), lease) //nolint:contextcheck // a lease's context ends with the one it was campaigned for
 		resign(ctx, lease)
 	}
 	return nil
@@ -89,8 +89,8 @@ func (c *Controller) Run(ctx context.Context) error {
 
 // lead makes passes until ctx, the lease's, ends.
 func (c *Controller) lead(ctx context.Context, lease leader.Lease) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	c.log.Info("leading", api.KeyTerm, lease.Term().Revision)
 	c.metrics.leading(true)
 	defer c.metrics.leading(false)
@@ -104,7 +104,7 @@ func (c *Controller) lead(ctx context.Context, lease leader.Lease) {
 		delay = c.config.Resync
 		switch {
 		case ctx.Err() != nil || errors.Is(err, api.ErrDeposed):
-			cancel()
+			cancel(err)
 		case err != nil:
 			failures++
 			delay = min(delay, retryDelay(err, failures))
@@ -117,7 +117,7 @@ func (c *Controller) lead(ctx context.Context, lease leader.Lease) {
 		}
 		c.metrics.pass(err)
 	}
-	c.log.Info("no longer leading", api.KeyTerm, lease.Term().Revision, api.KeyReason, context.Cause(lease.Context()))
+	c.log.Info("no longer leading", api.KeyTerm, lease.Term().Revision, api.KeyReason, context.Cause(ctx))
 }
 
 // resign gives the lead back even when ctx has ended, so that another replica need not wait

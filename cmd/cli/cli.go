@@ -39,7 +39,7 @@ func Main(root *cobra.Command, s Streams, args []string) int {
 	return Run(ctx, root, s, args)
 }
 
-// Run runs a command and prints its error, if any, as one line to s.Err. The exit code is
+// Run runs a command and prints its error, if any, to s.Err. The exit code is
 // api.ExitCode of the error, or that of an Exit error.
 func Run(ctx context.Context, root *cobra.Command, s Streams, args []string) int {
 	root.SilenceUsage, root.SilenceErrors = true, true
@@ -58,10 +58,12 @@ func Run(ctx context.Context, root *cobra.Command, s Streams, args []string) int
 	case errors.As(err, &exit):
 		return int(exit)
 	}
-	if strings.HasPrefix(err.Error(), "unknown command") { // cobra gives this error no type
+	if strings.HasPrefix(err.Error(), "unknown command") && !errors.Is(err, api.ErrUsage) { // cobra gives this error no type
 		err = fmt.Errorf("%w: %w", err, api.ErrUsage)
 	}
-	_, _ = fmt.Fprintf(s.Err, "%s: %v\n", root.Name(), err)
+	for line := range strings.SplitSeq(err.Error(), "\n") { // several problems are one line each
+		_, _ = fmt.Fprintf(s.Err, "%s: %s\n", root.Name(), line)
+	}
 	return api.ExitCode(err)
 }
 

@@ -21,7 +21,7 @@ import (
 // flags are the command line as written; parse turns them into a config that cannot be wrong.
 type flags struct {
 	cluster, name, listen                 string
-	vpc, region, endpoint                 string
+	vpc, region, endpoint, role           string
 	pools                                 []string
 	policy                                string
 	quota                                 int
@@ -49,6 +49,7 @@ func (f *flags) register(set *pflag.FlagSet) {
 	set.StringVar(&f.vpc, "vpc", "", "id of the VPC whose route tables are programmed (required)")
 	set.StringVar(&f.region, "region", "", "region of the VPC, for example cn-zhangjiakou (required)")
 	set.StringVar(&f.endpoint, "endpoint", "", "address of the cloud API (default: the region's, over HTTPS, inside the VPC)")
+	set.StringVar(&f.role, "ram-role", "", "RAM role of this instance to sign with, instead of a key from the environment")
 	set.StringSliceVar(&f.pools, "pool", nil, "range that subnets may come from; repeatable; used when the registry holds no configuration yet")
 	set.StringVar(&f.policy, "policy", string(api.PolicyObserve), "observe, create-only, no-delete or full; used when the registry holds no configuration yet")
 	set.IntVar(&f.quota, "table-quota", 200, "custom entries that a route table may hold")
@@ -102,6 +103,9 @@ func (f *flags) parse(getenv func(string) (string, bool)) (config, error) {
 		errs = append(errs, err)
 	}
 	c.cloud = f.cloud(getenv)
+	if (c.cloud.AccessKeyID == "" || c.cloud.AccessKeySecret == "") == (f.role == "") {
+		errs = append(errs, fmt.Errorf("credentials: set %s and %s, or give --ram-role, one of the two: %w", keyID, keySecret, api.ErrUsage))
+	}
 	if len(errs) == 0 && c.etcdEndpoints == nil {
 		if c.dataDir, err = filepath.Abs(f.dataDir); err != nil {
 			wrong("data-dir", "%v", err)
@@ -143,13 +147,19 @@ func (f *flags) etcd() ([]string, url.URL, error) {
 	return f.etcdEndpoints, *u, nil
 }
 
+// Where the cloud's key comes from, under the names the vendor's own tools use.
+const (
+	keyID     = "ALIBABA_CLOUD_ACCESS_KEY_ID"
+	keySecret = "ALIBABA_CLOUD_ACCESS_KEY_SECRET"
+	keyToken  = "ALIBABA_CLOUD_SECURITY_TOKEN"
+)
+
 func (f *flags) cloud(getenv func(string) (string, bool)) alicloud.Config {
 	env := func(name string) string { value, _ := getenv(name); return value }
 	return alicloud.Config{
 		Region: f.region, VPC: api.VPCID(f.vpc), Endpoint: f.endpoint, Quota: f.quota,
 		Timeout: f.callTimeout, Settle: f.settle,
-		AccessKeyID:     env("ALIBABA_CLOUD_ACCESS_KEY_ID"),
-		AccessKeySecret: alicloud.Secret(env("ALIBABA_CLOUD_ACCESS_KEY_SECRET")),
-		SecurityToken:   alicloud.Secret(env("ALIBABA_CLOUD_SECURITY_TOKEN")),
+		AccessKeyID: env(keyID), AccessKeySecret: alicloud.Secret(env(keySecret)),
+		SecurityToken: alicloud.Secret(env(keyToken)), RoleName: f.role,
 	}
 }

@@ -25,7 +25,8 @@ leads; without, it runs an etcd of its own for a single replica.
 
 Every flag can also be given by an environment variable: --policy is SEALANE_POLICY. The
 cloud's key is read from ALIBABA_CLOUD_ACCESS_KEY_ID, ALIBABA_CLOUD_ACCESS_KEY_SECRET and, for
-temporary keys, ALIBABA_CLOUD_SECURITY_TOKEN; it is never a flag.`,
+temporary keys, ALIBABA_CLOUD_SECURITY_TOKEN, or taken from the instance's --ram-role; it is
+never a flag.`,
 		Example: "  sealane-controller --vpc vpc-8vb1example --region cn-zhangjiakou --pool 10.0.0.0/8",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -46,9 +46,12 @@ severity failure, or a registry that does not answer.`,
 }
 
 func statusRows(w io.Writer, s api.Status, now time.Time) {
-	lead, pass := "nobody", "none"
+	lead, pass := "nobody", "never"
 	if s.Pass != nil {
-		lead, pass = s.Pass.Term.Leader, age(s.Pass.At, now)+" ago"
+		lead = s.Pass.Term.Leader
+		if !s.Pass.At.IsZero() {
+			pass = age(s.Pass.At, now) + " ago"
+		}
 	}
 	_, _ = fmt.Fprintf(w, "cluster %s, policy %s, led by %s, last pass %s\n", s.Cluster, s.Config.Policy, lead, pass)
 	if !s.Registry.Reachable {
