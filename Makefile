@@ -3,10 +3,13 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 GOLANGCI_LINT := v2.15.0
-GOVULNCHECK   := v1.1.4
+GOTESTSUM     := v1.13.0
 BIN           := bin
 PACKAGES      := ./...
 TIMEOUT       := 20m
+
+# go test as it prints itself, then each skipped test by name with its reason, and the count.
+GO_TEST := go run gotest.tools/gotestsum@$(GOTESTSUM) --format standard-quiet --
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -19,10 +22,10 @@ demo: deps build ## a whole cluster on this machine; CHECK=1 ends by itself
 	$(BIN)/sealane lab demo $(if $(CHECK),--check)
 
 test: deps ## everything, from unit to end to end
-	go test -race -shuffle=on -timeout $(TIMEOUT) $(PACKAGES)
+	$(GO_TEST) -race -shuffle=on -timeout $(TIMEOUT) $(PACKAGES)
 
 unit: ## what needs neither root nor Docker, in a minute or two
-	go test -short -race -shuffle=on $(PACKAGES)
+	$(GO_TEST) -short -race -shuffle=on $(PACKAGES)
 
 race: ## the unit tests five times over, to shake out races
 	go test -short -race -shuffle=on -count=5 $(PACKAGES)

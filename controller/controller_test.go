@@ -28,6 +28,7 @@ type site struct {
 	t        *testing.T
 	registry *registrytest.Fake
 	cloud    *cloudtest.Fake
+	blind    *halfBlind // around cloud: what the controller sees
 	world    cloudtest.World
 	elector  *elector
 }
@@ -44,6 +45,7 @@ func start(t *testing.T) *site {
 	t.Helper()
 	s := &site{t: t, registry: registrytest.NewFake(), world: cloudtest.Small()}
 	s.cloud = cloudtest.New(s.world)
+	s.blind = &halfBlind{Tables: s.cloud}
 	s.elector = &elector{token: make(chan struct{}, 1)}
 	s.run("controller-1")
 	return s
@@ -57,7 +59,7 @@ func (s *site) run(name string) {
 	config.Initial.Policy = api.PolicyFull
 	config.Initial.Pools = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
 	elector := &elector{registry: s.registry, name: name, shared: s.elector}
-	c := controller.New(config, s.registry, s.cloud, elector, nil, slog.New(slog.DiscardHandler))
+	c := controller.New(config, s.registry, s.blind, elector, nil, slog.New(slog.DiscardHandler))
 	ctx, cancel := context.WithCancel(s.t.Context())
 	done := make(chan error, 1)
 	go func() { done <- c.Run(ctx) }()
