@@ -12,7 +12,7 @@ TIMEOUT       := 20m
 GO_TEST := go run gotest.tools/gotestsum@$(GOTESTSUM) --format standard-quiet --
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 
 build: ## build the three commands into bin/
 	@mkdir -p $(BIN)

@@ -45,4 +45,5 @@ const (
 	FindingSourceCheck   Code = "SL-F106" // an interface's source/destination check drops container traffic
 	FindingSecurityGroup Code = "SL-F107" // a security group does not admit the pools
 	FindingConfig        Code = "SL-F108" // the cluster has no usable configuration
+	FindingVSwitch       Code = "SL-F109" // a host is on a vSwitch that the VPC does not have
 )

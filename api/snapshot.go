@@ -24,15 +24,35 @@ type Unreadable struct {
 
 // Pass is what the leader publishes about its last pass: record pass.
 type Pass struct {
-	Term     Term       `json:"term"`
-	At       time.Time  `json:"at"`
-	Revision int64      `json:"revision"`        // of the snapshot it was decided from
-	Cloud    string     `json:"cloud,omitempty"` // what could not be read or done in the cloud; empty is fine
-	Policy   Policy     `json:"policy"`
-	Plan     Plan       `json:"plan"`            // as decided, before it was applied
-	Hosts    []HostLife `json:"hosts,omitempty"` // lives that need the cloud's word: stopped, missing, gone
-	Tables   []TableUse `json:"tables,omitempty"`
-	Findings []Finding  `json:"findings,omitempty"`
+	Term      Term       `json:"term"`
+	At        time.Time  `json:"at"`
+	Revision  int64      `json:"revision"`        // of the snapshot it was decided from
+	Cloud     string     `json:"cloud,omitempty"` // what could not be read or done in the cloud; empty is fine
+	Policy    Policy     `json:"policy"`
+	Plan      Plan       `json:"plan"`                // what is left to do, hold and refuse
+	DeletesID string     `json:"deletesId,omitempty"` // Plan.DeletesID of the whole plan, also when it is cut
+	Omitted   int        `json:"omitted,omitempty"`   // entries of plan and findings that were left out to keep the record small
+	Hosts     []HostLife `json:"hosts,omitempty"`     // lives that need the cloud's word: stopped, missing, gone
+	Tables    []TableUse `json:"tables,omitempty"`
+	Findings  []Finding  `json:"findings,omitempty"`
+}
+
+// Cut returns the pass with at most limit entries in each list of plan and findings, and
+// counts the others in Omitted.
+func (p Pass) Cut(limit int) Pass {
+	p.Plan.Changes = cut(p.Plan.Changes, limit, &p.Omitted)
+	p.Plan.Held = cut(p.Plan.Held, limit, &p.Omitted)
+	p.Plan.Conflicts = cut(p.Plan.Conflicts, limit, &p.Omitted)
+	p.Findings = cut(p.Findings, limit, &p.Omitted)
+	return p
+}
+
+func cut[T any](list []T, limit int, omitted *int) []T {
+	if len(list) <= limit {
+		return list
+	}
+	*omitted += len(list) - limit
+	return list[:limit:limit]
 }
 
 // HostLife is the leader's verdict on a host whose life the registry alone does not tell.

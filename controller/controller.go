@@ -34,7 +34,7 @@ type Config struct {
 	Quiet   time.Duration // a watch event waits this long for company before a pass starts
 	Resync  time.Duration // the longest time between two passes
 	Gone    time.Duration // an instance the cloud did not know before and after this time is gone
-	Reserve time.Duration // lease time that must be left before a call that writes: one cloud call
+	Reserve time.Duration // lease time that must be left before a batch is sent: several times what a call takes
 }
 
 // DefaultConfig returns the timings a production site starts with.
@@ -94,7 +94,7 @@ func (c *Controller) lead(ctx context.Context, lease leader.Lease) {
 	c.log.Info("leading", api.KeyTerm, lease.Term().Revision)
 	c.metrics.leading(true)
 	defer c.metrics.leading(false)
-	c.absent = absences{}
+	c.absent = nil
 
 	wake := newTrigger(c.registry.Watch(ctx, api.AreaHosts, api.AreaConfig), c.config.Quiet)
 	var delay time.Duration // the first pass starts at once

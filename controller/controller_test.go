@@ -253,11 +253,21 @@ func TestGoneNeedsTwoLooksAndAWitness(t *testing.T) {
 		s.report(one, "10.0.0.0/24")
 		s.report(three, "10.2.0.0/24")
 		s.cloud.RemoveInstance(one)
+		s.after(time.Hour) // while its agent is heard it is not gone, whatever the cloud says
+		s.want("a 10.0.0.0/24 1", "a 10.2.0.0/24 3")
+		if h := s.host(one); h.State != api.HostDegraded {
+			t.Errorf("%s: %s", h.State, h.Why)
+		}
+		s.cloud.AddInstance(s.world.Instances[0])
+		s.after(time.Minute)
+		s.registry.Expire(one)
+		s.cloud.RemoveInstance(one)
 		s.after(45 * time.Second)
 		s.want("a 10.0.0.0/24 1", "a 10.2.0.0/24 3")
 		s.after(2 * time.Minute)
 		s.want("a 10.2.0.0/24 3")
 
+		s.registry.Expire(three)
 		s.cloud.RemoveInstance(three) // now the cloud knows none of ours: that proves nothing
 		s.after(24 * time.Hour)
 		s.want("a 10.2.0.0/24 3")
@@ -269,6 +279,7 @@ func TestSubnetOfAGoneHostIsFreeAgain(t *testing.T) {
 		s := start(t)
 		s.report(one, "10.0.0.0/24")
 		s.report(three, "10.2.0.0/24")
+		s.registry.Expire(one)
 		s.cloud.RemoveInstance(one)
 		s.report(two, "10.0.0.0/24")
 		if h := s.host(two); h.State != api.HostRefused {

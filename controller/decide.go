@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -13,6 +14,7 @@ import (
 // decision is the outcome of one pass before anything is done: the plan, and what is
 // published with it.
 type decision struct {
+	blind        bool // nothing could be decided: the plan is the last one, to be shown and not to be made
 	config       api.Config
 	plan         api.Plan
 	routes       []api.RouteStatus
@@ -28,13 +30,12 @@ type decision struct {
 func decide(cluster string, snap api.Snapshot, v view, now time.Time) decision {
 	d := decision{config: configOf(snap)}
 	hosts := hostsWith(snap.Hosts, v.lives)
-	if v.network.VPC == "" {
-		// Nothing is known of the network: nothing can be decided, and what was published stays.
-		d.cloudProblem, d.routes = v.err.Error(), snap.Routes
-		if snap.Pass != nil {
-			d.plan, d.lives, d.tables = snap.Pass.Plan, snap.Pass.Hosts, snap.Pass.Tables
-		}
-		d.findings = findings(snap, hosts, v, d.config)
+	d.findings = findings(snap, hosts, v, d.config)
+	if v.err != nil {
+		d.cloudProblem = v.err.Error()
+	}
+	if v.network.VPC == "" || d.config.Validate() != nil {
+		d.keep(snap)
 		return d
 	}
 	want, conflicts := plan.Desired(hosts, v.have, plan.Rules{
@@ -52,12 +53,17 @@ func decide(cluster string, snap api.Snapshot, v view, now time.Time) decision {
 	d.lives = hostLives(v.lives)
 	d.tables = tableUse(cluster, v)
 	d.release = releasable(cluster, hosts, v)
-	d.findings = findings(snap, hosts, v, d.config)
-	if v.err != nil {
-		d.cloudProblem = v.err.Error()
-	}
 	d.soon = nextLook(v)
 	return d
+}
+
+// keep shows what was published last, since without the network or a usable configuration
+// nothing can be decided.
+func (d *decision) keep(snap api.Snapshot) {
+	d.blind, d.routes = true, snap.Routes
+	if snap.Pass != nil {
+		d.plan, d.lives, d.tables = snap.Pass.Plan, snap.Pass.Hosts, snap.Pass.Tables
+	}
 }
 
 func configOf(snap api.Snapshot) api.Config {
@@ -68,14 +74,20 @@ func configOf(snap api.Snapshot) api.Config {
 }
 
 // hostsWith adds the cloud's word to the registry's: what it knows of an instance outranks a
-// lease, except that a host that left has left. Instances without a record come along when
+// lease. But a host that left has left, and one whose agent is heard is not gone, whatever
+// the cloud says: then the cloud answers in part, or the host names another instance. Instances without a record come along when
 // the cloud says that they are gone, as evidence against the routes that still point at them.
 func hostsWith(hosts []api.Host, lives map[api.InstanceID]api.Life) []api.Host {
 	out := slices.Clone(hosts)
 	seen := map[api.InstanceID]bool{}
 	for i, h := range out {
 		seen[h.Instance] = true
-		if life, ok := lives[h.Instance]; ok && h.Life != api.LifeLeft {
+		life, ok := lives[h.Instance]
+		switch {
+		case !ok || h.Life == api.LifeLeft:
+		case life == api.LifeGone && h.Life == api.LifeAlive:
+			out[i].Life = api.LifeMissing
+		default:
 			out[i].Life = life
 		}
 	}
@@ -186,29 +198,41 @@ func nextLook(v view) time.Duration {
 // explain puts what the cloud said about failed changes into the plan and the routes, so that
 // the operator reads the cause where the route is shown.
 func (d *decision) explain(results []cloud.Result) {
-	failed := map[api.RouteKey]error{}
+	failed := map[api.RouteKey]cloud.Result{}
 	for _, r := range results {
 		if r.Err != nil {
-			failed[r.Change.Route.Key()] = r.Err
+			failed[r.Change.Route.Key()] = r
 		}
 	}
 	var left []api.Change
 	for _, c := range d.plan.Changes {
-		err, ok := failed[c.Route.Key()]
-		if !ok {
-			left = append(left, c)
+		if r, ok := failed[c.Route.Key()]; ok {
+			d.plan.Held = append(d.plan.Held, api.Held{Change: c, Reason: reasonOf(r), Detail: r.Err.Error()})
 			continue
 		}
-		d.plan.Held = append(d.plan.Held, api.Held{Change: c, Reason: api.ReasonCloudError, Detail: err.Error()})
+		left = append(left, c)
 	}
 	d.plan.Changes = left
-	for i, r := range d.routes {
-		for _, table := range slices.Sorted(maps.Keys(r.Tables)) {
-			err, ok := failed[api.RouteKey{Table: table, Destination: r.Destination}]
-			if ok && r.Tables[table].Stage == api.StageWanted {
-				r.Tables[table] = api.InTable{Stage: api.StageWanted, Reason: api.ReasonCloudError, Detail: err.Error()}
-				d.routes[i].Reason = api.ReasonCloudError
+	for i, s := range d.routes {
+		for _, table := range slices.Sorted(maps.Keys(s.Tables)) {
+			r, ok := failed[api.RouteKey{Table: table, Destination: s.Destination}]
+			if ok && s.Tables[table].Stage == api.StageWanted {
+				s.Tables[table] = api.InTable{Stage: api.StageWanted, Reason: reasonOf(r), Detail: r.Err.Error()}
+				d.routes[i].Reason = reasonOf(r)
 			}
 		}
+	}
+}
+
+// reasonOf says what a failed change is held for: what only a person can mend has the same
+// reason as when the plan had seen it coming.
+func reasonOf(r cloud.Result) api.Reason {
+	switch {
+	case errors.Is(r.Err, api.ErrQuota):
+		return api.ReasonQuota
+	case errors.Is(r.Err, api.ErrRefused) && r.Change.Verb == api.Create:
+		return api.ReasonForeignRoute
+	default:
+		return api.ReasonCloudError
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/sealane/sealane/api"
+	"github.com/sealane/sealane/cloud"
 )
 
 // findings says what is not as it should be, beyond what the plan says of single routes.
@@ -54,6 +55,13 @@ func passage(hosts []api.Host, v view, config api.Config) []api.Finding {
 		i, ok := v.instances[h.Instance]
 		if !ok || h.Life.Withdraws() {
 			continue
+		}
+		if !slices.ContainsFunc(v.network.VSwitches, func(s cloud.VSwitch) bool { return s.ID == i.VSwitch }) {
+			out = append(out, api.Finding{
+				Code: api.FindingVSwitch, Severity: api.Failure,
+				Text: fmt.Sprintf("%s is on vSwitch %s, which %s does not have: containers there reach nobody", h.Label(), i.VSwitch, v.network.VPC),
+				Fix:  "serve that VPC with a controller of its own",
+			})
 		}
 		if i.SourceCheck {
 			out = append(out, api.Finding{

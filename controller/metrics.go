@@ -40,10 +40,13 @@ func (m *Metrics) leading(yes bool) {
 	if m == nil {
 		return
 	}
-	m.leads.Set(0)
 	if yes {
 		m.leads.Set(1)
+		return
 	}
+	m.leads.Set(0)
+	m.held.Reset()
+	m.refused.Set(0)
 }
 
 func (m *Metrics) pass(err error) {

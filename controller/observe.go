@@ -37,7 +37,7 @@ func (c *Controller) observe(ctx context.Context, snap api.Snapshot) view {
 		return v
 	}
 	v.network = network
-	v.tables = tablesOf(network, snap.Hosts)
+	v.tables = tablesOf(network, snap.Hosts, nil)
 	for _, table := range network.Tables {
 		routes, err := c.cloud.Routes(ctx, table.ID)
 		if err != nil {
@@ -56,21 +56,29 @@ func (c *Controller) observe(ctx context.Context, snap api.Snapshot) view {
 	for _, i := range instances {
 		v.instances[i.ID] = i
 	}
+	v.tables = tablesOf(network, snap.Hosts, v.instances)
+	if c.absent == nil {
+		c.absent = goneBefore(snap.Pass)
+	}
 	v.lives = c.absent.judge(ids, v.instances, time.Now(), c.config.Gone)
 	v.waiting = slices.Contains(slices.Collect(maps.Values(v.lives)), api.LifeMissing)
 	return v
 }
 
 // tablesOf returns the tables that serve the vSwitches of the hosts: each must carry every
-// route, or some hosts are blind.
-func tablesOf(n cloud.Network, hosts []api.Host) []api.TableID {
+// route, or some hosts are blind. Where the cloud knows a host's vSwitch, its word counts.
+func tablesOf(n cloud.Network, hosts []api.Host, known map[api.InstanceID]cloud.Instance) []api.TableID {
 	used := map[api.TableID]bool{}
 	for _, h := range hosts {
 		if h.VPC != n.VPC || h.Life.Withdraws() {
 			continue
 		}
+		vswitch := h.VSwitch
+		if i, ok := known[h.Instance]; ok {
+			vswitch = i.VSwitch
+		}
 		for _, s := range n.VSwitches {
-			if s.ID == h.VSwitch {
+			if s.ID == vswitch {
 				used[s.Table] = true
 			}
 		}
@@ -97,6 +105,21 @@ func instancesIn(hosts []api.Host, have []api.Route, cluster string) []api.Insta
 
 // absences remembers since when the cloud has not known an instance.
 type absences map[api.InstanceID]time.Time
+
+// goneBefore takes over from the last leader what it had found gone, so that a change of
+// leadership does not doubt it anew. The cloud is asked once more all the same.
+func goneBefore(last *api.Pass) absences {
+	a := absences{}
+	if last == nil {
+		return a
+	}
+	for _, h := range last.Hosts {
+		if h.Life == api.LifeGone {
+			a[h.Instance] = time.Unix(0, 0)
+		}
+	}
+	return a
+}
 
 // judge gives the life of each instance whose life is not simply running. An instance is gone
 // only when two reads, the settle time apart, did not name it while both named another one:

@@ -28,7 +28,7 @@ func (c *Controller) pass(ctx context.Context, lease leader.Lease) (soon time.Du
 		return 0, err
 	}
 	switch {
-	case d.config.Policy == api.PolicyObserve, len(d.plan.Changes) == 0:
+	case d.blind, d.config.Policy == api.PolicyObserve, len(d.plan.Changes) == 0:
 		return d.soon, view.err
 	case lease.Remaining() < c.config.Reserve:
 		return 0, fmt.Errorf("apply the plan: the lease has too little time left: %w", api.ErrDeposed)
@@ -36,7 +36,9 @@ func (c *Controller) pass(ctx context.Context, lease leader.Lease) (soon time.Du
 
 	results, applyErr := c.apply(ctx, lease, d.plan.Changes)
 	view = c.observe(ctx, snap)
-	d = decide(c.config.Cluster, snap, view, time.Now().UTC())
+	if after := decide(c.config.Cluster, snap, view, time.Now().UTC()); !after.blind {
+		d = after
+	}
 	d.explain(results)
 	return d.soon, errors.Join(applyErr, view.err, c.publish(ctx, lease, snap, d, results))
 }
@@ -103,12 +105,17 @@ func (c *Controller) record(r cloud.Result) {
 		api.KeyNextHop, r.Change.Route.NextHop, api.KeyTable, r.Change.Route.Table, api.KeyReason, r.Change.Reason)
 }
 
+// passLimit bounds each list of the published pass, so that its record stays well under the
+// size etcd takes whatever happens to a large cluster: 500 held changes are some 160 KB.
+const passLimit = 500
+
 // publish writes the decision, and with it what was applied, under this leader's term.
 func (c *Controller) publish(ctx context.Context, lease leader.Lease, snap api.Snapshot, d decision, results []cloud.Result) error {
-	p := api.Publication{Routes: d.routes, Release: d.release, Pass: api.Pass{
+	pass := api.Pass{
 		Term: lease.Term(), At: time.Now().UTC(), Revision: snap.Revision, Cloud: d.cloudProblem, Policy: d.config.Policy,
-		Plan: d.plan, Hosts: d.lives, Tables: d.tables, Findings: d.findings,
-	}}
+		Plan: d.plan, DeletesID: d.plan.DeletesID(), Hosts: d.lives, Tables: d.tables, Findings: d.findings,
+	}
+	p := api.Publication{Routes: d.routes, Release: d.release, Pass: pass.Cut(passLimit)}
 	for _, r := range results {
 		a := api.Applied{At: p.Pass.At, Term: p.Pass.Term, Change: r.Change}
 		if r.Err != nil {

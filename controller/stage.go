@@ -31,7 +31,7 @@ func routeStatus(snap api.Snapshot, want []api.Route, v view, p api.Plan, pools 
 			out = append(out, newStatus(w, before[w.Destination], v, pools))
 		}
 		s := &out[len(out)-1]
-		in := inTable(w, have, held)
+		in := inTable(w, have, held, before[w.Destination])
 		if slices.Contains(v.unread, w.Table) {
 			in = unreadTable(before[w.Destination], w)
 		}
@@ -63,7 +63,7 @@ func newStatus(w api.Route, before api.RouteStatus, v view, pools []netip.Prefix
 	return s
 }
 
-func inTable(w api.Route, have map[api.RouteKey]api.Route, held map[api.RouteKey]api.Held) api.InTable {
+func inTable(w api.Route, have map[api.RouteKey]api.Route, held map[api.RouteKey]api.Held, before api.RouteStatus) api.InTable {
 	h, ok := have[w.Key()]
 	if ok && h.State == api.RouteAvailable && h.SameTarget(w) && h.Mark == w.Mark {
 		return api.InTable{Stage: api.StageWritten}
@@ -73,6 +73,9 @@ func inTable(w api.Route, have map[api.RouteKey]api.Route, held map[api.RouteKey
 	}
 	if ok && h.State != api.RouteAvailable {
 		return api.InTable{Stage: api.StageWanted, Reason: api.ReasonInTransition, Detail: fmt.Sprintf("the entry is %s", h.State)}
+	}
+	if last := before.Tables[w.Table]; last.Reason == api.ReasonCloudError && before.Host == w.Mark.Host {
+		return last // it is tried again: until then the cause of the last failure stands
 	}
 	return api.InTable{Stage: api.StageWanted}
 }

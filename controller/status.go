@@ -2,6 +2,7 @@ package controller
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/sealane/sealane/api"
@@ -20,19 +21,17 @@ func StatusOf(cluster string, snap api.Snapshot) api.Status {
 		s.Routes = []api.RouteStatus{}
 	}
 	lives := map[api.InstanceID]api.Life{}
-	var held []api.Held
 	if p := snap.Pass; p != nil {
 		for _, l := range p.Hosts {
 			lives[l.Instance] = l.Life
 		}
-		held = p.Plan.Held
 		s.Findings = append(s.Findings, p.Findings...)
 	}
 	for _, h := range hostsWith(snap.Hosts, lives) {
 		if h.At.IsZero() {
 			continue // evidence without a record: nothing to show as a host
 		}
-		hs := hostStatus(h, snap, held)
+		hs := hostStatus(h, snap)
 		s.Conflicts = append(s.Conflicts, hs.Conflicts...)
 		s.Hosts = append(s.Hosts, hs)
 	}
@@ -41,7 +40,7 @@ func StatusOf(cluster string, snap api.Snapshot) api.Status {
 
 // hostStatus sums one host up. The order of the cases is the order of what an operator has to
 // act on first.
-func hostStatus(h api.Host, snap api.Snapshot, held []api.Held) api.HostStatus {
+func hostStatus(h api.Host, snap api.Snapshot) api.HostStatus {
 	hs := api.HostStatus{Host: h, State: api.HostReady, Conflicts: conflictsOf(h, snap)}
 	set := func(state api.HostState, why string) api.HostStatus {
 		hs.State, hs.Why = state, why
@@ -67,7 +66,7 @@ func hostStatus(h api.Host, snap api.Snapshot, held []api.Held) api.HostStatus {
 		return set(api.HostPending, firstFinding(h, "the host is not prepared to forward yet"))
 	}
 	for _, subnet := range h.Subnets {
-		if state, why := subnetState(h, subnet, snap, held); state != api.HostReady {
+		if state, why := subnetState(h, subnet, snap); state != api.HostReady {
 			return set(state, why)
 		}
 	}
@@ -99,7 +98,7 @@ func firstFinding(h api.Host, otherwise string) string {
 }
 
 // subnetState follows one subnet into the tables.
-func subnetState(h api.Host, subnet api.Subnet, snap api.Snapshot, held []api.Held) (api.HostState, string) {
+func subnetState(h api.Host, subnet api.Subnet, snap api.Snapshot) (api.HostState, string) {
 	i := slices.IndexFunc(snap.Routes, func(r api.RouteStatus) bool { return r.Destination == subnet.Prefix && r.Host == h.Instance })
 	switch {
 	case i < 0 && snap.Pass == nil:
@@ -111,12 +110,12 @@ func subnetState(h api.Host, subnet api.Subnet, snap api.Snapshot, held []api.He
 	if route.Stage != api.StageWanted {
 		return api.HostReady, ""
 	}
-	for _, h := range held {
-		if h.Change.Route.Destination == route.Destination && permanent(h.Reason) {
-			return api.HostRefused, fmt.Sprintf("%s; %s", h, h.Reason.Text())
+	for _, table := range slices.Sorted(maps.Keys(route.Tables)) {
+		if in := route.Tables[table]; in.Stage == api.StageWanted && permanent(in.Reason) {
+			return api.HostRefused, fmt.Sprintf("%s is not written in %s: %s (%s); %s", route.Destination, table, in.Reason, in.Detail, in.Reason.Text())
 		}
 	}
-	if snap.Pass.Policy == api.PolicyObserve {
+	if snap.Pass != nil && snap.Pass.Policy == api.PolicyObserve {
 		return api.HostRefused, fmt.Sprintf("%s is not written: the policy is %s", route.Destination, api.PolicyObserve)
 	}
 	why := fmt.Sprintf("%s is not in every route table yet", route.Destination)

@@ -16,6 +16,7 @@ import (
 	"github.com/sealane/sealane/api"
 	"github.com/sealane/sealane/api/registry/registrytest"
 	"github.com/sealane/sealane/cloud"
+	"github.com/sealane/sealane/cloud/cloudtest"
 	"github.com/sealane/sealane/controller"
 )
 
@@ -40,8 +41,7 @@ func TestHostState(t *testing.T) {
 	hold := func(reason api.Reason) func(*api.Host, *api.Snapshot) {
 		return func(_ *api.Host, s *api.Snapshot) {
 			s.Routes[0].Stage, s.Routes[0].Reason = api.StageWanted, reason
-			change := api.Change{Verb: api.Create, Route: api.Route{Destination: subnet, Table: "vtb-1", NextHop: "i-a"}}
-			s.Pass.Plan.Held = []api.Held{{Change: change, Reason: reason, Detail: "the numbers"}}
+			s.Routes[0].Tables = map[api.TableID]api.InTable{"vtb-1": {Stage: api.StageWanted, Reason: reason, Detail: "the numbers"}}
 		}
 	}
 	for _, tc := range []struct {
@@ -52,7 +52,10 @@ func TestHostState(t *testing.T) {
 	}{
 		{"all is well", func(*api.Host, *api.Snapshot) {}, api.HostReady, ""},
 		{"left", func(h *api.Host, _ *api.Snapshot) { h.Life = api.LifeLeft }, api.HostGoneAway, "out of service"},
-		{"gone", func(_ *api.Host, s *api.Snapshot) { s.Pass.Hosts = lives(api.LifeGone) }, api.HostGoneAway, "no longer knows"},
+		{"gone", func(h *api.Host, s *api.Snapshot) {
+			h.Life, s.Pass.Hosts = api.LifeSilent, lives(api.LifeGone)
+		}, api.HostGoneAway, "no longer knows"},
+		{"heard, though the cloud does not know it", func(_ *api.Host, s *api.Snapshot) { s.Pass.Hosts = lives(api.LifeGone) }, api.HostDegraded, "does not know"},
 		{"left outranks the cloud", func(h *api.Host, s *api.Snapshot) {
 			h.Life, s.Pass.Hosts = api.LifeLeft, lives(api.LifeStopped)
 		}, api.HostGoneAway, "out of service"},
@@ -74,6 +77,9 @@ func TestHostState(t *testing.T) {
 		{"not written yet", func(_ *api.Host, s *api.Snapshot) { s.Routes[0].Stage = api.StageWanted }, api.HostPending, "not in every route table"},
 		{"foreign in the way", hold(api.ReasonForeignRoute), api.HostRefused, "foreign-route (the numbers)"},
 		{"table full", hold(api.ReasonQuota), api.HostRefused, "quota (the numbers)"},
+		{"not written, and the pass cannot be read", func(_ *api.Host, s *api.Snapshot) {
+			s.Routes[0].Stage, s.Pass = api.StageWanted, nil
+		}, api.HostPending, "not in every route table"},
 		{"cloud busy", hold(api.ReasonInTransition), api.HostPending, "still working"},
 		{"observing", func(_ *api.Host, s *api.Snapshot) {
 			s.Routes[0].Stage, s.Pass.Policy = api.StageWanted, api.PolicyObserve
@@ -186,4 +192,103 @@ func (b *halfBlind) Routes(ctx context.Context, table api.TableID) ([]api.Route,
 		return nil, fmt.Errorf("list %s: %w", table, api.ErrUnreachable)
 	}
 	return b.Tables.Routes(ctx, table)
+}
+
+// TestAnOldPlanIsNeverApplied: what a pass published and could not apply is not taken up
+// again by a pass that cannot read the cloud, when policy and evidence may have changed.
+func TestAnOldPlanIsNeverApplied(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := start(t)
+		s.report(one, "10.0.0.0/24")
+		config := *s.snapshotConfig()
+		config.Policy = api.PolicyObserve
+		s.configure(config)
+		s.report(one, "10.5.0.0/24") // planned: create 10.5, delete 10.0
+		if n := len(s.status().Pass.Plan.Changes); n != 2 {
+			t.Fatalf("%d changes planned", n)
+		}
+		s.cloud.Break(cloudtest.Faults{Failing: 1 << 20})
+		s.report(one, "10.0.0.0/24") // and back again
+		config.Policy = api.PolicyFull
+		s.configure(config)
+		s.after(time.Hour)
+		if n := len(s.cloud.Sent()); n != 1 {
+			t.Errorf("sent %v", s.cloud.Sent())
+		}
+		s.cloud.Break(cloudtest.Faults{})
+		s.after(10 * time.Minute)
+		s.want("a 10.0.0.0/24 1")
+	})
+}
+
+func TestUnreadableConfigChangesNothing(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := start(t)
+		s.report(one, "10.0.0.0/24")
+		s.registry.Garble("config", true)
+		s.report(three, "10.3.0.0/24")
+		s.after(time.Hour)
+		s.want("a 10.0.0.0/24 1")
+		if c := s.status().Conflicts; len(c) > 0 {
+			t.Errorf("no claim is refused for want of pools: %v", c)
+		}
+		s.registry.Mend("config")
+		s.after(time.Minute)
+		s.want("a 10.0.0.0/24 1", "a 10.3.0.0/24 3")
+	})
+}
+
+func TestCloudsRefusalIsARefusal(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := start(t)
+		// The listing leaves the foreign entry out, as the cloud does with routes it learnt.
+		s.cloud.AddForeign(api.Route{Table: s.world.Network.Tables[0].ID, Destination: netip.MustParsePrefix("10.0.0.0/24"), NextHop: string(three)})
+		s.cloud.Break(cloudtest.Faults{Hidden: 1})
+		s.report(one, "10.0.0.0/24")
+		s.after(time.Minute)
+		if h := s.host(one); h.State != api.HostRefused || !strings.Contains(h.Why, string(api.ReasonForeignRoute)) {
+			t.Errorf("%s: %s", h.State, h.Why)
+		}
+	})
+}
+
+func TestGoneStaysGoneUnderANewLeader(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := start(t)
+		s.report(one, "10.0.0.0/24")
+		s.report(two, "10.1.0.0/24")
+		s.registry.Expire(one)
+		s.cloud.RemoveInstance(one)
+		s.after(5 * time.Minute)
+		s.run("controller-2")
+		s.elector.lose()
+		s.after(10 * time.Second)
+		if h := s.host(one); h.State != api.HostGoneAway {
+			t.Errorf("%s: %s", h.State, h.Why)
+		}
+	})
+}
+
+func TestVSwitchIsTheCloudsWord(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := start(t)
+		r := api.Report{
+			Instance: two, VPC: s.world.Network.VPC, VSwitch: "vsw-typo", Readiness: api.Readiness{Forwarding: true, Rules: true}, At: time.Now(),
+			Subnets: []api.Subnet{{Prefix: netip.MustParsePrefix("10.1.0.0/24"), Bridge: "docker0"}},
+		}
+		if _, err := s.registry.Report(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		s.registry.Alive(two)
+		s.after(time.Second)
+		s.want("b 10.1.0.0/24 2")
+	})
+}
+
+func (s *site) configure(c api.Config) {
+	s.t.Helper()
+	if err := s.registry.PutConfig(s.t.Context(), c); err != nil {
+		s.t.Fatal(err)
+	}
+	s.after(time.Second)
 }

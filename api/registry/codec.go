@@ -131,7 +131,17 @@ func decodeConfig(value []byte) (api.Config, error) {
 	if err == nil {
 		err = c.Validate()
 	}
-	return c, err
+	if err != nil {
+		return c, err
+	}
+	// People write this record: a misspelt key would silently be a default.
+	var strict struct {
+		V int `json:"v"`
+		api.Config
+	}
+	d := json.NewDecoder(bytes.NewReader(value))
+	d.DisallowUnknownFields()
+	return c, d.Decode(&strict)
 }
 
 func decodePass(value []byte) (api.Pass, error) { return decode[api.Pass](value, passLimit) }

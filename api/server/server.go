@@ -39,7 +39,7 @@ func New(source Source, metrics http.Handler, log *slog.Logger) http.Handler {
 	mux.HandleFunc("GET /api/v1/routes", s.document(func(st api.Status) any {
 		return api.RouteList{Schema: api.SchemaRoutes, Routes: st.Routes}
 	}))
-	mux.HandleFunc("GET /api/v1/plan", s.document(func(st api.Status) any { return planOf(st) }))
+	mux.HandleFunc("GET /api/v1/plan", s.plan)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", s.ready)
 	if metrics != nil {
@@ -91,12 +91,21 @@ func (s *server) document(part func(api.Status) any) http.HandlerFunc {
 	}
 }
 
-func planOf(st api.Status) api.PlanDocument {
-	doc := api.PlanDocument{Schema: api.SchemaPlan, Policy: st.Config.Policy}
-	if st.Pass != nil {
-		doc.At, doc.Policy, doc.Plan, doc.DeletesID = st.Pass.At, st.Pass.Policy, st.Pass.Plan, st.Pass.Plan.DeletesID()
+// plan answers with the plan of the last pass. Without a pass there is none, which is not the
+// same as a plan with nothing to do.
+func (s *server) plan(w http.ResponseWriter, _ *http.Request) {
+	st, err := s.source.Status()
+	switch {
+	case err != nil:
+		s.fail(w, err)
+	case st.Pass == nil:
+		s.fail(w, fmt.Errorf("plan: no controller has made a pass yet: %w", api.ErrUnreachable))
+	default:
+		s.write(w, http.StatusOK, api.PlanDocument{
+			Schema: api.SchemaPlan, At: st.Pass.At, Policy: st.Pass.Policy, DeletesID: st.Pass.DeletesID,
+			Omitted: st.Pass.Omitted, Plan: st.Pass.Plan,
+		})
 	}
-	return doc
 }
 
 func (s *server) ready(w http.ResponseWriter, _ *http.Request) {

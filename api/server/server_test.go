@@ -34,7 +34,7 @@ func example() api.Status {
 		Schema: api.SchemaStatus, Cluster: "c", Config: api.Config{Policy: api.PolicyFull},
 		Registry: api.RegistryState{Revision: 7, Reachable: true},
 		Pass: &api.Pass{
-			At: time.Unix(100, 0).UTC(), Policy: api.PolicyFull,
+			At: time.Unix(100, 0).UTC(), Policy: api.PolicyFull, DeletesID: "d1",
 			Plan: api.Plan{Changes: []api.Change{{Verb: api.Delete, Route: route, Reason: api.ReasonHostGone}}},
 		},
 		Hosts:  []api.HostStatus{{Host: api.Host{Report: api.Report{Instance: "i-a", IP: netip.MustParseAddr("192.168.1.1")}}, State: api.HostReady}},
@@ -77,7 +77,7 @@ func TestDocumentsSurviveTheTrip(t *testing.T) {
 		t.Errorf("routes: %+v, %v", routes, err)
 	}
 	plan, err := c.Plan(ctx)
-	if err != nil || plan.DeletesID != want.Pass.Plan.DeletesID() || plan.Plan.String() != want.Pass.Plan.String() {
+	if err != nil || plan.DeletesID != "d1" || plan.Plan.String() != want.Pass.Plan.String() {
 		t.Errorf("plan: %+v, %v", plan, err)
 	}
 }
@@ -123,6 +123,15 @@ func TestStaleRegistryIsNotReady(t *testing.T) {
 	}
 	if got, err := c.Status(t.Context()); err != nil || got.Registry.Reachable {
 		t.Errorf("the last status must still be shown: %+v, %v", got.Registry, err)
+	}
+}
+
+func TestNoPassIsNotAnEmptyPlan(t *testing.T) {
+	st := example()
+	st.Pass = nil
+	c, _ := start(t, fixed{status: st})
+	if _, err := c.Plan(t.Context()); api.ExitCode(err) != api.ExitUnreachable {
+		t.Errorf("got %v", err)
 	}
 }
 

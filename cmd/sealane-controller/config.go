@@ -95,6 +95,9 @@ func (f *flags) parse(getenv func(string) (string, bool)) (config, error) {
 			wrong(flag, "%s is less than 1s", d)
 		}
 	}
+	if f.leaseTTL < shortestLease {
+		wrong("lease-ttl", "%s is less than %s", f.leaseTTL, shortestLease)
+	}
 	var err error
 	if c.initial, err = f.initial(); err != nil {
 		errs = append(errs, err)
@@ -113,6 +116,10 @@ func (f *flags) parse(getenv func(string) (string, bool)) (config, error) {
 	}
 	return c, errors.Join(errs...)
 }
+
+// shortestLease leaves a leader time for a batch between two renewals: it uses 70 % of the
+// lease, and renews it each third.
+const shortestLease = 10 * time.Second
 
 // clusterName is what fits a registry key and a route entry's name alike.
 func clusterName() *regexp.Regexp { return regexp.MustCompile(`^[a-z][a-z0-9-]{0,39}$`) }

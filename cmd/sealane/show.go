@@ -18,7 +18,8 @@ func newStatus(o *options) *cobra.Command {
 		Long: `Show hosts, routes and what is wrong, in one view.
 
 Exit code 7 when something needs a hand: a host that is degraded or refused, a finding of
-severity failure, or a registry that does not answer.`,
+severity failure, a registry that does not answer or holds what cannot be read, or no pass for
+ten minutes.`,
 		Example: "  sealane status\n  sealane status -o json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -37,7 +38,7 @@ severity failure, or a registry that does not answer.`,
 			if o.output == "table" {
 				findingLines(problems, allFindings(s))
 			}
-			if degraded(s) {
+			if degraded(s, time.Now()) {
 				return cli.Exit(api.ExitDegraded)
 			}
 			return nil
@@ -81,7 +82,7 @@ func allFindings(s api.Status) []api.Finding {
 	return out
 }
 
-func degraded(s api.Status) bool {
+func degraded(s api.Status, now time.Time) bool {
 	if !s.Registry.Reachable {
 		return true
 	}
@@ -90,13 +91,16 @@ func degraded(s api.Status) bool {
 			return true
 		}
 	}
-	for _, f := range s.Findings {
+	for _, f := range allFindings(s) {
 		if f.Severity == api.Failure {
 			return true
 		}
 	}
-	return false
+	return len(s.Unreadable) > 0 || (s.Pass != nil && !s.Pass.At.IsZero() && now.Sub(s.Pass.At) > passTooOld)
 }
+
+// passTooOld is an age that no pass of a healthy leader reaches, whatever it is waiting for.
+const passTooOld = 10 * time.Minute
 
 func newHosts(o *options) *cobra.Command {
 	return &cobra.Command{

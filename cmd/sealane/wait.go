@@ -22,7 +22,7 @@ func newWait(o *options) *cobra.Command {
 		Short: "Wait until hosts are ready: forwarding, and their routes in every table",
 		Long: `Wait until the named hosts are ready: the agent alive, the host forwarding, and every one of
 its subnets read back from every route table. A HOST is an instance id, a name or a private
-address; without one, all registered hosts are waited for, of which there must be at least one.
+address; without one, all hosts in service are waited for, of which there must be at least one.
 
 Exit codes: 0 ready; 3 not ready in time; 4 a host is refused, with the reason; 5 the
 controller does not answer.`,
@@ -56,8 +56,10 @@ func wait(ctx context.Context, c *client.Client, names []string, timeout time.Du
 	defer tick.Stop()
 	pending := errors.New("no answer yet")
 	for {
-		doc, err := c.Hosts(ctx)
+		doc, err := c.Status(ctx)
 		switch {
+		case err == nil && !doc.Registry.Reachable:
+			pending = fmt.Errorf("the controller cannot read the registry: %s: %w", doc.Registry.Problem, api.ErrUnreachable)
 		case err == nil:
 			hosts, err := judge(doc.Hosts, names)
 			if err == nil || errors.Is(err, api.ErrRefused) {
@@ -90,7 +92,7 @@ func timedOut(ctx context.Context, timeout time.Duration, pending error) error {
 // judge picks the named hosts, or all. The error says why waiting goes on, and is ErrRefused
 // when waiting will not help.
 func judge(all []api.HostStatus, names []string) ([]api.HostStatus, error) {
-	hosts := all
+	hosts := slices.DeleteFunc(slices.Clone(all), func(h api.HostStatus) bool { return h.State == api.HostGoneAway })
 	if len(names) > 0 {
 		hosts = nil
 		for _, name := range names {
