@@ -19,6 +19,8 @@ const (
 	KeyAddress     = "address"
 	KeyDelay       = "delay"
 	KeyCount       = "count"
+	KeyPolicy      = "policy"
+	KeyPools       = "pools"
 	KeyBridge      = "bridge"
 	KeyRequest     = "request_id"
 )

@@ -57,7 +57,8 @@ type Controller struct {
 	metrics  *Metrics
 	log      *slog.Logger
 
-	absent absences // what the cloud did not know, and since when; reset with each leadership
+	compared bool     // whether the flags were held against the registry's configuration
+	absent   absences // what the cloud did not know, and since when; reset with each leadership
 }
 
 // New builds a controller. metrics may be nil.
@@ -94,7 +95,7 @@ func (c *Controller) lead(ctx context.Context, lease leader.Lease) {
 	c.log.Info("leading", api.KeyTerm, lease.Term().Revision)
 	c.metrics.leading(true)
 	defer c.metrics.leading(false)
-	c.absent = nil
+	c.absent, c.compared = nil, false
 
 	wake := newTrigger(c.registry.Watch(ctx, api.AreaHosts, api.AreaConfig), c.config.Quiet)
 	var delay time.Duration // the first pass starts at once

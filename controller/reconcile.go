@@ -50,7 +50,11 @@ func (c *Controller) snapshot(ctx context.Context) (api.Snapshot, error) {
 	if err != nil {
 		return api.Snapshot{}, fmt.Errorf("read the registry: %w", err)
 	}
-	if snap.Config != nil || !snap.Complete() {
+	if snap.Config != nil {
+		c.compare(*snap.Config)
+		return snap, nil
+	}
+	if !snap.Complete() {
 		return snap, nil
 	}
 	if _, err := c.registry.CreateConfig(ctx, c.config.Initial); err != nil {
@@ -60,6 +64,20 @@ func (c *Controller) snapshot(ctx context.Context) (api.Snapshot, error) {
 		return api.Snapshot{}, fmt.Errorf("read the registry: %w", err)
 	}
 	return snap, nil
+}
+
+// compare says, once in a leadership, that this controller was started with other settings
+// than the cluster's, which is what counts.
+func (c *Controller) compare(config api.Config) {
+	if c.compared {
+		return
+	}
+	c.compared = true
+	mine := c.config.Initial
+	if mine.Policy != config.Policy || !slices.Equal(mine.Pools, config.Pools) {
+		c.log.Warn("the registry's configuration counts, not the flags; change it with sealane-controller configure",
+			api.KeyPolicy, config.Policy, api.KeyPools, config.Pools)
+	}
 }
 
 // apply makes the changes in order, in batches, asking the lease before each. A change that

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -128,12 +127,9 @@ func clusterName() *regexp.Regexp { return regexp.MustCompile(`^[a-z][a-z0-9-]{0
 func (f *flags) initial() (api.Config, error) {
 	c := api.DefaultConfig()
 	c.Policy = api.Policy(f.policy)
-	for _, text := range f.pools {
-		p, err := netip.ParsePrefix(text)
-		if err != nil {
-			return c, fmt.Errorf("--pool %q: not a prefix like 10.0.0.0/8: %w", text, api.ErrUsage)
-		}
-		c.Pools = append(c.Pools, p)
+	var err error
+	if c.Pools, err = parsePools(f.pools); err != nil {
+		return c, err
 	}
 	if err := c.Validate(); err != nil {
 		return c, fmt.Errorf("--pool and --policy: %w: %w", err, api.ErrUsage)

@@ -42,7 +42,7 @@ never a flag.`,
 		},
 	}
 	f.register(root.Flags())
-	root.AddCommand(&cobra.Command{
+	root.AddCommand(newConfigure(), &cobra.Command{
 		Use: "version", Short: "Show the version", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_, err := fmt.Fprintln(cmd.OutOrStdout(), "sealane-controller", cli.Version())

@@ -31,19 +31,22 @@ func run(ctx context.Context, c config, log *slog.Logger) error {
 	log = log.With(api.KeyCluster, c.cluster)
 	provider, err := alicloud.New(c.cloud)
 	if err != nil {
-		return err
+		return fmt.Errorf("--region, --vpc, --endpoint, --table-quota: %w: %w", err, api.ErrUsage)
 	}
+	defer provider.Close()
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.listen)
 	if err != nil {
 		return fmt.Errorf("--listen %s: %w", c.listen, err)
 	}
+	group, ctx := errgroup.WithContext(ctx)
 	endpoints := c.etcdEndpoints
 	if len(endpoints) == 0 {
-		stop, err := startEtcd(ctx, c.dataDir, c.etcdListen)
+		own, err := startEtcd(ctx, c.dataDir, c.etcdListen)
 		if err != nil {
 			return err
 		}
-		defer stop()
+		defer own.Close()
+		group.Go(func() error { return watchEtcd(ctx, own) })
 		endpoints = []string{c.etcdListen.String()}
 	}
 	client, err := etcd.Dial(endpoints, etcd.Options{})
@@ -63,7 +66,6 @@ func run(ctx context.Context, c config, log *slog.Logger) error {
 	ctrl := controller.New(settings, reg, tables, elector, controller.NewMetrics(numbers), log)
 	board := controller.NewBoard(c.cluster, api.Replica{Name: replicaName(c.name), Version: cli.Version()}, reg, 10*time.Second, log)
 
-	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return ctrl.Run(ctx) })
 	group.Go(func() error { return board.Run(ctx) })
 	group.Go(func() error {

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/sealane/sealane/api"
+	"github.com/sealane/sealane/api/registry"
+	"github.com/sealane/sealane/api/registry/etcd"
+)
+
+// settings are the flags of configure. Only those that were given change anything.
+type settings struct {
+	cluster    string
+	endpoints  []string
+	pools      []string
+	policy     string
+	sourceMode string
+	maxDeletes int
+	maxShare   float64
+	confirm    string
+	changed    func(flag string) bool
+}
+
+func newConfigure() *cobra.Command {
+	s := &settings{}
+	cmd := &cobra.Command{
+		Use:   "configure",
+		Short: "Show the cluster's configuration in the registry, or change it",
+		Long: `Show the cluster's configuration, which the registry holds and every controller and agent
+follows. With flags, change those settings first; the others stay. A change works at once,
+without a restart.`,
+		Example: `  sealane-controller configure --etcd-endpoints http://10.1.2.3:2379
+  sealane-controller configure --policy full
+  sealane-controller configure --confirm 1f2e3d4c5b6a   # the deletes that a plan holds`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s.changed = cmd.Flags().Changed
+			return s.run(cmd.Context(), cmd.OutOrStdout())
+		},
+	}
+	s.register(cmd.Flags())
+	return cmd
+}
+
+func (s *settings) register(set *pflag.FlagSet) {
+	set.StringVar(&s.cluster, "cluster", "default", "name of the cluster")
+	set.StringSliceVar(&s.endpoints, "etcd-endpoints", []string{"http://127.0.0.1:2379"}, "etcd that holds the registry; repeatable")
+	set.StringSliceVar(&s.pools, "pool", nil, "range that subnets may come from; repeatable; replaces all pools")
+	set.StringVar(&s.policy, "policy", "", "observe, create-only, no-delete or full")
+	set.StringVar(&s.sourceMode, "source-mode", "", "keep or masquerade: whose address containers show to other hosts")
+	set.IntVar(&s.maxDeletes, "max-deletes", 0, "routes that one pass may delete without confirmation")
+	set.Float64Var(&s.maxShare, "max-delete-share", 0, "the same as a share of all routes, 0 to 1; the larger counts")
+	set.StringVar(&s.confirm, "confirm", "", "id of deletes that a plan holds for the budget: let exactly these through")
+}
+
+func (s *settings) run(ctx context.Context, out io.Writer) error {
+	client, err := etcd.Dial(s.endpoints, etcd.Options{})
+	if err != nil {
+		return fmt.Errorf("--etcd-endpoints: %w: %w", err, api.ErrUsage)
+	}
+	defer func() { _ = client.Close() }()
+	reg := registry.New(client, s.cluster)
+	config, err := reg.Config(ctx)
+	switch {
+	case errors.Is(err, api.ErrNotFound):
+		config = api.DefaultConfig()
+	case err != nil:
+		return err
+	}
+	none := err != nil
+	changed, err := s.apply(&config)
+	switch {
+	case err != nil:
+		return err
+	case none && !changed:
+		return fmt.Errorf("cluster %s has no configuration yet; the first controller writes one, or set --pool here: %w", s.cluster, api.ErrNotFound)
+	case changed:
+		if err := config.Validate(); err != nil {
+			return fmt.Errorf("%w: %w", err, api.ErrUsage)
+		}
+		if err := reg.PutConfig(ctx, config); err != nil {
+			return err
+		}
+	}
+	text, err := json.MarshalIndent(config, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode the configuration: %w", err)
+	}
+	_, err = fmt.Fprintf(out, "%s\n", text)
+	return err
+}
+
+// apply changes what flags name and reports whether there was one.
+func (s *settings) apply(c *api.Config) (changed bool, err error) {
+	set := func(flag string, change func()) {
+		if s.changed(flag) {
+			change()
+			changed = true
+		}
+	}
+	set("policy", func() { c.Policy = api.Policy(s.policy) })
+	set("source-mode", func() { c.SourceMode = api.SourceMode(s.sourceMode) })
+	set("max-deletes", func() { c.Guard.MaxDeletes = s.maxDeletes })
+	set("max-delete-share", func() { c.Guard.MaxDeleteShare = s.maxShare })
+	set("confirm", func() { c.Confirmed = s.confirm })
+	set("pool", func() { c.Pools, err = parsePools(s.pools) })
+	return changed, err
+}
+
+func parsePools(texts []string) ([]netip.Prefix, error) {
+	var pools []netip.Prefix
+	for _, text := range texts {
+		p, err := netip.ParsePrefix(text)
+		if err != nil {
+			return nil, fmt.Errorf("--pool %q: not a prefix like 10.0.0.0/8: %w", text, api.ErrUsage)
+		}
+		pools = append(pools, p)
+	}
+	return pools, nil
+}
