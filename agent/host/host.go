@@ -111,5 +111,4 @@ const (
 	KindChain      Kind = "chain"      // a chain of ours refilled
 	KindJump       Kind = "jump"       // a jump to a chain of ours put (back) into its place
 	KindSource     Kind = "source"     // the table that keeps source addresses replaced or removed
-	KindFlows      Kind = "flows"      // running connections taken over to their kept source
 )

@@ -31,8 +31,9 @@ const (
 	chainPost   = "post"
 )
 
-// applySource makes the table say what the wish says, replacing it as a whole, and takes
-// over connections that began masqueraded: they would keep that to their end.
+// applySource makes the table say what the wish says, replacing it as a whole. The kernel
+// asks it for the first packet of a connection only: one that began masqueraded stays so to
+// its end. To forget its translation would break it, since the peer knows no other address.
 func applySource(w Wish, done func(Kind, string)) error {
 	from, to := merge(spans(w.KeepFrom)), merge(spans(w.Keep))
 	if len(from) == 0 || len(to) == 0 {
@@ -59,7 +60,7 @@ func applySource(w Wish, done func(Kind, string)) error {
 		return fmt.Errorf("write table ip %s: %w", sourceTable, hint(err))
 	}
 	done(KindSource, fmt.Sprintf("kept from %v to %v", w.KeepFrom, w.Keep))
-	return takeOver(have, from, to, done)
+	return nil
 }
 
 func removeSource(done func(Kind, string)) error {

@@ -13,11 +13,6 @@ import (
 // span is a range of IPv4 addresses, both ends included.
 type span struct{ first, last uint32 }
 
-func (s span) contains(a netip.Addr) bool {
-	n := number(a)
-	return s.first <= n && n <= s.last
-}
-
 func number(a netip.Addr) uint32 {
 	b := a.As4()
 	return binary.BigEndian.Uint32(b[:])
