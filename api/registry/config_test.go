@@ -15,7 +15,7 @@ func TestDecodeConfigIsStrict(t *testing.T) {
 	}
 	for text, want := range map[string]string{
 		`{"v":1,` + rest + `,"guard":{"maxDelets":5}}`: `unknown field "maxDelets"`,
-		`{"v":1,` + rest + `,"confirm":"x"}`:          `unknown field "confirm"`,
+		`{"v":1,` + rest + `,"confirm":"x"}`:           `unknown field "confirm"`,
 		`{"v":1,` + rest + `,"policy":"all"}`:          `"all" is none of`,
 	} {
 		if _, err := decodeConfig([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
