@@ -38,6 +38,11 @@ func run(cmd *cobra.Command, f *flags) error {
 	if err := permitted(ctx, machine, id); err != nil {
 		return err
 	}
+	release, err := host.Hold(f.stateDir)
+	if err != nil {
+		return err
+	}
+	defer release()
 	boot, err := host.BootID()
 	if err != nil {
 		return err
@@ -99,7 +104,8 @@ func permitted(ctx context.Context, machine *host.Host, id agent.Identity) error
 	return nil
 }
 
-// cleanup needs no registry and no identity, so that it works when all else is gone.
+// cleanup needs no registry and no identity, so that it works when all else is gone. A
+// running agent would put back what it undoes, and take that for the former values.
 func cleanup(cmd *cobra.Command, f *flags) error {
 	if _, err := prepare(cmd, f, false); err != nil {
 		return err
@@ -108,6 +114,11 @@ func cleanup(cmd *cobra.Command, f *flags) error {
 	if err := permitted(cmd.Context(), machine, agent.Identity{}); err != nil {
 		return err
 	}
+	release, err := host.Hold(f.stateDir)
+	if err != nil {
+		return err
+	}
+	defer release()
 	undone, err := machine.Restore(cmd.Context())
 	for _, u := range undone {
 		_, _ = fmt.Fprintln(cmd.OutOrStdout(), u)

@@ -1,0 +1,48 @@
+package host
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sealane/sealane/api"
+)
+
+// Hold takes the state directory for this process, until release is called or the process
+// ends, however it ends: two that change one host would lose its former values. ErrRefused:
+// another process holds it.
+func Hold(stateDir string) (release func(), err error) {
+	if err := os.MkdirAll(stateDir, 0o700); err != nil {
+		return nil, fmt.Errorf("hold the state directory: %w", err)
+	}
+	f, err := os.OpenFile(filepath.Join(stateDir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("hold the state directory: %w", err)
+	}
+	release = func() { _ = f.Close() } // which gives up the lock
+	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		holder, _ := io.ReadAll(f) // it may not have written its number yet
+		release()
+		return nil, fmt.Errorf("sealane-agent is running with state directory %s (process %s); stop it first: %w",
+			stateDir, cmp.Or(strings.TrimSpace(string(holder)), "not known"), api.ErrRefused)
+	}
+	if err == nil {
+		err = f.Truncate(0)
+	}
+	if err == nil {
+		_, err = f.WriteString(strconv.Itoa(os.Getpid()) + "\n")
+	}
+	if err != nil {
+		release()
+		return nil, fmt.Errorf("hold the state directory: %w", err)
+	}
+	return release, nil
+}
