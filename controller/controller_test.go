@@ -2,7 +2,6 @@ package controller_test
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net/netip"
 	"slices"
@@ -288,97 +287,6 @@ func TestSubnetOfAGoneHostIsFreeAgain(t *testing.T) {
 		s.report(two, "10.0.0.0/24") // its agent claims again
 		s.after(time.Minute)
 		s.want("a 10.0.0.0/24 2", "a 10.2.0.0/24 3", "b 10.0.0.0/24 2", "b 10.2.0.0/24 3")
-	})
-}
-
-func TestUnreadableRecordHoldsDeletes(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		s := start(t)
-		s.report(one, "10.0.0.0/24")
-		s.report(three, "10.2.0.0/24")
-		s.registry.Garble("hosts/"+string(one), true)
-		s.after(time.Hour)
-		s.want("a 10.0.0.0/24 1", "a 10.2.0.0/24 3")
-		s.report(three, "10.3.0.0/24") // its old route may not go while the view is incomplete
-		s.want("a 10.0.0.0/24 1", "a 10.2.0.0/24 3", "a 10.3.0.0/24 3")
-		if !slices.ContainsFunc(s.status().Routes, func(r api.RouteStatus) bool { return r.Host == one && r.Stage == api.StageWritten }) {
-			t.Error("what was published of the unreadable host must stay")
-		}
-		s.registry.Mend("hosts/" + string(one))
-		s.after(time.Minute)
-		s.want("a 10.0.0.0/24 1", "a 10.3.0.0/24 3")
-	})
-}
-
-func TestCloudErrorsPassOn(t *testing.T) {
-	for _, tc := range []struct {
-		name   string
-		faults cloudtest.Faults
-	}{
-		{"throttled", cloudtest.Faults{Throttled: 3}},
-		{"failing", cloudtest.Faults{Failing: 4}},
-		{"busy", cloudtest.Faults{Busy: 3}},
-		{"lost answers", cloudtest.Faults{Lost: 2}},
-		{"lies", cloudtest.Faults{Lies: 2}},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			bubble(t, func(t *testing.T) {
-				s := start(t)
-				s.cloud.Break(tc.faults)
-				s.report(one, "10.0.0.0/24")
-				s.after(10 * time.Minute)
-				s.want("a 10.0.0.0/24 1")
-				if h := s.host(one); h.State != api.HostReady {
-					t.Errorf("%s: %s", h.State, h.Why)
-				}
-			})
-		})
-	}
-}
-
-func TestDeniedIsSaid(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		s := start(t)
-		s.cloud.Break(cloudtest.Faults{Denied: true})
-		s.report(one, "10.0.0.0/24")
-		s.after(time.Minute)
-		findings := s.status().Findings
-		if !slices.ContainsFunc(findings, func(f api.Finding) bool {
-			return f.Code == api.FindingCloud && strings.Contains(f.Text, api.ErrDenied.Error())
-		}) {
-			t.Errorf("findings %v", findings)
-		}
-	})
-}
-
-func TestRegistryOutageChangesNothing(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		s := start(t)
-		s.report(one, "10.0.0.0/24")
-		s.registry.Fail(errors.Join(errors.New("etcd is away"), api.ErrUnreachable))
-		s.cloud.Remove(api.RouteKey{Table: s.world.Network.Tables[0].ID, Destination: netip.MustParsePrefix("10.0.0.0/24")})
-		s.after(time.Hour)
-		s.want()
-		s.registry.Fail(nil)
-		s.after(5 * time.Minute)
-		s.want("a 10.0.0.0/24 1")
-	})
-}
-
-func TestDeposedLeaderWritesNothing(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		s := start(t)
-		s.report(one, "10.0.0.0/24")
-		s.run("controller-2")
-		before := s.status().Pass.Term
-		s.elector.lose()
-		s.after(time.Minute)
-		after := s.status().Pass.Term
-		if after.Revision <= before.Revision || after.Leader == before.Leader {
-			t.Errorf("term %+v, then %+v", before, after)
-		}
-		s.report(two, "10.1.0.0/24")
-		s.want("a 10.0.0.0/24 1", "a 10.1.0.0/24 2", "b 10.0.0.0/24 1", "b 10.1.0.0/24 2")
 	})
 }
 
