@@ -2,6 +2,7 @@ package host
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -16,9 +18,9 @@ import (
 )
 
 // Hold takes the state directory for this process, until release is called or the process
-// ends, however it ends: two that change one host would lose its former values. ErrRefused:
-// another process holds it.
-func Hold(stateDir string) (release func(), err error) {
+// ends, however it ends: two that change one host would lose its former values. It waits a
+// little for a process that was told to end just now. ErrRefused: another process holds it.
+func Hold(ctx context.Context, stateDir string) (release func(), err error) {
 	if err := os.MkdirAll(stateDir, 0o700); err != nil {
 		return nil, fmt.Errorf("hold the state directory: %w", err)
 	}
@@ -27,7 +29,7 @@ func Hold(stateDir string) (release func(), err error) {
 		return nil, fmt.Errorf("hold the state directory: %w", err)
 	}
 	release = func() { _ = f.Close() } // which gives up the lock
-	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	err = lock(ctx, f)
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		holder, _ := io.ReadAll(f) // it may not have written its number yet
 		release()
@@ -45,4 +47,23 @@ func Hold(stateDir string) (release func(), err error) {
 		return nil, fmt.Errorf("hold the state directory: %w", err)
 	}
 	return release, nil
+}
+
+// lock locks a file. The error is EWOULDBLOCK if another process keeps it locked.
+func lock(ctx context.Context, f *os.File) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if !errors.Is(err, unix.EWOULDBLOCK) {
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return err
+		}
+	}
 }

@@ -1,12 +1,14 @@
 package host_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sealane/sealane/agent/host"
 	"github.com/sealane/sealane/api"
@@ -14,16 +16,18 @@ import (
 
 func TestHold(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "state")
-	release, err := host.Hold(dir)
+	release, err := host.Hold(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = host.Hold(dir)
+	hasty, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = host.Hold(hasty, dir)
 	if !errors.Is(err, api.ErrRefused) || !strings.Contains(err.Error(), fmt.Sprintf("process %d", os.Getpid())) {
 		t.Errorf("held twice: %v, want a refusal that names process %d", err, os.Getpid())
 	}
-	release()
-	if release, err = host.Hold(dir); err != nil {
+	time.AfterFunc(100*time.Millisecond, release)
+	if release, err = host.Hold(t.Context(), dir); err != nil {
 		t.Fatalf("not to be held again: %v", err)
 	}
 	release()

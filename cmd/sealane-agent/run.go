@@ -38,7 +38,7 @@ func run(cmd *cobra.Command, f *flags) error {
 	if err := permitted(ctx, machine, id); err != nil {
 		return err
 	}
-	release, err := host.Hold(f.stateDir)
+	release, err := host.Hold(ctx, f.stateDir)
 	if err != nil {
 		return err
 	}
@@ -114,7 +114,7 @@ func cleanup(cmd *cobra.Command, f *flags) error {
 	if err := permitted(cmd.Context(), machine, agent.Identity{}); err != nil {
 		return err
 	}
-	release, err := host.Hold(f.stateDir)
+	release, err := host.Hold(cmd.Context(), f.stateDir)
 	if err != nil {
 		return err
 	}
