@@ -276,6 +276,33 @@ func TestRemotesThatAreNotTrusted(t *testing.T) {
 	})
 }
 
+func TestOnlyHostsWithSubnetsAreLetIn(t *testing.T) {
+	onBench(t, func(b *bench) {
+		b.host.SetBridge("docker0", "10.0.0.1/24")
+		b.other("i-b", "192.168.0.2", "10.1.0.0/24")
+		b.other("i-c", "192.168.0.3", "10.1.0.0/16") // refused
+		b.start()
+		b.wantHost("set sealane-peers [10.1.0.0/24 192.168.0.2/32]")
+
+		// The leader releases the claims of a host that is gone; its record stays.
+		p := api.Publication{Release: []api.InstanceID{"i-b"}}
+		if err := b.registry.Publish(t.Context(), b.registry.Lead("c"), p); err != nil {
+			t.Fatal(err)
+		}
+		b.settle()
+		b.wantHost("set sealane-peers []")
+	})
+}
+
+func TestLocalsOutsideThePoolsStayShut(t *testing.T) {
+	onBench(t, func(b *bench) {
+		b.host.SetBridge("docker0", "172.17.0.1/16", "10.0.0.1/24")
+		b.start()
+		b.wantSubnets("10.0.0.0/24", "172.17.0.0/16")
+		b.wantHost("set sealane-local [10.0.0.0/24]")
+	})
+}
+
 func TestSources(t *testing.T) {
 	onBench(t, func(b *bench) {
 		b.host.SetBridge("docker0", "10.0.0.1/24")

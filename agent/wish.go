@@ -11,9 +11,10 @@ import (
 // wish works out what the host should be like. snapshot is nil before the registry was
 // read for the first time.
 //
-// Only subnets that the registry granted count: routes to a refused one lead to another
-// host. Of the other hosts' subnets, one that overlaps a bridge of ours, contains our own
-// address or lies outside the pools is left out, whatever the registry says.
+// Only subnets that the registry granted and that lie in a pool count: routes to a refused
+// one lead to another host. Of the other hosts' subnets, one that overlaps a bridge of ours
+// or contains our own address is left out, whatever the registry says. A host that holds no
+// subnet is none of ours, or no longer: its address may be somebody else's by now.
 func wish(f host.Facts, self Identity, snapshot *api.Snapshot) host.Wish {
 	w := host.Wish{Uplink: f.Uplink, Forward: mayForward(f), Incomplete: snapshot == nil || !snapshot.Complete()}
 	if snapshot == nil {
@@ -24,8 +25,10 @@ func wish(f host.Facts, self Identity, snapshot *api.Snapshot) host.Wish {
 	for _, h := range snapshot.Hosts {
 		switch {
 		case h.Instance == self.Instance:
-			w.Locals, w.KeepFrom = pick(h, keeps, func(p netip.Prefix) bool { return slices.Contains(bridged, p) })
-		case h.Life.Withdraws() || h.VPC != self.VPC:
+			w.Locals, w.KeepFrom = pick(h, keeps, func(p netip.Prefix) bool {
+				return slices.Contains(bridged, p) && pooled(p, snapshot.Config)
+			})
+		case h.Life.Withdraws() || len(h.Claims) == 0 || h.VPC != self.VPC:
 		default:
 			if h.IP.Is4() && h.IP != self.IP {
 				w.Peers = append(w.Peers, h.IP)
