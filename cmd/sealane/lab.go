@@ -104,19 +104,18 @@ func newLabUp(f *labFlags) *cobra.Command {
 	return cmd
 }
 
-// withLab brings a lab up, runs fn, and takes the lab down whatever happens. An
-// interrupt ends fn and is no failure.
+// withLab brings a lab up, runs fn, and takes the lab down whatever happens. An interrupt
+// is a failure of what it cut short; fn returns nil where it only ends the lab's being up.
 func withLab(ctx context.Context, o lab.Options, fn func(context.Context, *lab.Lab) error) error {
 	l, err := lab.Up(ctx, o)
-	if err == nil {
-		err = fn(ctx, l)
-		_, _ = fmt.Fprintln(o.Out, "taking the lab down")
-		err = errors.Join(err, l.Down(context.WithoutCancel(ctx)))
+	if err != nil {
+		return err
 	}
-	if err != nil && ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		return nil
+	if err = fn(ctx, l); err != nil && ctx.Err() != nil {
+		err = fmt.Errorf("interrupted before the lab was done: %w", err)
 	}
-	return err
+	_, _ = fmt.Fprintln(o.Out, "taking the lab down")
+	return errors.Join(err, l.Down(context.WithoutCancel(ctx)))
 }
 
 func announce(w io.Writer, address string) error {

@@ -63,7 +63,10 @@ func followHolder(cmd *cobra.Command, name string, pid int, log string, ended <-
 			}
 			return fmt.Errorf("the lab's process ended: %w", errors.Join(err, api.ErrUnknown))
 		case <-cmd.Context().Done():
-			return errors.Join(cmd.Context().Err(), syscall.Kill(pid, syscall.SIGTERM))
+			err := syscall.Kill(pid, syscall.SIGTERM)
+			<-ended // it takes down what it has built so far
+			_, _ = io.Copy(cmd.ErrOrStderr(), progress)
+			return errors.Join(cmd.Context().Err(), err)
 		case <-tick.C:
 		}
 	}
