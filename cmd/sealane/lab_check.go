@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"time"
 
@@ -19,7 +20,8 @@ func newLabCheck(f *labFlags) *cobra.Command {
 		Long: `Ping and exchange over TCP between the containers of every ordered pair of hosts. SOURCE is
 the address that the other end saw.
 
-Exit code 0 only if every pair answered both; 7 otherwise.`,
+Exit code 0 only if every pair answered both; 7 otherwise, also of a lab with one host, which
+has no pair. A lab that is not up yet is not checked: exit code 1.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := o.checkOutput(); err != nil {
@@ -29,18 +31,29 @@ Exit code 0 only if every pair answered both; 7 otherwise.`,
 			if err != nil {
 				return err
 			}
+			if !v.Ready {
+				return fmt.Errorf("check lab %s: it is not up yet; 'sealane lab up' tells when it is", v.Name)
+			}
 			report := v.Check(cmd.Context(), 3*time.Second)
 			if err := o.print(cmd.OutOrStdout(), report, func(w io.Writer) { reportRows(w, report) }); err != nil {
 				return err
 			}
-			if !report.OK() {
-				return exitOf(api.ExitDegraded)
-			}
-			return nil
+			return verdict(cmd.ErrOrStderr(), report)
 		},
 	}
 	cmd.Flags().StringVarP(&o.output, "output", "o", "table", "output format: table or json")
 	return cmd
+}
+
+// verdict is nil only for a report that proves that containers reach each other.
+func verdict(problems io.Writer, r lab.Report) error {
+	if len(r.Pairs) == 0 {
+		_, _ = fmt.Fprintln(problems, "one host: no pair to check")
+	}
+	if !r.OK() {
+		return exitOf(api.ExitDegraded)
+	}
+	return nil
 }
 
 func reportRows(w io.Writer, r lab.Report) {

@@ -28,9 +28,10 @@ type Pair struct {
 	Problem  string     `json:"problem,omitempty"`
 }
 
-// OK reports whether every pair answered both.
+// OK reports whether every pair answered both. A report without pairs proves nothing and
+// is not OK.
 func (r Report) OK() bool {
-	return r.count(func(p Pair) bool { return p.Ping && p.TCP }) == len(r.Pairs)
+	return len(r.Pairs) > 0 && r.count(func(p Pair) bool { return p.Ping && p.TCP }) == len(r.Pairs)
 }
 
 // Silent reports whether no pair answered anything.

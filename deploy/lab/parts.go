@@ -2,8 +2,10 @@ package lab
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -13,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sealane/sealane/api"
+	"github.com/sealane/sealane/cloud/alisim"
 )
 
 // Names of parts, for Signal: those of hosts carry the host's index, those of
@@ -24,7 +27,8 @@ const (
 	partEtcd       = "etcd"
 )
 
-// Start starts controllers and agents and returns when all containers reach each other.
+// Start starts controllers and agents and returns when all containers reach each other. A
+// single host has no pair: it is up when the VPC has its route.
 func (l *Lab) Start(ctx context.Context) (Report, error) {
 	for n := range l.opts.Controllers {
 		if err := l.StartController(ctx, n+1); err != nil {
@@ -34,12 +38,21 @@ func (l *Lab) Start(ctx context.Context) (Report, error) {
 	if err := l.StartAgents(ctx); err != nil {
 		return Report{}, err
 	}
-	l.say("agents started; waiting for the containers to reach each other")
+	wanted := Report.OK
+	if l.opts.Hosts == 1 {
+		l.say("agent started; waiting for the host's route")
+		wanted = func(Report) bool { return l.routed() }
+	} else {
+		l.say("agents started; waiting for the containers to reach each other")
+	}
 	ctx, cancel := context.WithTimeoutCause(ctx, startLimit, fmt.Errorf("not after %s", startLimit))
 	defer cancel()
-	r, err := l.Await(ctx, Report.OK)
-	if err != nil { // the logs go with the lab
-		return r, fmt.Errorf("%w; last lines of the controller's log:\n%s", err, tail(logPath(l.opts.Name, partController+"1"), 8))
+	r, err := l.Await(ctx, wanted)
+	if errors.Is(err, api.ErrTimeout) { // the logs go with the lab
+		err = fmt.Errorf("%w; last lines of the controller's log:\n%s", err, tail(logPath(l.opts.Name, partController+"1"), 8))
+	}
+	if err != nil {
+		return r, err
 	}
 	return r, l.update(func(v *Inventory) { v.Ready = true })
 }
@@ -59,7 +72,7 @@ func (l *Lab) StartController(ctx context.Context, n int) error {
 		filepath.Join(l.opts.BinDir, "sealane-controller"),
 		"--cluster", l.opts.Name, "--name", part, "--listen", l.apiAddress(n),
 		"--vpc", vpcID, "--region", region, "--endpoint", "http://" + openAPIAddress,
-		"--policy", string(api.PolicyFull), "--lease-ttl", "5s", "--resync", "10s",
+		"--policy", string(api.PolicyFull), "--lease-ttl", "10s", "--resync", "10s",
 	}
 	for _, p := range l.Inventory().Pools {
 		argv = append(argv, "--pool", p.String())
@@ -141,22 +154,62 @@ func (l *Lab) Signal(part string, sig syscall.Signal) error {
 	return nil
 }
 
+// routed reports whether the VPC has the route of every host.
+func (l *Lab) routed() bool {
+	routes := l.sim.Routes(Table)
+	for _, h := range l.Inventory().Hosts {
+		if !slices.ContainsFunc(routes, func(r alisim.Route) bool {
+			return r.Destination == h.Bip.Masked() && r.NextHop == string(h.Instance) && r.State == "Available"
+		}) {
+			return false
+		}
+	}
+	return true
+}
+
 // Await checks until the report is as wanted, or the context ends: then the last report
-// comes with an error of kind ErrTimeout.
+// comes with an error, of kind ErrTimeout if the time ran out. It gives up at once when a
+// part has ended that nobody asked to, and tells what that said last.
 func (l *Lab) Await(ctx context.Context, wanted func(Report) bool) (Report, error) {
+	ctx, cancel := l.whileRunning(ctx)
+	defer cancel(nil)
 	for {
 		r := l.Inventory().Check(ctx, 2*time.Second)
-		if wanted(r) {
+		if ctx.Err() == nil && wanted(r) {
 			return r, nil
 		}
 		if err := ctx.Err(); err != nil {
-			return r, fmt.Errorf("wait for the containers to reach each other: %w: %w", api.ErrTimeout, context.Cause(ctx))
+			cause := context.Cause(ctx)
+			if errors.Is(err, context.DeadlineExceeded) {
+				cause = fmt.Errorf("%w: %w", api.ErrTimeout, cause)
+			}
+			return r, fmt.Errorf("wait for the lab: %w", cause)
 		}
 		select {
 		case <-ctx.Done():
 		case <-time.After(200 * time.Millisecond):
 		}
 	}
+}
+
+// whileRunning is the context until a part that has been started ends by itself; its
+// cause is then how that part ended.
+func (l *Lab) whileRunning(ctx context.Context) (context.Context, context.CancelCauseFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, p := range l.parts {
+		go func() { // ends with the context, at the latest
+			select {
+			case <-p.done:
+				if !p.asked.Load() {
+					cancel(p.ended())
+				}
+			case <-ctx.Done():
+			}
+		}()
+	}
+	return ctx, cancel
 }
 
 func (l *Lab) startPart(ctx context.Context, c command) (*process, error) {

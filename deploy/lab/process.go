@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -53,8 +54,9 @@ type command struct {
 // process is a child in a process group of its own.
 type process struct {
 	command
-	cmd  *exec.Cmd
-	done chan struct{} // closed when it has ended
+	cmd   *exec.Cmd
+	done  chan struct{} // closed when it has ended
+	asked atomic.Bool   // it was sent a signal to end
 }
 
 // start starts a command. The child gets SIGTERM when this process dies.
@@ -146,6 +148,9 @@ func (p *process) stop(grace time.Duration) {
 }
 
 func (p *process) signal(sig syscall.Signal) error {
+	if sig != syscall.SIGSTOP && sig != syscall.SIGCONT {
+		p.asked.Store(true)
+	}
 	err := p.cmd.Process.Signal(sig)
 	if err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("send %s to %s: %w", sig, p.name, err)
