@@ -76,7 +76,7 @@ func needDocker(t *testing.T) {
 	t.Helper()
 	need(t)
 	if absent := lab.MissingForDocker(); len(absent) > 0 {
-		t.Skipf("needs Docker: %s not found", strings.Join(absent, ", "))
+		t.Skipf("needs Docker: %s", strings.Join(absent, ", "))
 	}
 }
 

@@ -22,16 +22,17 @@ type container struct {
 	netns string // path of its network namespace
 }
 
-// MissingForDocker lists what the engine docker needs and this machine lacks.
+// MissingForDocker lists what the engine docker needs and this machine lacks, a phrase each
+// that tells why.
 func MissingForDocker() []string {
 	var absent []string
 	for _, tool := range []string{"dockerd", "containerd", "runc", "iptables"} {
 		if _, err := exec.LookPath(tool); err != nil {
-			absent = append(absent, tool)
+			absent = append(absent, tool+" not found")
 		}
 	}
 	if _, err := findBusybox(); err != nil {
-		absent = append(absent, "a static busybox")
+		absent = append(absent, err.Error())
 	}
 	return absent
 }

@@ -20,12 +20,24 @@ const (
 
 // findBusybox finds a busybox that needs no shared libraries: the image holds nothing else.
 func findBusybox() (string, error) {
+	var dynamic []string
 	for _, path := range []string{"/bin/busybox", "/usr/bin/busybox", "/bin/busybox.static", "/usr/local/bin/busybox"} {
 		if static(path) {
 			return path, nil
 		}
+		if _, err := os.Stat(path); err == nil {
+			dynamic = append(dynamic, path)
+		}
 	}
-	return "", fmt.Errorf("no static busybox found; install the package busybox-static: %w", api.ErrNotFound)
+	return "", noBusybox(dynamic)
+}
+
+// noBusybox tells why none will do: Debian's package busybox installs a dynamic one.
+func noBusybox(dynamic []string) error {
+	if len(dynamic) > 0 {
+		return fmt.Errorf("%s needs shared libraries: %w", dynamic[0], api.ErrUnsupported)
+	}
+	return fmt.Errorf("static busybox: %w", api.ErrNotFound)
 }
 
 // static reports whether the file is an executable without interpreter.
