@@ -30,15 +30,16 @@ type Options struct {
 
 // Facts are what a host is like at one moment.
 type Facts struct {
-	Bridges    []Bridge // those of Options.Bridges that exist, in that order
-	Uplink     string   // the interface that carries the host's private address; empty if none does
-	Forwarding bool     // net.ipv4.ip_forward
-	Docker     bool     // Docker's chains are in place, in whatever backend
-	DockerNFT  bool     // Docker uses its own nft table, whose drops no other table overrides
-	Variant    Variant  // what Docker writes its rules with, and so do we
-	Default    Variant  // what the plain command "iptables" writes
-	Kernel     string   // release
-	Missing    []string // what this process needs and has not: a capability, a command
+	Bridges    []Bridge       // those of Options.Bridges that exist, in that order
+	Uplink     string         // the interface that carries the host's private address; empty if none does
+	Forwarding bool           // net.ipv4.ip_forward
+	Kept       []netip.Prefix // toward these the source address is kept now; neighbours are one
+	Docker     bool           // Docker's chains are in place, in whatever backend
+	DockerNFT  bool           // Docker uses its own nft table, whose drops no other table overrides
+	Variant    Variant        // what Docker writes its rules with, and so do we
+	Default    Variant        // what the plain command "iptables" writes
+	Kernel     string         // release
+	Missing    []string       // what this process needs and has not: a capability, a command
 }
 
 // Bridge is a Docker bridge.

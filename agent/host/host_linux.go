@@ -49,6 +49,9 @@ func (h *Host) Facts(ctx context.Context, ip netip.Addr) (Facts, error) {
 		return Facts{}, err
 	}
 	d, err := detect(ctx)
+	if err == nil {
+		f.Kept, err = kept()
+	}
 	if len(f.Missing) > 0 {
 		err = nil // it says why the firewall cannot be looked at
 	}
@@ -61,20 +64,21 @@ func (h *Host) Facts(ctx context.Context, ip netip.Addr) (Facts, error) {
 func (h *Host) Apply(ctx context.Context, w Wish) Outcome {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if w.Uplink == "" {
-		return Outcome{Rules: fmt.Errorf("apply rules: no uplink: %w", api.ErrInvalid)}
-	}
 	if err := h.recall(); err != nil {
 		return Outcome{Forwarding: err, Rules: err, Source: err}
 	}
 	var out Outcome
 	done := func(k Kind, what string) { out.Repairs = append(out.Repairs, Repair{k, what}) }
-	out.Rules = h.applyRules(ctx, w, done)
+	if w.Uplink == "" {
+		out.Rules = fmt.Errorf("apply rules: no uplink: %w", api.ErrInvalid)
+	} else {
+		out.Rules = h.applyRules(ctx, w, done)
+		out.Source = applySource(w, done)
+	}
 	// Forwarding comes after the rules, so that nothing passes that they would stop.
 	if w.Forward {
 		out.Forwarding = h.turnForwardingOn(done)
 	}
-	out.Source = applySource(w, done)
 	return out
 }
 

@@ -2,6 +2,7 @@ package host
 
 import (
 	"fmt"
+	"net/netip"
 	"reflect"
 	"slices"
 
@@ -94,6 +95,22 @@ func findTable(conn *nftables.Conn) (*nftables.Table, error) {
 		}
 	}
 	return nil, nil
+}
+
+// kept tells toward which destinations the table keeps sources.
+func kept() ([]netip.Prefix, error) {
+	conn, err := nftables.New()
+	if err != nil {
+		return nil, fmt.Errorf("open nftables: %w", err)
+	}
+	have, err := readSource(conn)
+	if err != nil {
+		return nil, fmt.Errorf("read table ip %s: %w", sourceTable, hint(err))
+	}
+	if !have.intact {
+		return nil, nil
+	}
+	return prefixes(have.to), nil
 }
 
 // source is what the table says.

@@ -27,6 +27,32 @@ func spans(prefixes []netip.Prefix) []span {
 	return all
 }
 
+// prefixes are the fewest that make up the spans, which must not overlap.
+func prefixes(all []span) []netip.Prefix {
+	var found []netip.Prefix
+	for _, s := range all {
+		for first, last := uint64(s.first), uint64(s.last); first <= last; {
+			bits := 32
+			for bits > 0 {
+				size := uint64(1) << (33 - bits) // of the next larger one
+				if first%size != 0 || first+size-1 > last {
+					break
+				}
+				bits--
+			}
+			found = append(found, netip.PrefixFrom(address(uint32(first)), bits))
+			first += uint64(1) << (32 - bits)
+		}
+	}
+	return found
+}
+
+func address(n uint32) netip.Addr {
+	var b [4]byte
+	binary.BigEndian.PutUint32(b[:], n)
+	return netip.AddrFrom4(b)
+}
+
 // merge sorts spans and makes one of those that overlap or touch, which is what an
 // interval set takes.
 func merge(all []span) []span {

@@ -23,6 +23,20 @@ func (f *Fake) SetBridge(name string, addresses ...string) {
 	})
 }
 
+// BareBridge makes a bridge, or leaves it, without an address.
+func (f *Fake) BareBridge(name string) {
+	f.change(func() {
+		f.bridges = slices.DeleteFunc(f.bridges, func(b host.Bridge) bool { return b.Name == name })
+		f.bridges = append(f.bridges, host.Bridge{Name: name, Up: true})
+	})
+}
+
+// LoseAddress takes an address from its interface.
+func (f *Fake) LoseAddress(ip netip.Addr) { f.change(func() { delete(f.uplinks, ip) }) }
+
+// GainAddress gives eth0 an address.
+func (f *Fake) GainAddress(ip netip.Addr) { f.change(func() { f.uplinks[ip] = "eth0" }) }
+
 // Fail makes every Apply fail with this error until it is nil.
 func (f *Fake) Fail(err error) {
 	f.change(func() { f.failures = err })
@@ -45,7 +59,7 @@ func (f *Fake) Disturb(d Disturbance) {
 			f.chains["raw/SEALANE-RAW"], f.chains["filter/SEALANE-FWD"] = nil, nil
 			clear(f.sets)
 		case LoseSource:
-			f.source = ""
+			f.source, f.kept = "", nil
 		case StartDocker:
 			f.startDocker()
 		}

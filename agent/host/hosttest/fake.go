@@ -23,6 +23,7 @@ type Fake struct {
 	sets     map[string][]netip.Prefix
 	chains   map[string][]string // "filter/FORWARD"; a chain that is there has an entry
 	source   string              // the rule of table ip sealane; empty without the table
+	kept     []netip.Prefix      // the destinations in it
 	memory   *former
 	failures error
 	watchers map[chan struct{}]bool
@@ -50,7 +51,7 @@ func (f *Fake) Facts(_ context.Context, ip netip.Addr) (host.Facts, error) {
 	defer f.mu.Unlock()
 	_, docker := f.chains["filter/DOCKER"]
 	return host.Facts{
-		Bridges: slices.Clone(f.bridges), Uplink: f.uplinks[ip], Forwarding: f.forward, Docker: docker,
+		Bridges: slices.Clone(f.bridges), Uplink: f.uplinks[ip], Forwarding: f.forward, Kept: slices.Clone(f.kept), Docker: docker,
 		Variant: host.NFT, Default: host.NFT, Kernel: "6.1.0",
 	}, nil
 }
@@ -60,10 +61,6 @@ func (f *Fake) Apply(_ context.Context, w host.Wish) host.Outcome {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var out host.Outcome
-	if w.Uplink == "" {
-		out.Rules = fmt.Errorf("no uplink: %w", api.ErrInvalid)
-		return out
-	}
 	if f.failures != nil {
 		out.Forwarding, out.Rules, out.Source = f.failures, f.failures, f.failures
 		return out
@@ -75,12 +72,16 @@ func (f *Fake) Apply(_ context.Context, w host.Wish) host.Outcome {
 			f.memory.chains[name] = true
 		}
 	}
-	f.applySets(w, done)
-	f.applyChains(w, done)
+	if w.Uplink == "" {
+		out.Rules = fmt.Errorf("no uplink: %w", api.ErrInvalid)
+	} else {
+		f.applySets(w, done)
+		f.applyChains(w, done)
+		f.applySource(w, done)
+	}
 	if w.Forward {
 		f.applyForward(done)
 	}
-	f.applySource(w, done)
 	return out
 }
 
@@ -163,7 +164,10 @@ func (f *Fake) applySource(w host.Wish, done func(host.Kind, string)) {
 		want = fmt.Sprintf("keep from %v to %v", w.KeepFrom, w.Keep)
 	}
 	if f.source != want && (want != "" || !w.Incomplete) {
-		f.source = want
+		f.source, f.kept = want, nil
+		if want != "" {
+			f.kept = slices.Clone(w.Keep)
+		}
 		done(host.KindSource, want)
 	}
 }

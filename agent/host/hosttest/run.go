@@ -232,12 +232,32 @@ func testWishes(t *testing.T, machine func(t *testing.T) Machine) {
 		m := machine(t)
 		before := m.Dump()
 		none := wish()
-		none.Uplink = ""
+		none.Uplink, none.Forward = "", false
 		if out := m.Apply(t.Context(), none); out.Rules == nil || len(out.Repairs) > 0 {
 			t.Errorf("outcome %+v, want an error and no repairs", out)
 		}
 		if diff := cmp.Diff(before, m.Dump()); diff != "" {
 			t.Errorf("changed (-before +after):\n%s", diff)
+		}
+		none.Forward = true
+		out := m.Apply(t.Context(), none)
+		if have := kinds(out.Repairs); out.Rules == nil || out.Forwarding != nil || !slices.Equal(have, []host.Kind{host.KindForwarding}) {
+			t.Errorf("outcome %+v, want forwarding turned on and an error for the rules", out)
+		}
+		if f, err := m.Facts(t.Context(), netip.MustParseAddr("192.168.0.2")); err != nil || !f.Forwarding {
+			t.Errorf("forwarding is off, or %v", err)
+		}
+	})
+	t.Run("kept", func(t *testing.T) {
+		m := machine(t)
+		for _, want := range [][]netip.Prefix{nil, wish().Keep} {
+			w := wish()
+			w.Keep = want
+			apply(t, m, w)
+			f, err := m.Facts(t.Context(), netip.MustParseAddr("192.168.0.2"))
+			if err != nil || !slices.Equal(f.Kept, want) {
+				t.Errorf("kept toward %v, want %v; %v", f.Kept, want, err)
+			}
 		}
 	})
 }
