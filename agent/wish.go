@@ -21,7 +21,7 @@ func wish(f host.Facts, self Identity, snapshot *api.Snapshot) host.Wish {
 		return w
 	}
 	bridged := subnetsOf(f)
-	keeps := keeper(*snapshot, self.Instance)
+	keeps := keeper(f, *snapshot, self.Instance)
 	for _, h := range snapshot.Hosts {
 		switch {
 		case h.Instance == self.Instance:
@@ -72,21 +72,26 @@ func mayForward(f host.Facts) bool { return f.Docker || len(subnetsOf(f)) > 0 }
 // pooled reports whether a prefix lies in a pool. Without a configuration there is none to
 // hold it against.
 func pooled(p netip.Prefix, config *api.Config) bool {
-	return config == nil || slices.ContainsFunc(config.Pools, func(pool netip.Prefix) bool {
-		return pool.Bits() <= p.Bits() && pool.Contains(p.Addr())
-	})
+	return config == nil || covered(p, config.Pools)
+}
+
+// covered reports whether one of all contains the whole of p.
+func covered(p netip.Prefix, all []netip.Prefix) bool {
+	return slices.ContainsFunc(all, func(q netip.Prefix) bool { return q.Bits() <= p.Bits() && q.Contains(p.Addr()) })
 }
 
 // keeper returns what tells whether the source address can be kept toward, or from, a
 // subnet of a host: the host forwards, its route is written in all tables, and the cloud
-// lets addresses through that are not the host's own. Both ends must pass.
-func keeper(s api.Snapshot, self api.InstanceID) func(netip.Prefix, api.Host) bool {
+// lets addresses through that are not the host's own. Both ends must pass. What is kept
+// stays so when the other host falls silent; nothing new is begun on a silent one's word.
+func keeper(f host.Facts, s api.Snapshot, self api.InstanceID) func(netip.Prefix, api.Host) bool {
 	own := hostOf(&s, self)
 	if s.Config == nil || s.Config.SourceMode != api.SourceKeep || own == nil || !own.Readiness.Ready() {
 		return func(netip.Prefix, api.Host) bool { return false }
 	}
 	return func(p netip.Prefix, h api.Host) bool {
-		return h.Readiness.Ready() && slices.ContainsFunc(s.Routes, func(r api.RouteStatus) bool {
+		vouched := h.Instance == self || h.Life == api.LifeAlive || covered(p, f.Kept)
+		return vouched && h.Readiness.Ready() && slices.ContainsFunc(s.Routes, func(r api.RouteStatus) bool {
 			written := r.Stage == api.StageWritten || r.Stage == api.StageVerified
 			return r.Destination == p && r.Host == h.Instance && written && r.KeepSource
 		})
