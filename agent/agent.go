@@ -80,7 +80,7 @@ type Agent struct {
 	view     atomic.Pointer[view]         // of the last pass; nil before the first
 	tendNow  chan struct{}                // wakes the task that tends the host
 	keepNow  chan struct{}                // wakes the task that follows the registry
-	ready    chan struct{}                // closed once the first report is written
+	ready    chan struct{}                // closed once the registry has our report
 }
 
 // view is what a pass found and reached.
@@ -111,7 +111,8 @@ func (a *Agent) Run(ctx context.Context) error {
 	return group.Wait()
 }
 
-// Ready is closed once the first report is written.
+// Ready is closed once the registry has this host's report, be it that a former run wrote
+// it and nothing is new.
 func (a *Agent) Ready() <-chan struct{} { return a.ready }
 
 // nudge wakes the receiver of a channel that only wakes.

@@ -12,7 +12,7 @@ import (
 // keeping is what the task that follows the registry knows.
 type keeping struct {
 	reachable bool
-	wrote     bool           // a report was written in this run
+	reported  bool           // the registry has our report, be it from this run or before
 	conflicts []api.Conflict // as the registry last refused our subnets
 	findings  []api.Finding  // as last logged
 	loss      news
@@ -35,7 +35,8 @@ func (a *Agent) keep(ctx context.Context) {
 			// A thousand agents are woken by the same change; not all should ask at once.
 			pause(ctx, 100*time.Millisecond+rand.N(200*time.Millisecond))
 		case <-a.keepNow:
-			look = false
+			// News is not written without a look at what others may have written meanwhile.
+			_, look = a.draft(&k)
 		}
 		if ctx.Err() != nil {
 			return
@@ -71,23 +72,24 @@ func (a *Agent) look(ctx context.Context, k *keeping) time.Duration {
 	return a.config.Poll
 }
 
-// tell diagnoses, and writes the report if it says something new. What the registry
-// refuses is a finding, which is news once more.
+// tell writes the report if it says something new. What the registry refuses is a finding,
+// which is news once more.
 func (a *Agent) tell(ctx context.Context, k *keeping) {
-	v := a.view.Load()
-	if v == nil {
-		return
-	}
-	own := hostOf(a.snapshot.Load(), a.config.Identity.Instance)
 	for range 2 {
-		findings := diagnose(v, a.config.Bridges, own, k.conflicts)
-		a.found(k, findings)
-		report := describe(a.config, v, own, findings)
-		if !k.reachable || a.departed(k, own) || !isNews(report, own) {
+		report, news := a.draft(k)
+		if report == nil {
+			return
+		}
+		a.found(k, report.Findings)
+		if !k.reachable || a.departed(k) {
+			return
+		}
+		if !news {
+			a.reported(k)
 			return
 		}
 		report.At = time.Now().UTC()
-		conflicts, err := a.registry.Report(ctx, report)
+		conflicts, err := a.registry.Report(ctx, *report)
 		if err != nil {
 			if ctx.Err() == nil && k.failure.is(err.Error()) {
 				a.log.Warn("cannot report the host", api.KeyError, err)
@@ -95,10 +97,7 @@ func (a *Agent) tell(ctx context.Context, k *keeping) {
 			return
 		}
 		k.failure.is("")
-		if !k.wrote {
-			k.wrote = true
-			close(a.ready)
-		}
+		a.reported(k)
 		if slices.Equal(conflicts, k.conflicts) {
 			return
 		}
@@ -106,10 +105,31 @@ func (a *Agent) tell(ctx context.Context, k *keeping) {
 	}
 }
 
+// draft makes the report, nil before the first pass over the host, and tells whether the
+// registry, as last seen, lacks something of it.
+func (a *Agent) draft(k *keeping) (report *api.Report, news bool) {
+	v := a.view.Load()
+	if v == nil {
+		return nil, false
+	}
+	own := hostOf(a.snapshot.Load(), a.config.Identity.Instance)
+	r := describe(a.config, v, own, diagnose(v, a.config.Bridges, own, k.conflicts))
+	return &r, isNews(r, own)
+}
+
+// reported notes that the registry has the report of this run.
+func (a *Agent) reported(k *keeping) {
+	if !k.reported {
+		k.reported = true
+		close(a.ready)
+	}
+}
+
 // departed reports whether somebody took the host out of service since this agent brought
 // it in. That word is not overwritten; a restart of the agent brings the host back.
-func (a *Agent) departed(k *keeping, own *api.Host) bool {
-	gone := k.wrote && own != nil && own.Left
+func (a *Agent) departed(k *keeping) bool {
+	own := hostOf(a.snapshot.Load(), a.config.Identity.Instance)
+	gone := k.reported && own != nil && own.Left
 	if gone && k.departure.is("left") {
 		a.log.Warn("the host was taken out of service; restart the agent to bring it back")
 	}
