@@ -31,30 +31,41 @@ func (a *Agent) tend(ctx context.Context) {
 	}
 }
 
-// pass reads the host, works out what it should be like, and brings it there. Without a
-// look at the registry, or with an incomplete one, it only mends what is in place already.
+// pass brings the host to what it should be like, and has the task that follows the registry
+// tell what came of it. A moment's trouble, such as Docker starting just now or the private
+// address being renewed, is not worth a report.
 func (a *Agent) pass(ctx context.Context) error {
-	facts, err := a.host.Facts(ctx, a.config.Identity.IP)
-	if err != nil {
-		return err
-	}
-	v := view{facts: facts, wish: wish(facts, a.config.Identity, a.snapshot.Load())}
-	v.outcome = a.host.Apply(ctx, v.wish)
-	if v.outcome.Err() != nil {
-		// A moment's trouble, such as Docker starting just now, is not worth a report.
+	v, err := a.try(ctx)
+	for range 2 {
+		if err == nil && v.outcome.Err() == nil || ctx.Err() != nil {
+			break
+		}
 		pause(ctx, time.Second)
-		first := v.outcome.Repairs
-		v.outcome = a.host.Apply(ctx, v.wish)
-		v.outcome.Repairs = append(first, v.outcome.Repairs...)
-	}
-	for _, r := range v.outcome.Repairs {
-		a.log.Info("host changed", api.KeyReason, string(r.Kind), api.KeyDetail, r.What)
-		a.metrics.repaired(r.Kind)
+		v, err = a.try(ctx)
 	}
 	if ctx.Err() != nil {
 		return ctx.Err() // the outcome says more about our end than about the host
 	}
+	if err != nil {
+		return err
+	}
 	a.view.Store(&v)
 	nudge(a.keepNow)
 	return nil
+}
+
+// try reads the host, works out what it should be like, and brings it there. Without a look
+// at the registry, or with an incomplete one, it only mends what is in place already.
+func (a *Agent) try(ctx context.Context) (view, error) {
+	facts, err := a.host.Facts(ctx, a.config.Identity.IP)
+	if err != nil {
+		return view{}, err
+	}
+	v := view{facts: facts, wish: wish(facts, a.config.Identity, a.snapshot.Load())}
+	v.outcome = a.host.Apply(ctx, v.wish)
+	for _, r := range v.outcome.Repairs {
+		a.log.Info("host changed", api.KeyReason, string(r.Kind), api.KeyDetail, r.What)
+		a.metrics.repaired(r.Kind)
+	}
+	return v, nil
 }
