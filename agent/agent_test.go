@@ -43,13 +43,16 @@ func onBench(t *testing.T, test func(b *bench)) {
 	})
 }
 
-// start starts the agent; it is stopped and must have ended well when the test ends.
-func (b *bench) start() *agent.Agent {
+// start runs the agent until the test ends.
+func (b *bench) start() *agent.Agent { return b.run(b.t.Context()) }
+
+// run runs the agent until ctx or the test ends; then it must end well.
+func (b *bench) run(ctx context.Context) *agent.Agent {
 	a := agent.New(agent.Config{
 		Identity: agent.Identity{Instance: "i-a", Name: "alpha", VPC: "vpc-1", VSwitch: "vsw-1", IP: netip.MustParseAddr("192.168.0.1")},
 		Bridges:  []string{"docker0"}, BootID: "boot", TTL: 10 * time.Second, Poll: poll, Version: "test",
 	}, b.host, b.registry, nil, slog.New(slog.NewTextHandler(b.log, nil)))
-	ctx, stop := context.WithCancel(b.t.Context())
+	ctx, stop := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- a.Run(ctx) }()
 	b.t.Cleanup(func() {
@@ -93,6 +96,18 @@ func (b *bench) wantCodes(want ...api.Code) {
 	}
 	if !slices.Equal(have, want) {
 		b.t.Errorf("findings %v, want %v\n%+v", have, want, b.own().Findings)
+	}
+}
+
+// wantText wants one finding only, with these texts in it.
+func (b *bench) wantText(code api.Code, texts ...string) {
+	b.t.Helper()
+	all := b.own().Findings
+	all = slices.DeleteFunc(all, func(f api.Finding) bool { return f.Code == api.FindingForwardingOff })
+	for _, text := range texts {
+		if len(all) != 1 || all[0].Code != code || !strings.Contains(all[0].Text, text) {
+			b.t.Errorf("findings %+v, want %s with %q", all, code, text)
+		}
 	}
 }
 
@@ -310,6 +325,7 @@ func TestSources(t *testing.T) {
 		b.start()
 		both := map[string]api.InstanceID{"10.0.0.0/24": "i-a", "10.1.0.0/24": "i-b"}
 		const kept = "sealane keep from [10.0.0.0/24] to [10.1.0.0/24]"
+		b.registry.Alive("i-b")
 		b.wantHost("no sealane keep")
 		b.publish(api.StageWanted, true, both)
 		b.wantHost("no sealane keep")
@@ -329,6 +345,25 @@ func TestSources(t *testing.T) {
 		}
 		b.settle()
 		b.wantHost("no sealane keep")
+	})
+}
+
+func TestSourceOfASilentHost(t *testing.T) {
+	onBench(t, func(b *bench) {
+		b.host.SetBridge("docker0", "10.0.0.1/24")
+		b.other("i-b", "192.168.0.2", "10.1.0.0/24")
+		b.start()
+		b.publish(api.StageWritten, true, map[string]api.InstanceID{"10.0.0.0/24": "i-a", "10.1.0.0/24": "i-b"})
+		b.wantHost("no sealane keep") // its agent was never heard
+		b.registry.Alive("i-b")
+		b.settle()
+		b.wantHost("sealane keep")
+		b.registry.Expire("i-b")
+		<-time.After(2 * poll)
+		b.wantHost("sealane keep")
+		b.start() // a second run stands for a restart
+		<-time.After(2 * poll)
+		b.wantHost("sealane keep")
 	})
 }
 
@@ -366,6 +401,73 @@ func TestFailures(t *testing.T) {
 		<-time.After(5 * poll)
 		if b.log.Len() != before || !b.own().At.Equal(at) {
 			t.Errorf("spoke though nothing happened:\n%s", b.log.String()[before:])
+		}
+	})
+}
+
+func TestMomentsTrouble(t *testing.T) {
+	onBench(t, func(b *bench) {
+		ip := netip.MustParseAddr("192.168.0.1")
+		b.host.SetBridge("docker0", "10.0.0.1/24")
+		b.start()
+		at := b.own().At
+		b.host.LoseAddress(ip)
+		<-time.After(time.Second / 2)
+		b.host.GainAddress(ip)
+		<-time.After(2 * poll)
+		if own := b.own(); !own.At.Equal(at) || !own.Readiness.Ready() {
+			t.Errorf("a moment without the address was reported: %+v", own)
+		}
+
+		b.host.LoseAddress(ip)
+		b.host.Disturb(hosttest.ForwardingOff)
+		b.settle()
+		b.wantCodes(api.FindingNoUplink)
+		b.wantHost("ip_forward true")
+		if have, want := b.own().Readiness, (api.Readiness{Forwarding: true}); have != want {
+			t.Errorf("readiness %+v, want %+v", have, want)
+		}
+	})
+}
+
+func TestBridgeWithoutAddress(t *testing.T) {
+	onBench(t, func(b *bench) {
+		b.host.BareBridge("docker0")
+		b.start()
+		b.wantText(api.FindingNoBridge, "docker0 has no IPv4 address: ")
+		b.host.SetBridge("docker0", "10.0.0.1/24")
+		b.settle()
+		b.host.BareBridge("docker0")
+		b.settle()
+		b.wantText(api.FindingBridgeLost, "docker0 has no IPv4 address: ", "claim to 10.0.0.0/24 is kept")
+	})
+}
+
+func TestRestartWithoutNews(t *testing.T) {
+	onBench(t, func(b *bench) {
+		b.host.SetBridge("docker0", "10.0.0.1/24")
+		ctx, stop := context.WithCancel(b.t.Context())
+		b.run(ctx)
+		stop()
+		at := b.own().At
+		a := b.start()
+		select {
+		case <-a.Ready():
+		default:
+			t.Error("not ready though the registry has the report")
+		}
+		if !b.own().At.Equal(at) {
+			t.Error("reported though nothing is new")
+		}
+		id := agent.Identity{Instance: "i-a", VPC: "vpc-1", IP: netip.MustParseAddr("192.168.0.1")}
+		if _, err := agent.Leave(t.Context(), id, b.registry); err != nil {
+			t.Fatal(err)
+		}
+		// What happens before the agent has seen it must not bring the host back either.
+		b.host.SetBridge("docker0", "10.5.0.1/24")
+		<-time.After(2 * poll)
+		if own := b.own(); own.Life != api.LifeLeft || len(own.Claims) > 0 {
+			t.Errorf("the running agent brought the host back: %+v", own)
 		}
 	})
 }

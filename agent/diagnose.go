@@ -58,12 +58,26 @@ func diagnoseBridges(v *view, wanted []string, own *api.Host, add adder) {
 		kept := claimed(own, name)
 		switch {
 		case ok && len(b.Addresses) > 0:
+		case ok:
+			text := fmt.Sprintf("%s has no IPv4 address: Docker gives it one when it starts", name)
+			if len(kept) > 0 {
+				text += fmt.Sprintf("; its claim to %s is kept", join(kept))
+			}
+			add(noAddress(kept), api.Warning, text, "restart Docker, and see what takes the address away")
 		case len(kept) > 0:
 			add(api.FindingBridgeLost, api.Warning, fmt.Sprintf("%s is gone; its claim to %s is kept", name, join(kept)), "see whether Docker runs")
 		default:
 			add(api.FindingNoBridge, api.Warning, fmt.Sprintf("no %s yet: waiting for Docker to create it", name), "see whether Docker runs")
 		}
 	}
+}
+
+// noAddress is the code for a bridge without an address, which is lost if it had one.
+func noAddress(kept []api.Subnet) api.Code {
+	if len(kept) > 0 {
+		return api.FindingBridgeLost
+	}
+	return api.FindingNoBridge
 }
 
 func diagnoseForwarding(v *view, add adder) {
