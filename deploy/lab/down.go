@@ -30,13 +30,21 @@ func Down(ctx context.Context, name string) error {
 		}
 		v = Inventory{Name: name} // a state file that cannot be read must not keep the lab alive
 	}
+	if errors.Is(err, api.ErrNotFound) && !isRoot() {
+		return nil // without root nothing could be removed, and there is no lab to speak of
+	}
 	v.Name = name
 	if v.Supervisor.alive() && v.Supervisor != thisProcess() {
 		if err := endSupervisor(ctx, v.Supervisor); err != nil {
 			return err
 		}
 	}
-	return v.sweep(ctx)
+	return alone(ctx, func() error {
+		if now, err := Read(name); err == nil && now.Supervisor != v.Supervisor && now.Supervisor.alive() {
+			return nil // the lab is gone, and a later one of the same name is not meant
+		}
+		return v.vanish(ctx)
+	})
 }
 
 // endSupervisor asks the process that holds the lab to take it down, and waits for it.
@@ -57,8 +65,13 @@ func endSupervisor(ctx context.Context, p processID) error {
 	return nil
 }
 
+// vanish removes what is left of the lab, and what labs share if it was the last. It runs alone.
+func (v Inventory) vanish(ctx context.Context) error {
+	return errors.Join(v.sweep(ctx), unmakeHidden())
+}
+
 // sweep removes by name what is left: processes, mounts, namespaces and with them links
-// and routes, control groups, files. Each step is tried though another failed.
+// and routes, control groups, files. Each step is tried though another failed. It runs alone.
 func (v Inventory) sweep(ctx context.Context) error {
 	failures := []error{endProcesses(ctx, v.Name)}
 	for _, dir := range []string{stateDir(v.Name), dataDir(v.Name)} {
@@ -74,7 +87,6 @@ func (v Inventory) sweep(ctx context.Context) error {
 	// The state file goes last: with it, Down can be repeated.
 	failures = append(failures, os.RemoveAll(stateDir(v.Name)))
 	_ = os.Remove(filepath.Dir(dataDir(v.Name))) // it stays while other labs are in it
-	failures = append(failures, unmakeHidden())
 	if err := errors.Join(failures...); err != nil {
 		return fmt.Errorf("take lab %s down: %w", v.Name, err)
 	}

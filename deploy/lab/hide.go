@@ -24,7 +24,7 @@ const hiddenDirs = "/run/containerd /etc/docker /opt/containerd"
 // all labs: removing a directory would take it from under another lab's mount.
 const madePath = runRoot + "/.made"
 
-// makeHidden makes the directories that hideScript mounts over.
+// makeHidden makes the directories that hideScript mounts over. It runs alone.
 func makeHidden() error {
 	var made []string
 	for dir := range strings.FieldsSeq(hiddenDirs) {
@@ -45,7 +45,8 @@ func makeHidden() error {
 	return nil
 }
 
-// unmakeHidden removes them again when no lab is left.
+// unmakeHidden removes them again when no lab is left, and with them the directory of all
+// labs. What is not empty stays: others put it to use. It runs alone.
 func unmakeHidden() error {
 	entries, err := os.ReadDir(runRoot)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -59,7 +60,9 @@ func unmakeHidden() error {
 		return fmt.Errorf("read which directories were made for Docker: %w", err)
 	}
 	for dir := range strings.FieldsSeq(string(made)) {
-		_ = os.Remove(dir) // it stays if somebody put it to use
+		_ = os.Remove(dir)
 	}
-	return os.RemoveAll(runRoot)
+	_ = os.Remove(madePath)
+	_ = os.Remove(runRoot)
+	return nil
 }

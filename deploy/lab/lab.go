@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -57,7 +55,7 @@ func Up(ctx context.Context, o Options) (*Lab, error) {
 	l := &Lab{opts: o, layout: plan, nursery: newNursery(o.Name), parts: make(map[string]*process)}
 	l.inv = Inventory{Name: o.Name, VPC: o.VPC, Pools: append([]netip.Prefix{o.BipPool}, o.Pools...), Supervisor: thisProcess()}
 	l.services, l.leave = new(errgroup.Group), func() {}
-	if err := l.occupy(ctx); err != nil {
+	if err := alone(ctx, func() error { return l.occupy(ctx) }); err != nil {
 		l.nursery.close()
 		return nil, err
 	}
@@ -67,37 +65,25 @@ func Up(ctx context.Context, o Options) (*Lab, error) {
 	return l, nil
 }
 
-// occupy claims the lab's name: the directory with the state file appears as a whole, and
-// can only be made where there is none. What a dead lab left is removed first.
+// occupy claims the lab's name, which only one process does at a time. What a dead lab
+// left is removed first.
 func (l *Lab) occupy(ctx context.Context) error {
-	if old, err := Read(l.opts.Name); err == nil && old.Supervisor.alive() {
+	old, err := Read(l.opts.Name)
+	if err == nil && old.Supervisor.alive() {
 		return fmt.Errorf("lab %s is held by process %d; end it with: sealane lab down --name %s: %w", old.Name, old.Supervisor.PID, old.Name, ErrExists)
 	}
-	if err := Down(ctx, l.opts.Name); err != nil {
+	if err := (Inventory{Name: l.opts.Name}).sweep(ctx); err != nil {
 		return fmt.Errorf("remove what an earlier lab left: %w", err)
 	}
-	if err := os.MkdirAll(runRoot, 0o755); err != nil {
+	if err := os.MkdirAll(stateDir(l.opts.Name), 0o755); err != nil {
 		return fmt.Errorf("make the lab's directory: %w", err)
 	}
-	fresh, err := os.MkdirTemp(runRoot, ".new-")
-	if err != nil {
-		return fmt.Errorf("make the lab's directory: %w", err)
-	}
-	defer func() { _ = os.RemoveAll(fresh) }()
-	if err := l.inv.writeTo(filepath.Join(fresh, stateFile)); err != nil {
-		return err
-	}
-	if err := os.Rename(fresh, stateDir(l.opts.Name)); errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("lab %s was started by somebody else just now: %w", l.opts.Name, ErrExists)
-	} else if err != nil {
-		return fmt.Errorf("make the lab's directory: %w", err)
-	}
-	return nil
+	return l.inv.writeTo(statePath(l.opts.Name))
 }
 
 func (l *Lab) build(ctx context.Context) error {
 	var err error
-	if l.engine, err = l.chooseEngine(); err != nil {
+	if l.engine, err = l.chooseEngine(ctx); err != nil {
 		return err
 	}
 	var hosts []Host
@@ -130,21 +116,21 @@ func (l *Lab) build(ctx context.Context) error {
 }
 
 // chooseEngine takes Docker where it can be had.
-func (l *Lab) chooseEngine() (engine, error) {
+func (l *Lab) chooseEngine(ctx context.Context) (engine, error) {
 	absent := MissingForDocker()
 	switch {
 	case l.opts.Engine == EngineDocker && len(absent) > 0:
-		return nil, fmt.Errorf("engine docker: %s not found; install docker.io, iptables and busybox-static: %w",
+		return nil, fmt.Errorf("engine docker: %s; install docker.io, iptables and busybox-static: %w",
 			strings.Join(absent, ", "), api.ErrUnsupported)
 	case l.opts.Engine == EngineNetns, len(absent) > 0:
 		if l.opts.Engine == EngineAuto {
-			l.say("no Docker engine (%s not found): plain namespaces stand in as containers", strings.Join(absent, ", "))
+			l.say("no Docker engine (%s; install docker.io, iptables and busybox-static): plain namespaces stand in as containers", strings.Join(absent, ", "))
 		}
 		l.inv.Engine = EngineNetns
 		return newPlainEngine(l.opts.Name), nil
 	}
 	l.inv.Engine = EngineDocker
-	if err := makeHidden(); err != nil {
+	if err := alone(ctx, makeHidden); err != nil {
 		return nil, err
 	}
 	return newDockerEngine(l.opts.Name, l.nursery)
@@ -188,5 +174,5 @@ func (l *Lab) Down(ctx context.Context) error {
 		served = nil
 	}
 	l.nursery.close()
-	return errors.Join(served, l.Inventory().sweep(ctx))
+	return errors.Join(served, alone(ctx, func() error { return l.Inventory().vanish(ctx) }))
 }

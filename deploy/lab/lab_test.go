@@ -6,7 +6,9 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -24,7 +26,7 @@ func up(t *testing.T, o Options) *Lab {
 		t.Skip("needs root: it makes network namespaces")
 	}
 	if absent := MissingForDocker(); o.Engine == EngineDocker && len(absent) > 0 {
-		t.Skipf("needs Docker: %v not found", absent)
+		t.Skipf("needs Docker: %s", strings.Join(absent, ", "))
 	}
 	o.Out = t.Output()
 	l, err := Up(t.Context(), o)
@@ -138,6 +140,64 @@ func TestSecondLabOfTheSameNameIsRefused(t *testing.T) {
 	}
 }
 
+// Of several that start a lab of one name at the same moment one gets it, unharmed.
+func TestOneOfManyThatStartAtOnceGetsTheName(t *testing.T) {
+	if testing.Short() || !isRoot() {
+		t.Skip("needs root, and takes seconds: left out under -short")
+	}
+	const many = 4
+	labs, failures := make([]*Lab, many), make([]error, many)
+	var wg sync.WaitGroup
+	for i := range many {
+		wg.Go(func() { labs[i], failures[i] = Up(t.Context(), Options{Name: "t9", Engine: EngineNetns, Hosts: 1}) })
+	}
+	wg.Wait()
+	up := 0
+	for i, l := range labs {
+		if l == nil {
+			if !errors.Is(failures[i], ErrExists) {
+				t.Errorf("refused with %v, want ErrExists", failures[i])
+			}
+			continue
+		}
+		up++
+		if _, err := find(t.Context(), "t9", l.Inventory().Hosts[0]); err != nil || serves(t.Context(), "t9", l.Inventory().Hosts[0]) != nil {
+			t.Errorf("the one that got the name does not work: %v", err)
+		}
+		if err := l.Down(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	if up != 1 {
+		t.Errorf("%d labs of one name, want 1", up)
+	}
+	assertNothingLeft(t, "t9")
+}
+
+// An agent that cannot even start ends the wait at once, and its own words tell why.
+func TestAwaitEndsWhenAPartEndsByItself(t *testing.T) {
+	bin := t.TempDir()
+	if err := os.WriteFile(filepath.Join(bin, "sealane-agent"), []byte("#!/bin/sh\necho no such flag\nexit 2\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	l := up(t, Options{Name: "t10", Engine: EngineNetns, BinDir: bin})
+	if err := l.StartAgents(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	_, err := l.Await(ctx, Report.OK)
+	if err == nil || errors.Is(err, api.ErrTimeout) || !strings.Contains(err.Error(), "no such flag") {
+		t.Errorf("got %v, want the agent's last words", err)
+	}
+}
+
+func TestAReportWithoutPairsIsNotOK(t *testing.T) {
+	if r := (Report{}); r.OK() || r.SourcesKept() {
+		t.Error("nothing was checked, and it is OK")
+	}
+}
+
 func TestDownLeavesNothing(t *testing.T) {
 	for _, engine := range []EngineKind{EngineNetns, EngineDocker} {
 		t.Run(string(engine), func(t *testing.T) {
@@ -185,7 +245,7 @@ func killHeldLab(t *testing.T, name string, engine EngineKind) {
 		t.Skip("needs root, and takes seconds: left out under -short")
 	}
 	if absent := MissingForDocker(); engine == EngineDocker && len(absent) > 0 {
-		t.Skipf("needs Docker: %v not found", absent)
+		t.Skipf("needs Docker: %s", strings.Join(absent, ", "))
 	}
 	holder := exec.Command(os.Args[0], "-test.run=^TestDownAfterTheLabsProcessWasKilled$")
 	holder.Env = append(os.Environ(), "LAB_TEST_HOLD="+name, "LAB_TEST_ENGINE="+string(engine))
