@@ -2,8 +2,11 @@ package main
 
 import (
 	"bytes"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -34,6 +37,31 @@ func TestExitCodes(t *testing.T) {
 				t.Errorf("exit code %d, want %d\n%s", have, tt.want, &messages)
 			}
 		})
+	}
+}
+
+// TestListensFirst wants a taken address told before the agent asks anybody anything.
+func TestListensFirst(t *testing.T) {
+	taken, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = taken.Close() }()
+	asked := make(chan struct{}, 100)
+	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked <- struct{}{}
+		w.WriteHeader(http.StatusNotFound)
+	}))
+	defer service.Close()
+	state := filepath.Join(t.TempDir(), "state")
+	var out, messages bytes.Buffer
+	s := cli.Streams{Out: &out, Err: &messages, Getenv: func(string) (string, bool) { return "", false }}
+	args := []string{"--etcd-endpoints", "http://127.0.0.1:1", "--metadata-url", service.URL, "--listen", taken.Addr().String(), "--state-dir", state}
+	if code := cli.Run(t.Context(), newRoot(), s, args); code != api.ExitError || !strings.Contains(messages.String(), "--listen "+taken.Addr().String()) {
+		t.Errorf("exit code %d, want %d\n%s", code, api.ExitError, &messages)
+	}
+	if _, err := os.Stat(state); len(asked) > 0 || err == nil {
+		t.Errorf("asked %d times who it is, state directory: %v; want neither", len(asked), err)
 	}
 }
 

@@ -28,6 +28,13 @@ func run(cmd *cobra.Command, f *flags) error {
 	if err != nil {
 		return err
 	}
+	listener, err := listen(ctx, f.listen)
+	if err != nil {
+		return err
+	}
+	if listener != nil {
+		defer func() { _ = listener.Close() }()
+	}
 	options := f.hostOptions()
 	options.Log = log
 	machine := host.New(options)
@@ -63,15 +70,24 @@ func run(cmd *cobra.Command, f *flags) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return a.Run(ctx) })
 	group.Go(func() error { announce(ctx, a, log); return nil })
-	if f.listen != "" {
-		listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", f.listen)
-		if err != nil {
-			return fmt.Errorf("--listen %s: %w", f.listen, err)
-		}
+	if listener != nil {
 		log.Info("serving", api.KeyAddress, "http://"+listener.Addr().String())
 		group.Go(func() error { return serve(ctx, listener, newHandler(a.Ready(), numbers)) })
 	}
 	return group.Wait()
+}
+
+// listen is done before all else, so that a bad address ends the agent before it touches the
+// host. Without an address there is no listener.
+func listen(ctx context.Context, address string) (net.Listener, error) {
+	if address == "" {
+		return nil, nil
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("--listen %s: %w", address, err)
+	}
+	return listener, nil
 }
 
 // announce tells systemd, and the log, that the first report is written.
