@@ -26,8 +26,8 @@ func hint(err error) error {
 	}
 }
 
-// noNFTables reports whether an error says that the kernel has no nftables. One without
-// the module calls the whole message family invalid.
-func noNFTables(err error) bool {
+// noSubsystem reports whether an error says that the kernel has no nftables, or no ip_set.
+// One without the module calls the whole message family invalid.
+func noSubsystem(err error) bool {
 	return errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.EOPNOTSUPP) || errors.Is(err, syscall.EPROTONOSUPPORT)
 }

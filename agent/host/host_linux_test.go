@@ -1,6 +1,7 @@
 package host_test
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/sealane/sealane/agent/host"
 	"github.com/sealane/sealane/agent/host/hosttest"
+	"github.com/sealane/sealane/api"
 )
 
 func TestHost(t *testing.T) {
@@ -40,6 +42,22 @@ func TestHostLegacy(t *testing.T) {
 		shell(t, "iptables -S; iptables -t raw -S; iptables -t nat -S")
 		return m
 	})
+}
+
+// TestForeignSet has somebody else own a set of the name of ours.
+func TestForeignSet(t *testing.T) {
+	needRoot(t)
+	m := namespace(t)
+	shell(t, "ipset create sealane-local hash:ip; ipset create sealane-peers hash:net")
+	if _, err := m.Restore(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if sets := shell(t, "ipset -n list"); strings.TrimSpace(sets) != "sealane-local" {
+		t.Errorf("sets %q, want the foreign one only", sets)
+	}
+	if out := m.Apply(t.Context(), host.Wish{Uplink: "eth0"}); !errors.Is(out.Rules, api.ErrRefused) {
+		t.Errorf("used a foreign set: %v", out.Rules)
+	}
 }
 
 func needRoot(t *testing.T) {

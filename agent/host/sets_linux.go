@@ -69,10 +69,18 @@ func without(a, b []netip.Prefix) []netip.Prefix {
 	return slices.DeleteFunc(slices.Clone(a), func(p netip.Prefix) bool { return slices.Contains(b, p) })
 }
 
+// removeSets destroys our sets. One of another type is somebody else's, whatever its name.
 func removeSets(done func(Kind, string)) error {
 	for _, name := range []string{setLocal, setPeers} {
 		// Asked first, since newer kernels do not say that there was nothing to destroy.
-		if _, err := members(name); errors.Is(err, unix.ENOENT) {
+		set, err := netlink.IpsetList(name)
+		if errors.Is(err, unix.ENOENT) || noSubsystem(err) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("list set %s: %w", name, hint(err))
+		}
+		if set.TypeName != setType {
 			continue
 		}
 		if err := netlink.IpsetDestroy(name); err != nil {

@@ -83,7 +83,7 @@ func removeSource(done func(Kind, string)) error {
 
 func findTable(conn *nftables.Conn) (*nftables.Table, error) {
 	tables, err := conn.ListTablesOfFamily(nftables.TableFamilyIPv4)
-	if noNFTables(err) {
+	if noSubsystem(err) {
 		return nil, nil
 	}
 	if err != nil {

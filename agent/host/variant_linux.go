@@ -85,7 +85,7 @@ func nftChains() (map[string]bool, error) {
 		return nil, fmt.Errorf("open nftables: %w", err)
 	}
 	tables, err := conn.ListTablesOfFamily(nftables.TableFamilyIPv4)
-	if noNFTables(err) {
+	if noSubsystem(err) {
 		return map[string]bool{}, nil
 	}
 	if err != nil {
