@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"syscall"
@@ -30,7 +31,7 @@ func (h *Host) Watch(ctx context.Context) <-chan struct{} {
 			return
 		}
 		sockets = append(sockets, s)
-		readers.Go(func() { read(s, matters, wake) })
+		readers.Go(func() { h.follow(ctx, s, matters, wake) })
 	}
 	listen(unix.NETLINK_ROUTE, routeMatters, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV4_NETCONF)
 	listen(unix.NETLINK_NETFILTER, firewallMatters, unix.NFNLGRP_NFTABLES)
@@ -45,13 +46,26 @@ func (h *Host) Watch(ctx context.Context) <-chan struct{} {
 	return wake
 }
 
-// read wakes for every message that matters until the socket is closed.
-func read(s *nl.NetlinkSocket, matters func(syscall.NetlinkMessage) bool, wake chan<- struct{}) {
+// follow reads until the context ends and the socket with it. Should the socket fail before,
+// the operator is told.
+func (h *Host) follow(ctx context.Context, s receiver, matters func(syscall.NetlinkMessage) bool, wake chan<- struct{}) {
+	if err := read(s, matters, wake); ctx.Err() == nil {
+		h.log().Warn("host changes are seen by the timer only", api.KeyError, err)
+	}
+}
+
+// receiver is a netlink socket.
+type receiver interface {
+	Receive() ([]syscall.NetlinkMessage, *unix.SockaddrNetlink, error)
+}
+
+// read wakes for every message that matters until the socket fails or is closed.
+func read(s receiver, matters func(syscall.NetlinkMessage) bool, wake chan<- struct{}) error {
 	for {
 		messages, _, err := s.Receive()
 		lost := errors.Is(err, unix.ENOBUFS) // more came than the socket holds
 		if err != nil && !lost {
-			return
+			return fmt.Errorf("read what the kernel announces: %w", err)
 		}
 		if lost || slices.ContainsFunc(messages, matters) {
 			select {
