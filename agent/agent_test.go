@@ -28,7 +28,13 @@ type bench struct {
 	host     *hosttest.Fake
 	registry *registrytest.Fake
 	log      *bytes.Buffer
+	deaf     bool // the registry announces nothing
 }
+
+// deaf is a registry whose changes are seen by looking only.
+type deaf struct{ *registrytest.Fake }
+
+func (deaf) Watch(context.Context, ...api.Area) <-chan struct{} { return nil }
 
 // onBench runs a test within a bubble of time. The agent runs from start to the end of it.
 func onBench(t *testing.T, test func(b *bench)) {
@@ -48,10 +54,14 @@ func (b *bench) start() *agent.Agent { return b.run(b.t.Context()) }
 
 // run runs the agent until ctx or the test ends; then it must end well.
 func (b *bench) run(ctx context.Context) *agent.Agent {
+	var registry agent.Registry = b.registry
+	if b.deaf {
+		registry = deaf{b.registry}
+	}
 	a := agent.New(agent.Config{
 		Identity: agent.Identity{Instance: "i-a", Name: "alpha", VPC: "vpc-1", VSwitch: "vsw-1", IP: netip.MustParseAddr("192.168.0.1")},
 		Bridges:  []string{"docker0"}, BootID: "boot", TTL: 10 * time.Second, Poll: poll, Version: "test",
-	}, b.host, b.registry, nil, slog.New(slog.NewTextHandler(b.log, nil)))
+	}, b.host, registry, nil, slog.New(slog.NewTextHandler(b.log, nil)))
 	ctx, stop := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- a.Run(ctx) }()
@@ -450,6 +460,7 @@ func TestRestartWithoutNews(t *testing.T) {
 		b.run(ctx)
 		stop()
 		at := b.own().At
+		b.deaf = true
 		a := b.start()
 		select {
 		case <-a.Ready():
