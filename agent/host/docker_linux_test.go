@@ -5,6 +5,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"debug/elf"
 	"fmt"
 	"net/netip"
 	"os"
@@ -37,10 +38,14 @@ func TestDocker(t *testing.T) {
 			t.Skipf("needs %s", tool)
 		}
 	}
+	if !static(t, busybox) {
+		t.Skipf("needs %s to be static: the containers have no libraries", busybox)
+	}
 	router := newSpace(t, "host-vpc")
 	a, b := newEngine(t, router, 1), newEngine(t, router, 2)
 	a.start(t)
 	b.start(t)
+	a.wantHidden(t)
 	before := [2]string{a.dump(t), b.dump(t)}
 	a.wantPing(t, b, false)
 
@@ -175,18 +180,15 @@ func (e *engine) start(t *testing.T) {
 		t.Fatal(err)
 	}
 	// ip netns exec would hide the cgroups, nsenter does not.
-	d := exec.Command("nsenter", "--net=/run/netns/"+e.name, "dockerd", "--config-file", config, "--bip", e.bip.String(),
+	d := exec.Command("nsenter", "--net=/run/netns/"+e.name, "sh", "-c", hide, "sh", "dockerd", "--config-file", config, "--bip", e.bip.String(),
 		"--log-level", "warn", "--data-root", e.dir+"/data", "--exec-root", e.dir+"/exec", "--pidfile", e.dir+"/pid", "-H", e.socket())
 	var output bytes.Buffer
 	d.Stdout, d.Stderr = &output, &output
-	if err := d.Start(); err != nil {
-		t.Fatal(err)
-	}
+	ended := launch(t, d)
 	t.Cleanup(func() {
 		_ = e.docker("rm", "-f", "one").Run()
 		_ = d.Process.Signal(syscall.SIGTERM)
-		_ = d.Wait()
-		e.unmount(t)
+		<-ended
 		if t.Failed() {
 			t.Logf("dockerd of %s:\n%s", e.name, output.String())
 		}
@@ -202,6 +204,37 @@ func (e *engine) start(t *testing.T) {
 	e.container = netip.MustParseAddr(strings.TrimSpace(ip))
 }
 
+// hide starts an engine that sees nothing of the machine's own: it would share a containerd
+// that it finds at its default socket, keeps a key in /etc/docker, and containerd makes
+// /opt/containerd. The directories stay, empty, as another engine may have mounted there.
+const hide = `for d in /run/containerd /etc/docker /opt/containerd; do
+	mkdir -p "$d" && mount -t tmpfs tmpfs "$d" || exit 1
+done
+exec "$@"`
+
+// launch starts a command in a mount namespace of its own. It ends with the test at the
+// latest, also when that is killed. The signal for it comes when the thread ends that
+// started the command, so that one waits.
+func launch(t *testing.T, cmd *exec.Cmd) (ended <-chan struct{}) {
+	t.Helper()
+	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGTERM}
+	started, done := make(chan error, 1), make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			_ = cmd.Wait()
+		}
+	}()
+	if err := <-started; err != nil {
+		t.Fatal(err)
+	}
+	return done
+}
+
 func (e *engine) socket() string { return "unix://" + e.dir + "/sock" }
 
 func (e *engine) docker(args ...string) *exec.Cmd {
@@ -215,19 +248,6 @@ func (e *engine) must(t *testing.T, args ...string) string {
 		t.Fatalf("docker %v: %v\n%s", args, err, out)
 	}
 	return string(out)
-}
-
-// unmount takes away what the engine left mounted.
-func (e *engine) unmount(t *testing.T) {
-	mounts, err := os.ReadFile("/proc/self/mountinfo")
-	if err != nil {
-		t.Error(err)
-	}
-	for line := range strings.Lines(string(mounts)) {
-		if at := strings.Fields(line)[4]; strings.HasPrefix(at, e.dir+"/") {
-			_ = unix.Unmount(at, unix.MNT_DETACH)
-		}
-	}
 }
 
 func (e *engine) apply(t *testing.T, w host.Wish) (repairs []host.Repair) {
@@ -366,6 +386,35 @@ func wishOf(own, other *engine) host.Wish {
 		Remotes: []netip.Prefix{other.bip.Masked()},
 		Peers:   []netip.Addr{other.uplink.Addr()},
 	}
+}
+
+// wantHidden wants that the engine sees nothing of the machine's own.
+func (e *engine) wantHidden(t *testing.T) {
+	t.Helper()
+	pid, err := os.ReadFile(e.dir + "/pid")
+	if err != nil {
+		t.Fatal(err)
+	}
+	mounts, err := os.ReadFile("/proc/" + strings.TrimSpace(string(pid)) + "/mountinfo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{"/run/containerd", "/etc/docker", "/opt/containerd"} {
+		if !strings.Contains(string(mounts), " / "+dir+" ") {
+			t.Errorf("the engine sees the machine's %s", dir)
+		}
+	}
+}
+
+// static reports whether a program needs no loader.
+func static(t *testing.T, path string) bool {
+	t.Helper()
+	f, err := elf.Open(path)
+	if err != nil {
+		t.Skipf("needs %s to be a program: %v", path, err)
+	}
+	defer func() { _ = f.Close() }()
+	return !slices.ContainsFunc(f.Progs, func(p *elf.Prog) bool { return p.Type == elf.PT_INTERP })
 }
 
 // image is a root file system with busybox in it.
