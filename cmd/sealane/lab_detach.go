@@ -64,7 +64,7 @@ func followHolder(cmd *cobra.Command, name string, pid int, log string, ended <-
 			return fmt.Errorf("the lab's process ended: %w", errors.Join(err, api.ErrUnknown))
 		case <-cmd.Context().Done():
 			err := syscall.Kill(pid, syscall.SIGTERM)
-			<-ended // it takes down what it has built so far
+			_ = <-ended // it takes down what it has built so far, and its own words tell how
 			_, _ = io.Copy(cmd.ErrOrStderr(), progress)
 			return errors.Join(cmd.Context().Err(), err)
 		case <-tick.C:
