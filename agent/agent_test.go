@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sealane/sealane/agent"
+	"github.com/sealane/sealane/agent/host"
 	"github.com/sealane/sealane/agent/host/hosttest"
 	"github.com/sealane/sealane/api"
 	"github.com/sealane/sealane/api/registry/registrytest"
@@ -450,6 +451,21 @@ func TestBridgeWithoutAddress(t *testing.T) {
 		b.host.BareBridge("docker0")
 		b.settle()
 		b.wantText(api.FindingBridgeLost, "docker0 has no IPv4 address: ", "claim to 10.0.0.0/24 is kept")
+	})
+}
+
+func TestOtherVariantDrops(t *testing.T) {
+	onBench(t, func(b *bench) {
+		b.host.SetBridge("docker0", "10.0.0.1/24")
+		b.host.Block(host.Legacy)
+		b.start()
+		b.wantText(api.FindingOtherVariant, "iptables-legacy is DROP")
+		if b.own().Readiness.Rules {
+			t.Error("ready though another variant drops")
+		}
+		b.host.Block("")
+		b.settle()
+		b.wantCodes()
 	})
 }
 

@@ -28,6 +28,10 @@ func diagnose(v *view, wanted []string, own *api.Host, conflicts []api.Conflict)
 		add(api.FindingRulesFailed, api.Failure, "Docker keeps its rules in nftables tables of its own, whose drops no rule elsewhere can lift",
 			"start dockerd with --firewall-backend=iptables")
 	}
+	if f.Blocked != "" {
+		add(api.FindingOtherVariant, api.Failure, fmt.Sprintf("the policy of FORWARD in iptables-%s is DROP, and no rule in iptables-%s, which Docker uses, lifts that", f.Blocked, f.Variant),
+			fmt.Sprintf("iptables-%s -P FORWARD ACCEPT", f.Blocked))
+	}
 	if f.Variant != f.Default {
 		add(api.FindingVariantDiffers, api.Info, fmt.Sprintf("Docker writes its rules with iptables-%s; the command iptables shows those of iptables-%s", f.Variant, f.Default),
 			fmt.Sprintf("look at the rules with iptables-%s", f.Variant))

@@ -15,7 +15,7 @@ func describe(config Config, v *view, own *api.Host, findings []api.Finding) api
 		Instance: id.Instance, Name: id.Name, Region: id.Region, VPC: id.VPC, VSwitch: id.VSwitch, IP: id.IP,
 		Readiness: api.Readiness{
 			Forwarding: (v.facts.Forwarding || v.wish.Forward) && v.outcome.Forwarding == nil,
-			Rules:      v.outcome.Rules == nil && !v.facts.DockerNFT,
+			Rules:      v.outcome.Rules == nil && !v.facts.DockerNFT && v.facts.Blocked == "",
 		},
 		Versions: api.Versions{Agent: config.Version, Kernel: v.facts.Kernel},
 		Findings: findings,

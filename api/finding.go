@@ -33,6 +33,7 @@ const (
 	FindingPermission     Code = "SL-F008" // the agent lacks a capability
 	FindingSourceMasked   Code = "SL-F009" // sources are masqueraded: keeping them could not be set up
 	FindingBadSubnet      Code = "SL-F010" // a bridge's address gives no usable subnet
+	FindingOtherVariant   Code = "SL-F011" // the iptables variant that Docker does not use drops what is forwarded
 )
 
 // Finding codes of the controller and the cloud, F101 on.

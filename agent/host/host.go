@@ -38,6 +38,7 @@ type Facts struct {
 	DockerNFT  bool           // Docker uses its own nft table, whose drops no other table overrides
 	Variant    Variant        // what Docker writes its rules with, and so do we
 	Default    Variant        // what the plain command "iptables" writes
+	Blocked    Variant        // the variant that Docker does not use, if it drops by policy what is forwarded
 	Kernel     string         // release
 	Missing    []string       // what this process needs and has not: a capability, a command
 }

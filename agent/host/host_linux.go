@@ -55,7 +55,7 @@ func (h *Host) Facts(ctx context.Context, ip netip.Addr) (Facts, error) {
 	if len(f.Missing) > 0 {
 		err = nil // it says why the firewall cannot be looked at
 	}
-	f.Docker, f.DockerNFT, f.Variant, f.Default = d.docker, d.native, d.variant, d.standard
+	f.Docker, f.DockerNFT, f.Variant, f.Default, f.Blocked = d.docker, d.native, d.variant, d.standard, d.blocked
 	return f, err
 }
 

@@ -2,6 +2,7 @@ package host_test
 
 import (
 	"errors"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -57,6 +58,34 @@ func TestForeignSet(t *testing.T) {
 	}
 	if out := m.Apply(t.Context(), host.Wish{Uplink: "eth0"}); !errors.Is(out.Rules, api.ErrRefused) {
 		t.Errorf("used a foreign set: %v", out.Rules)
+	}
+}
+
+// TestOtherVariantDrops has the variant that is not in use drop what is forwarded.
+func TestOtherVariantDrops(t *testing.T) {
+	needRoot(t)
+	for _, tool := range []string{"iptables-nft", "iptables-legacy"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skipf("needs %s", tool)
+		}
+	}
+	for _, tt := range []struct{ docker, other host.Variant }{{host.NFT, host.Legacy}, {host.Legacy, host.NFT}} {
+		t.Run(string(tt.other), func(t *testing.T) {
+			m := namespace(t)
+			want := func(blocked host.Variant) {
+				t.Helper()
+				f, err := m.Facts(t.Context(), netip.MustParseAddr("192.168.0.2"))
+				if err != nil || f.Variant != tt.docker || f.Blocked != blocked {
+					t.Errorf("Docker uses %q, blocked by %q, want %q and %q; %v", f.Variant, f.Blocked, tt.docker, blocked, err)
+				}
+			}
+			shell(t, "iptables-"+string(tt.docker)+" -N DOCKER; iptables-"+string(tt.docker)+" -P FORWARD DROP")
+			want("")
+			shell(t, "iptables-"+string(tt.other)+" -P FORWARD DROP")
+			want(tt.other)
+			shell(t, "iptables-"+string(tt.other)+" -P FORWARD ACCEPT")
+			want("")
+		})
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 
 	"github.com/google/nftables"
@@ -18,6 +19,7 @@ type detected struct {
 	standard Variant // what the plain command writes
 	docker   bool    // Docker's chains are there
 	native   bool    // in a table of Docker's own
+	blocked  Variant // the other one than variant, if its FORWARD drops by policy
 }
 
 // detect finds the variant that Docker writes with, since a rule in the other one has no
@@ -47,7 +49,49 @@ func detect(ctx context.Context) (detected, error) {
 	case inLegacy && !inNFT:
 		d.variant = Legacy
 	}
+	drops, other := nftDrops, NFT
+	if d.variant == NFT {
+		drops, other = func() (bool, error) { return legacyDrops(legacy, standard) }, Legacy
+	}
+	if dropping, err := drops(); err != nil {
+		return d, err
+	} else if dropping {
+		d.blocked = other
+	}
 	return d, nil
+}
+
+// nftDrops reports whether the policy of FORWARD in the nft variant is DROP. An accept in
+// one variant does not save a packet from the policy of the other.
+func nftDrops() (bool, error) {
+	conn, err := nftables.New()
+	if err != nil {
+		return false, fmt.Errorf("open nftables: %w", err)
+	}
+	chains, err := conn.ListChainsOfTableFamily(nftables.TableFamilyIPv4)
+	if err != nil && !noSubsystem(err) {
+		return false, fmt.Errorf("list nftables chains: %w", hint(err))
+	}
+	return slices.ContainsFunc(chains, func(c *nftables.Chain) bool {
+		return c.Table.Name == "filter" && c.Name == "FORWARD" && c.Policy != nil && *c.Policy == nftables.ChainPolicyDrop
+	}), nil
+}
+
+// legacyDrops is the same for the legacy variant, given its chains. It needs a command that
+// writes this variant for sure.
+func legacyDrops(chains map[string]bool, standard Variant) (bool, error) {
+	if _, err := exec.LookPath("iptables-legacy"); err != nil && standard != Legacy || !chains["filter/FORWARD"] {
+		return false, nil
+	}
+	ipt, err := openIPTables(Legacy)
+	if err != nil {
+		return false, err
+	}
+	lines, err := ipt.List("filter", "FORWARD")
+	if err != nil {
+		return false, fmt.Errorf("list chain FORWARD of the legacy variant: %w", hint(err))
+	}
+	return slices.Contains(lines, "-P FORWARD DROP"), nil
 }
 
 func standardVariant(ctx context.Context) (Variant, error) {

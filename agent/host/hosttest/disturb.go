@@ -37,6 +37,9 @@ func (f *Fake) LoseAddress(ip netip.Addr) { f.change(func() { delete(f.uplinks, 
 // GainAddress gives eth0 an address.
 func (f *Fake) GainAddress(ip netip.Addr) { f.change(func() { f.uplinks[ip] = "eth0" }) }
 
+// Block makes this variant, which Docker does not use, drop what is forwarded.
+func (f *Fake) Block(v host.Variant) { f.change(func() { f.blocked = v }) }
+
 // Fail makes every Apply fail with this error until it is nil.
 func (f *Fake) Fail(err error) {
 	f.change(func() { f.failures = err })

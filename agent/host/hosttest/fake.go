@@ -24,6 +24,7 @@ type Fake struct {
 	chains   map[string][]string // "filter/FORWARD"; a chain that is there has an entry
 	source   string              // the rule of table ip sealane; empty without the table
 	kept     []netip.Prefix      // the destinations in it
+	blocked  host.Variant
 	memory   *former
 	failures error
 	watchers map[chan struct{}]bool
@@ -52,7 +53,7 @@ func (f *Fake) Facts(_ context.Context, ip netip.Addr) (host.Facts, error) {
 	_, docker := f.chains["filter/DOCKER"]
 	return host.Facts{
 		Bridges: slices.Clone(f.bridges), Uplink: f.uplinks[ip], Forwarding: f.forward, Kept: slices.Clone(f.kept), Docker: docker,
-		Variant: host.NFT, Default: host.NFT, Kernel: "6.1.0",
+		Variant: host.NFT, Default: host.NFT, Blocked: f.blocked, Kernel: "6.1.0",
 	}, nil
 }
 
