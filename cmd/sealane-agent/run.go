@@ -60,8 +60,7 @@ func run(cmd *cobra.Command, f *flags) error {
 	}
 	defer func() { _ = client.Close() }()
 
-	numbers := prometheus.NewRegistry()
-	numbers.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	numbers := newNumbers()
 	log = log.With(api.KeyCluster, f.cluster, api.KeyInstance, string(id.Instance))
 	a := agent.New(agent.Config{
 		Identity: id, Bridges: f.bridges, BootID: boot, TTL: f.leaseTTL, Poll: f.poll, Version: cli.Version(),
@@ -75,6 +74,13 @@ func run(cmd *cobra.Command, f *flags) error {
 		group.Go(func() error { return serve(ctx, listener, newHandler(a.Ready(), numbers)) })
 	}
 	return group.Wait()
+}
+
+// newNumbers holds what /metrics shows, to begin with the process itself.
+func newNumbers() *prometheus.Registry {
+	numbers := prometheus.NewRegistry()
+	numbers.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return numbers
 }
 
 // listen is done before all else, so that a bad address ends the agent before it touches the
