@@ -64,9 +64,9 @@ func followHolder(cmd *cobra.Command, name string, pid int, log string, ended <-
 			return fmt.Errorf("the lab's process ended: %w", errors.Join(err, api.ErrUnknown))
 		case <-cmd.Context().Done():
 			err := syscall.Kill(pid, syscall.SIGTERM)
-			_ = <-ended // it takes down what it has built so far, and its own words tell how
+			ended := <-ended // it takes down what it has built so far
 			_, _ = io.Copy(cmd.ErrOrStderr(), progress)
-			return errors.Join(cmd.Context().Err(), err)
+			return fmt.Errorf("interrupted before the lab was up: %w", errors.Join(cmd.Context().Err(), err, ended))
 		case <-tick.C:
 		}
 	}
