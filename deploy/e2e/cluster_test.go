@@ -22,6 +22,8 @@ type cluster struct {
 	*lab.Lab
 	api    *client.Client
 	before map[string]string // dumps of host 1 before its agent ran
+	life   context.Context   // outlives a scenario
+	held   []*held
 }
 
 func (c *cluster) host(t *testing.T, index int) lab.Host {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -17,6 +18,7 @@ import (
 
 // cleanup ends the agent of host 1 and wants the host as it was before it ran.
 func cleanup(t *testing.T, c *cluster) {
+	c.hangUp(t)
 	h := c.host(t, 1)
 	if err := c.Signal("agent-h1", syscall.SIGTERM); err != nil {
 		t.Fatal(err)
@@ -28,10 +30,14 @@ func cleanup(t *testing.T, c *cluster) {
 	c.on(t, h, append([]string{program("sealane-agent"), "cleanup"}, c.AgentFlags(h)...)...) // once more does nothing
 }
 
-// dumps are a host's firewall and sysctls, without what counts or changes by itself.
+// moving is what counts or changes by itself in dumps.
+func moving() *regexp.Regexp {
+	return regexp.MustCompile(`\[\d+:\d+\]|packets \d+ bytes \d+|(?m)^#.*\n|(?m)^.*(nf_conntrack_count|random/).*\n`)
+}
+
+// dumps are a host's firewall and sysctls.
 func dumps(t *testing.T, c *cluster, h lab.Host) map[string]string {
 	t.Helper()
-	moving := regexp.MustCompile(`\[\d+:\d+\]|packets \d+ bytes \d+|(?m)^#.*\n|(?m)^.*(nf_conntrack_count|random/).*\n`)
 	all := make(map[string]string)
 	for name, argv := range map[string][]string{
 		"iptables": {"iptables-save"},
@@ -42,13 +48,48 @@ func dumps(t *testing.T, c *cluster, h lab.Host) map[string]string {
 		if _, err := exec.LookPath(argv[0]); err != nil {
 			continue
 		}
-		all[name] = moving.ReplaceAllString(c.on(t, h, argv...), "")
+		all[name] = moving().ReplaceAllString(c.on(t, h, argv...), "")
 	}
 	return all
 }
 
-// traces are what a lab could leave on the machine, or change there.
-func traces(t *testing.T) []string {
+// watchMachine notes what the machine is like before a lab of this name. What it returns
+// fails the test unless the machine is like that again.
+func watchMachine(t *testing.T, name string) (same func()) {
+	t.Helper()
+	settings, things := machineDumps(t), traces(t, name)
+	return func() {
+		t.Helper()
+		// Other tests come and go on this machine; what the lab left would stay.
+		eventually(t, 30*time.Second, "the machine is as before the lab", func() bool {
+			return cmp.Equal(settings, machineDumps(t)) && len(added(things, traces(t, name))) == 0
+		}, func() any {
+			return cmp.Diff(settings, machineDumps(t)) + strings.Join(added(things, traces(t, name)), "\n")
+		})
+	}
+}
+
+// machineDumps are the machine's own firewall, routes and forwarding, which a lab neither
+// adds to nor takes from. Asking only reads.
+func machineDumps(t *testing.T) map[string]string {
+	t.Helper()
+	all := make(map[string]string)
+	for name, argv := range map[string][]string{
+		"iptables":   {"iptables-save"},
+		"nft":        {"nft", "list", "ruleset"},
+		"route":      {"ip", "route", "show", "table", "all"},
+		"forwarding": {"cat", "/proc/sys/net/ipv4/ip_forward"},
+	} {
+		if _, err := exec.LookPath(argv[0]); err != nil {
+			continue
+		}
+		all[name] = moving().ReplaceAllString(output(t, argv...), "")
+	}
+	return all
+}
+
+// traces are what a lab could leave on the machine.
+func traces(t *testing.T, name string) []string {
 	t.Helper()
 	var all []string
 	note := func(what string, lines ...string) {
@@ -67,19 +108,16 @@ func traces(t *testing.T) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	note("mount", grep(string(mounts), "sealane-lab/"+labName, "/sl-"+labName+"-")...)
+	note("mount", grep(string(mounts), "sealane-lab/"+name+"/", "/sl-"+name+"-")...)
 	for _, dir := range []string{"/run/netns", "/run/sealane-lab", "/var/lib/sealane-lab", "/sys/fs/cgroup", "/sys/fs/cgroup/memory"} {
 		entries, _ := os.ReadDir(dir) // missing is nothing left
 		for _, e := range entries {
-			if e.Name() == labName || e.Name() == "sealane-lab-"+labName || strings.HasPrefix(e.Name(), "sl-"+labName+"-") {
+			if e.Name() == name || e.Name() == "sealane-lab-"+name || strings.HasPrefix(e.Name(), "sl-"+name+"-") {
 				note("file", dir+"/"+e.Name())
 			}
 		}
 	}
-	note("process", grep(output(t, "ps", "-eo", "args"), "sl-"+labName+"-", "sealane-lab/"+labName+"/", "sealane-lab-"+labName+"/")...)
-	note("firewall", regexp.MustCompile(`(?m)^-.*$`).FindAllString(output(t, "iptables-save"), -1)...)
-	note("route", strings.Split(output(t, "ip", "route", "show", "table", "all"), "\n")...)
-	note("forwarding", output(t, "cat", "/proc/sys/net/ipv4/ip_forward"))
+	note("process", grep(output(t, "ps", "-eo", "args"), "sl-"+name+"-", "sealane-lab/"+name+"/", "sealane-lab-"+name+"/")...)
 	return all
 }
 

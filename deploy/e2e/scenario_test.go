@@ -20,8 +20,9 @@ const labName = "e2e"
 // one before it ended; after one that failed the rest would mean nothing.
 func TestCluster(t *testing.T) {
 	needDocker(t)
-	machine := traces(t)
+	same := watchMachine(t, labName)
 	c := start(t)
+	foreign := c.foreign()
 	for _, scenario := range []struct {
 		name string
 		run  func(*testing.T, *cluster)
@@ -41,14 +42,15 @@ func TestCluster(t *testing.T) {
 		if !t.Run(scenario.name, func(t *testing.T) { scenario.run(t, c) }) {
 			t.Fatal("the scenarios after this one are left out")
 		}
+		c.stillTalking(t, scenario.name)
+	}
+	if diff := cmp.Diff(foreign, c.foreign()); diff != "" || len(foreign) != 2 {
+		t.Errorf("foreign routes changed:\n%s", diff)
 	}
 	if err := c.Down(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	// Other tests come and go on this machine; what the lab left would stay.
-	eventually(t, 30*time.Second, "nothing is left on the machine", func() bool {
-		return len(added(machine, traces(t))) == 0
-	}, func() any { return added(machine, traces(t)) })
+	same()
 }
 
 func prefix(s string) netip.Prefix { return netip.MustParsePrefix(s) }
@@ -76,7 +78,7 @@ func start(t *testing.T) *cluster {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &cluster{Lab: l, api: reader}
+	return &cluster{Lab: l, api: reader, life: t.Context()}
 }
 
 func before(t *testing.T, c *cluster) {
@@ -95,6 +97,9 @@ func after(t *testing.T, c *cluster) {
 	if err := c.StartController(t.Context(), 1); err != nil {
 		t.Fatal(err)
 	}
+	// They connect with the first packets that pass, before the agents keep sources.
+	c.hold(c.host(t, 1), c.host(t, 2))
+	c.hold(c.host(t, 2), c.host(t, 1))
 	if err := c.StartAgents(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -126,18 +131,14 @@ func exactRoutes(t *testing.T, c *cluster) {
 	if diff := cmp.Diff(want, c.routes()); diff != "" {
 		t.Error(diff)
 	}
-	foreign := 0
 	for _, r := range c.Sim().Routes(lab.Table) {
 		mark := api.ParseMark(r.Name, r.Description)
-		if r.Name == lab.ForeignName && mark.IsZero() {
-			foreign++
-		}
 		if strings.HasPrefix(r.Destination.String(), "10.0.0.0") && mark != (api.Mark{Cluster: labName, Host: "i-8vb6dyu0clj3b538e1yh"}) {
 			t.Errorf("mark of %s: %+v", r.Destination, mark)
 		}
 	}
-	if foreign != 2 {
-		t.Errorf("%d foreign routes carry the name they had, want 2", foreign)
+	if n := len(c.foreign()); n != 2 {
+		t.Errorf("%d foreign routes carry the name they had, want 2", n)
 	}
 }
 

@@ -1,0 +1,148 @@
+package lab
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// A talk is a line each way at this pace; an end that hears nothing for so long gives up.
+// TCP itself would try for a quarter of an hour.
+const (
+	talkEvery = 100 * time.Millisecond
+	talkLimit = time.Minute
+)
+
+// Talk is what came of a held connection.
+type Talk struct {
+	Lines   int           // sent and answered
+	Longest time.Duration // that an answer took
+	Source  netip.Addr    // of the connection, as the other end saw it
+}
+
+// Hold waits until the container of one host can connect to that of another over TCP, and
+// keeps that one connection, with a line each way ten times a second, until the context
+// ends. An error says that the connection broke, or that nothing came through for a minute.
+func (v Inventory) Hold(ctx context.Context, from, to Host) (Talk, error) {
+	near, err := find(ctx, v.Name, from)
+	if err != nil {
+		return Talk{}, err
+	}
+	far, err := find(ctx, v.Name, to)
+	if err != nil {
+		return Talk{}, err
+	}
+	ln, err := listenInside(ctx, far.netns, fmt.Sprintf("%s:0", far.addr))
+	if err != nil {
+		return Talk{}, err
+	}
+	var talk Talk
+	over, hangUp := context.WithCancel(context.WithoutCancel(ctx))
+	defer hangUp()
+	g, over := errgroup.WithContext(over)
+	defer context.AfterFunc(over, func() { _ = ln.Close() })()
+	var source netip.Addr
+	g.Go(func() error {
+		var err error
+		source, err = echo(over, ln)
+		return err
+	})
+	g.Go(func() error {
+		defer hangUp()
+		var err error
+		talk, err = converse(ctx, over, near.netns, ln.Addr().String())
+		return err
+	})
+	err = g.Wait()
+	talk.Source = source
+	return talk, err
+}
+
+// echo answers the lines of the one connection that it accepts, until the context ends.
+func echo(ctx context.Context, ln net.Listener) (netip.Addr, error) {
+	conn, err := ln.Accept()
+	if err != nil {
+		if ctx.Err() != nil {
+			err = nil
+		}
+		return netip.Addr{}, err
+	}
+	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
+	defer func() { _ = conn.Close() }()
+	source := conn.RemoteAddr().(*net.TCPAddr).AddrPort().Addr()
+	if _, err := io.Copy(conn, conn); err != nil && ctx.Err() == nil && !errors.Is(err, net.ErrClosed) {
+		return source, fmt.Errorf("the far end of the connection: %w", err)
+	}
+	return source, nil
+}
+
+// converse connects as soon as it can and then talks until the context ends. It returns
+// early when over ends, which the far end's failure does.
+func converse(ctx, over context.Context, from, address string) (Talk, error) {
+	conn, err := dialPatiently(ctx, from, address)
+	if err != nil || conn == nil {
+		return Talk{}, err
+	}
+	defer func() { _ = conn.Close() }()
+	tick := time.NewTicker(talkEvery)
+	defer tick.Stop()
+	answers := bufio.NewReader(conn)
+	var t Talk
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return t, nil
+		case <-over.Done():
+			return t, nil
+		}
+		began := time.Now()
+		if err := sayAndHear(conn, answers, t.Lines); err != nil {
+			return t, fmt.Errorf("connection to %s after %d lines: %w", address, t.Lines, err)
+		}
+		t.Lines++
+		t.Longest = max(t.Longest, time.Since(began))
+	}
+}
+
+func sayAndHear(conn net.Conn, answers *bufio.Reader, n int) error {
+	if err := conn.SetDeadline(time.Now().Add(talkLimit)); err != nil {
+		return err
+	}
+	said := fmt.Sprintf("line %d\n", n)
+	if _, err := io.WriteString(conn, said); err != nil {
+		return err
+	}
+	heard, err := answers.ReadString('\n')
+	if err == nil && heard != said {
+		err = fmt.Errorf("said %q, heard %q", said, heard)
+	}
+	return err
+}
+
+// dialPatiently tries until it is connected, or the context ends: then there is neither
+// connection nor error.
+func dialPatiently(ctx context.Context, from, address string) (net.Conn, error) {
+	tick := time.NewTicker(talkEvery)
+	defer tick.Stop()
+	for ctx.Err() == nil {
+		attempt, cancel := context.WithTimeout(ctx, time.Second)
+		conn, err := dialInside(attempt, from, address)
+		cancel()
+		if err == nil {
+			return conn, nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+		}
+	}
+	return nil, nil
+}
