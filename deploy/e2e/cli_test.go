@@ -13,6 +13,7 @@ import (
 // TestDemo runs what `make demo CHECK=1` runs, with the etcd inside the controller.
 func TestDemo(t *testing.T) {
 	needDocker(t)
+	same := watchMachine(t, "e2edemo")
 	got := execute(t, program("sealane"), "lab", "demo", "--check", "--name", "e2edemo", "--engine", "docker")
 	if got.code != api.ExitOK {
 		t.Fatalf("exit code %d\n%s\n%s", got.code, got.out, got.err)
@@ -22,12 +23,14 @@ func TestDemo(t *testing.T) {
 			t.Errorf("the demo does not show %q:\n%s", want, got.out)
 		}
 	}
+	same()
 }
 
 // TestLabCommands uses a lab as a newcomer does, without Docker and in networks of choice.
 func TestLabCommands(t *testing.T) {
 	need(t, "iptables")
 	const name = "e2ecli"
+	same := watchMachine(t, name)
 	run := func(args ...string) ran { return execute(t, program("sealane"), append([]string{"lab"}, args...)...) }
 	t.Cleanup(func() { _ = lab.Down(context.Background(), name) })
 	up := run("up", "--detach", "--name", name, "--engine", "netns", "--hosts", "3", "--vpc", "172.16.0.0/16", "--bip-pool", "10.64.0.0/16")
@@ -55,6 +58,24 @@ func TestLabCommands(t *testing.T) {
 	}
 	if gone := run("check", "--name", name); gone.code != api.ExitError || !strings.Contains(gone.err, "not up") {
 		t.Errorf("check of a lab that is gone: %+v", gone)
+	}
+	same()
+}
+
+// TestCheckProvesNothingOnOneHost wants a lab of one host to come up, and its check to fail.
+func TestCheckProvesNothingOnOneHost(t *testing.T) {
+	need(t, "iptables")
+	const name = "e2eone"
+	t.Cleanup(func() { _ = lab.Down(context.Background(), name) })
+	if up := execute(t, program("sealane"), "lab", "up", "--detach", "--name", name, "--engine", "netns", "--hosts", "1"); up.code != api.ExitOK {
+		t.Fatalf("up: %+v", up)
+	}
+	check := execute(t, program("sealane"), "lab", "check", "--name", name)
+	if check.code != api.ExitDegraded || !strings.Contains(check.err, "one host: no pair to check") {
+		t.Errorf("check: %+v", check)
+	}
+	if down := execute(t, program("sealane"), "lab", "down", "--name", name); down.code != api.ExitOK {
+		t.Errorf("down: %+v", down)
 	}
 }
 
