@@ -16,6 +16,7 @@ import (
 	"github.com/sealane/sealane/agent/host"
 	"github.com/sealane/sealane/api"
 	"github.com/sealane/sealane/cloud/metadata"
+	"github.com/sealane/sealane/cmd/cli"
 )
 
 // flags are the command line as written; check turns them into values that cannot be wrong.
@@ -56,8 +57,9 @@ func (f *flags) check(etcd bool) error {
 	}
 	_, _, badListen := net.SplitHostPort(f.listen)
 	ip, badIP := netip.ParseAddr(f.ip)
-	wrong(!regexp.MustCompile(`^[a-z][a-z0-9-]{0,39}$`).MatchString(f.cluster),
-		"cluster", "%q is not 1 to 40 of a-z, 0-9 and -, starting with a letter", f.cluster)
+	if err := cli.CheckCluster(f.cluster); err != nil {
+		errs = append(errs, err)
+	}
 	wrong(etcd && len(f.etcdEndpoints) == 0, "etcd-endpoints", "none given, for example http://192.168.0.10:2379")
 	for _, e := range f.etcdEndpoints {
 		wrong(!isURL(e), "etcd-endpoints", "%q is not an address like http://192.168.0.10:2379", e)

@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 
 	"github.com/sealane/sealane/api"
 	"github.com/sealane/sealane/cloud/alicloud"
+	"github.com/sealane/sealane/cmd/cli"
 )
 
 // flags are the command line as written; parse turns them into a config that cannot be wrong.
@@ -70,8 +70,8 @@ func (f *flags) parse(getenv func(string) (string, bool)) (config, error) {
 		errs = append(errs, fmt.Errorf("--%s: %s: %w", flag, fmt.Sprintf(format, args...), api.ErrUsage))
 	}
 	c := config{cluster: f.cluster, name: f.name, listen: f.listen, dataDir: f.dataDir, resync: f.resync, leaseTTL: f.leaseTTL}
-	if !clusterName().MatchString(f.cluster) {
-		wrong("cluster", "%q is not 1 to 40 of a-z, 0-9 and -, starting with a letter", f.cluster)
+	if err := cli.CheckCluster(f.cluster); err != nil {
+		errs = append(errs, err)
 	}
 	if c.name == "" {
 		name, err := os.Hostname()
@@ -119,9 +119,6 @@ func (f *flags) parse(getenv func(string) (string, bool)) (config, error) {
 // shortestLease leaves a leader time for a batch between two renewals: it uses 70 % of the
 // lease, and renews it each third.
 const shortestLease = 10 * time.Second
-
-// clusterName is what fits a registry key and a route entry's name alike.
-func clusterName() *regexp.Regexp { return regexp.MustCompile(`^[a-z][a-z0-9-]{0,39}$`) }
 
 // initial is the configuration for a registry that holds none.
 func (f *flags) initial() (api.Config, error) {

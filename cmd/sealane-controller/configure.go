@@ -14,6 +14,7 @@ import (
 	"github.com/sealane/sealane/api"
 	"github.com/sealane/sealane/api/registry"
 	"github.com/sealane/sealane/api/registry/etcd"
+	"github.com/sealane/sealane/cmd/cli"
 )
 
 // settings are the flags of configure. Only those that were given change anything.
@@ -62,6 +63,9 @@ func (s *settings) register(set *pflag.FlagSet) {
 }
 
 func (s *settings) run(ctx context.Context, out io.Writer) error {
+	if err := cli.CheckCluster(s.cluster); err != nil {
+		return err
+	}
 	client, err := etcd.Dial(s.endpoints, etcd.Options{})
 	if err != nil {
 		return fmt.Errorf("--etcd-endpoints: %w: %w", err, api.ErrUsage)
