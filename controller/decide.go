@@ -75,8 +75,9 @@ func configOf(snap api.Snapshot) api.Config {
 
 // hostsWith adds the cloud's word to the registry's: what it knows of an instance outranks a
 // lease. But a host that left has left, and one whose agent is heard is not gone, whatever
-// the cloud says: then the cloud answers in part, or the host names another instance. Instances without a record come along when
-// the cloud says that they are gone, as evidence against the routes that still point at them.
+// the cloud says: then the cloud answers in part, or the host names another instance.
+// Instances without a record come along when the cloud says that they are gone, as evidence
+// against the routes that still point at them.
 func hostsWith(hosts []api.Host, lives map[api.InstanceID]api.Life) []api.Host {
 	out := slices.Clone(hosts)
 	seen := map[api.InstanceID]bool{}

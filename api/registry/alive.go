@@ -28,7 +28,7 @@ func (r *Registry) KeepAlive(ctx context.Context, id api.InstanceID, bootID stri
 			r.renew(ctx, lease, ttl)
 		}
 		// The lease is gone, or could not be had: a little rest, then a new one.
-		if pause(ctx, ttl/10+rand.N(ttl/10)) != nil {
+		if etcd.Pause(ctx, ttl/10+rand.N(ttl/10)) != nil {
 			break
 		}
 	}
@@ -70,7 +70,7 @@ func (r *Registry) appear(ctx context.Context, id api.InstanceID, bootID string,
 // answer is tried again: the lease may hold still. It asks for no leader: the client
 // would repeat the refusal of a leaderless member without a rest.
 func (r *Registry) renew(ctx context.Context, lease clientv3.LeaseID, ttl time.Duration) {
-	for pause(ctx, ttl/3) == nil {
+	for etcd.Pause(ctx, ttl/3) == nil {
 		call, cancel := context.WithTimeout(ctx, ttl/3)
 		_, err := r.client.KeepAliveOnce(call, lease)
 		err = etcd.WriteError(call, r.client, "renew the lease", err)

@@ -50,7 +50,7 @@ func (r *Registry) Report(ctx context.Context, report api.Report) ([]api.Conflic
 			return nil, err
 		case done && t.whole:
 			return r.nameHolders(ctx, todo.conflicts)
-		case !done && pause(ctx, rand.N(20*time.Millisecond)) != nil:
+		case !done && etcd.Pause(ctx, rand.N(20*time.Millisecond)) != nil:
 			return nil, etcd.ReadError(ctx, r.client, "claim subnets", ctx.Err())
 		}
 		// Somebody else wrote in between, or a long report takes another transaction.
@@ -149,16 +149,4 @@ func (r *Registry) nameHolders(ctx context.Context, conflicts []api.Conflict) ([
 		}
 	}
 	return conflicts, nil
-}
-
-// pause waits, or returns the context's error.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

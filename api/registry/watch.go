@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/connectivity"
 
 	"github.com/sealane/sealane/api"
+	"github.com/sealane/sealane/api/registry/etcd"
 )
 
 // Watch wakes the receiver when something in the areas, or with none given in any area,
@@ -24,7 +25,7 @@ func (r *Registry) Watch(ctx context.Context, areas ...api.Area) <-chan struct{}
 		defer close(wake)
 		for ctx.Err() == nil {
 			r.watchOnce(ctx, watched(areas), wake)
-			_ = pause(ctx, 100*time.Millisecond+rand.N(400*time.Millisecond))
+			_ = etcd.Pause(ctx, 100*time.Millisecond+rand.N(400*time.Millisecond))
 		}
 	}()
 	return wake

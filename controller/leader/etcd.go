@@ -153,17 +153,5 @@ func (s *session) gone(key string, revision int64) error {
 			}
 		}
 	}
-	return pause(s.ctx, time.Second)
-}
-
-// pause waits, or returns the context's error.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return etcd.Pause(s.ctx, time.Second)
 }

@@ -49,7 +49,7 @@ func (s *session) extend(sent time.Duration) {
 // renew keeps the lease. A renewal that fails is repeated soon, until the deadline.
 func (s *session) renew() {
 	wait := s.ttl / 3
-	for pause(s.ctx, wait) == nil {
+	for etcd.Pause(s.ctx, wait) == nil {
 		ctx, cancel := context.WithTimeout(s.ctx, s.ttl/3)
 		sent := s.elector.boot()
 		_, err := s.elector.client.KeepAliveOnce(ctx, s.lease)
@@ -72,7 +72,7 @@ func (s *session) renew() {
 // of a process stand still while the machine is suspended.
 func (s *session) expire() {
 	for s.Remaining() > 0 {
-		if pause(s.ctx, min(s.Remaining(), s.ttl/60)) != nil {
+		if etcd.Pause(s.ctx, min(s.Remaining(), s.ttl/60)) != nil {
 			return
 		}
 	}
@@ -84,7 +84,7 @@ func (s *session) guard() {
 	for s.ctx.Err() == nil {
 		_, revision, err := s.look()
 		if err != nil {
-			_ = pause(s.ctx, time.Second)
+			_ = etcd.Pause(s.ctx, time.Second)
 			continue
 		}
 		_ = s.gone(s.term.Key, revision)

@@ -50,3 +50,15 @@ func cause(ctx context.Context, err error) error {
 	}
 	return err
 }
+
+// Pause waits between two tries, or returns the context's error.
+func Pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
