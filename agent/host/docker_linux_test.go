@@ -65,8 +65,8 @@ func TestDocker(t *testing.T) {
 	rest := a.startPing(t, b)
 	say := a.connect(t, b)
 	say("before")
-	w[0].KeepFrom, w[0].Keep = w[0].Locals, w[0].Remotes
-	w[1].KeepFrom, w[1].Keep = w[1].Locals, w[1].Remotes
+	w[0].KeepFrom, w[0].Keep = []netip.Prefix{w[0].Locals[0].Prefix}, w[0].Remotes
+	w[1].KeepFrom, w[1].Keep = []netip.Prefix{w[1].Locals[0].Prefix}, w[1].Remotes
 	a.apply(t, w[0])
 	b.apply(t, w[1])
 	say("after")
@@ -162,7 +162,7 @@ func newEngine(t *testing.T, router *space, n int) *engine {
 		space: newSpace(t, fmt.Sprintf("host-%d", n)), dir: dir,
 		bip:    netip.MustParsePrefix(fmt.Sprintf("10.%d.0.1/24", n)),
 		uplink: netip.MustParsePrefix(fmt.Sprintf("192.168.%d.2/24", n)),
-		host:   host.New(host.Options{StateDir: filepath.Join(dir, "agent"), Bridges: []string{"docker0"}}),
+		host:   host.New(host.Options{StateDir: filepath.Join(dir, "agent")}),
 	}
 	shell(t, fmt.Sprintf(`
 		ip link add eth0 netns %[1]s type veth peer name to%[2]d netns %[3]s
@@ -382,7 +382,7 @@ func (e *engine) sees(t *testing.T, source netip.Addr) (seen bool) {
 func wishOf(own, other *engine) host.Wish {
 	return host.Wish{
 		Uplink: "eth0", Forward: true,
-		Locals:  []netip.Prefix{own.bip.Masked()},
+		Locals:  []host.Local{{Prefix: own.bip.Masked(), Bridge: "docker0"}},
 		Remotes: []netip.Prefix{other.bip.Masked()},
 		Peers:   []netip.Addr{other.uplink.Addr()},
 	}

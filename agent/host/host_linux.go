@@ -2,16 +2,18 @@ package host
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"github.com/sealane/sealane/agent/host/engine"
 	"github.com/sealane/sealane/api"
 )
 
@@ -19,113 +21,94 @@ import (
 type Host struct {
 	opts Options
 
-	mu     sync.Mutex // one change at a time; guards mem and prints
-	mem    *memory    // nil until first needed
-	prints map[string][]string
+	mu        sync.Mutex // one change at a time; guards all below
+	mem       *memory    // nil until first needed
+	prints    map[string][]string
+	read      map[family]reading
+	standards map[string]Variant
+	standard  Variant // of them, the one that counts now
 }
 
 // New returns the host. It reads and changes nothing yet.
 func New(opts Options) *Host {
-	return &Host{opts: opts, prints: map[string][]string{}}
+	return &Host{opts: opts, prints: map[string][]string{}, read: map[family]reading{}, standards: map[string]Variant{}}
 }
 
 // Facts reads the host. The address ip, the host's private one, tells the uplink. Without
 // the means to look at the firewall, named in Missing, the rest is still told.
 func (h *Host) Facts(ctx context.Context, ip netip.Addr) (Facts, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	f := Facts{Kernel: kernelRelease(), Missing: missing()}
 	forwarding, err := readSysctl(ipForward)
 	if err != nil {
 		return Facts{}, err
 	}
 	f.Forwarding = forwarding == "1"
-	addrs, err := netlink.AddrList(nil, netlink.FAMILY_V4)
+	addrs, err := netlink.AddrList(nil, netlink.FAMILY_ALL)
 	if err != nil {
 		return Facts{}, fmt.Errorf("list addresses: %w", err)
 	}
-	if f.Bridges, err = bridges(h.opts.Bridges, addrs); err != nil {
+	if f.Bridges, err = bridges(addrs); err != nil {
 		return Facts{}, err
 	}
 	if f.Uplink, err = uplink(ip, addrs); err != nil {
 		return Facts{}, err
 	}
-	d, err := detect(ctx)
+	h.ask(ctx, &f)
+	d, err := h.detect(ctx)
 	if err == nil {
 		f.Kept, err = kept()
 	}
 	if len(f.Missing) > 0 {
 		err = nil // it says why the firewall cannot be looked at
 	}
-	f.Docker, f.DockerNFT, f.Variant, f.Default, f.Blocked = d.docker, d.native, d.variant, d.standard, d.blocked
+	f.Docker, f.Native, f.Shielded, f.Variant, f.Default, f.Blocked, f.Others = d.docker, d.native, d.shielded, d.variant, d.standard, d.blocked, d.others
 	return f, err
 }
 
-// Apply brings the host to the wish and says what it had to change for it. It is
-// idempotent: the second of two equal calls changes nothing.
-func (h *Host) Apply(ctx context.Context, w Wish) Outcome {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if err := h.recall(); err != nil {
-		return Outcome{Forwarding: err, Rules: err, Source: err}
+// ask has the engine tell which network is on which bridge.
+func (h *Host) ask(ctx context.Context, f *Facts) {
+	if h.opts.Engine == nil {
+		return
 	}
-	var out Outcome
-	done := func(k Kind, what string) { out.Repairs = append(out.Repairs, Repair{k, what}) }
-	if w.Uplink == "" {
-		out.Rules = fmt.Errorf("apply rules: no uplink: %w", api.ErrInvalid)
-	} else {
-		out.Rules = h.applyRules(ctx, w, done)
-		out.Source = applySource(w, done)
+	ctx, cancel := context.WithTimeout(ctx, engineTimeout)
+	defer cancel()
+	if f.Engine, f.Asked = h.opts.Engine.Look(ctx); f.Asked != nil {
+		return
 	}
-	// Forwarding comes after the rules, so that nothing passes that they would stop.
-	if w.Forward {
-		out.Forwarding = h.turnForwardingOn(done)
+	for i, b := range f.Bridges {
+		at := slices.IndexFunc(f.Engine.Networks, func(n engine.Network) bool { return n.Bridge == b.Name })
+		if at >= 0 {
+			f.Bridges[i].Network = &f.Engine.Networks[at]
+		}
 	}
-	return out
 }
 
-// Restore undoes everything that Apply ever did here, back to the values remembered in the
-// state directory, and says what that was. It needs nothing else, so it works after a crash
-// and when only half was in place; undone twice is undone once.
-func (h *Host) Restore(ctx context.Context) ([]Repair, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if err := h.recall(); err != nil {
-		return nil, err
-	}
-	var undone []Repair
-	done := func(k Kind, what string) { undone = append(undone, Repair{k, what}) }
-	err := errors.Join(
-		removeSource(done),
-		h.removeRules(ctx, done),
-		removeSets(done),
-		h.restoreForwarding(done),
-	)
+// engineTimeout is how long the engine may take to answer; it is slow while it starts.
+const engineTimeout = 5 * time.Second
+
+// bridges are all Linux bridges, by name, with their addresses.
+func bridges(addrs []netlink.Addr) ([]Bridge, error) {
+	links, err := netlink.LinkList()
 	if err != nil {
-		return undone, err
+		return nil, fmt.Errorf("list interfaces: %w", err)
 	}
-	clear(h.prints)
-	return undone, h.forget()
-}
-
-// bridges are those of the named interfaces that exist, with their addresses.
-func bridges(names []string, addrs []netlink.Addr) ([]Bridge, error) {
 	var found []Bridge
-	for _, name := range names {
-		link, err := netlink.LinkByName(name)
-		if errors.As(err, &netlink.LinkNotFoundError{}) {
+	for _, link := range links {
+		if link.Type() != "bridge" {
 			continue
 		}
-		if err != nil {
-			return nil, fmt.Errorf("read bridge %s: %w", name, err)
-		}
-		b := Bridge{Name: name, Up: link.Attrs().OperState == netlink.OperUp}
+		b := Bridge{Name: link.Attrs().Name, Up: link.Attrs().OperState == netlink.OperUp}
 		for _, a := range addrs {
-			if a.LinkIndex == link.Attrs().Index {
+			if a.LinkIndex == link.Attrs().Index && !a.IP.IsLinkLocalUnicast() {
 				b.Addresses = append(b.Addresses, prefixOf(a))
 			}
 		}
 		slices.SortFunc(b.Addresses, api.ComparePrefixes)
 		found = append(found, b)
 	}
+	slices.SortFunc(found, func(a, b Bridge) int { return strings.Compare(a.Name, b.Name) })
 	return found, nil
 }
 
@@ -145,9 +128,9 @@ func uplink(ip netip.Addr, addrs []netlink.Addr) (string, error) {
 }
 
 func prefixOf(a netlink.Addr) netip.Prefix {
-	addr, _ := netip.AddrFromSlice(a.IP.To4())
+	addr, _ := netip.AddrFromSlice(a.IP)
 	bits, _ := a.Mask.Size()
-	return netip.PrefixFrom(addr, bits)
+	return netip.PrefixFrom(addr.Unmap(), bits)
 }
 
 func kernelRelease() string {

@@ -56,8 +56,8 @@ func TestForeignSet(t *testing.T) {
 	if sets := shell(t, "ipset -n list"); strings.TrimSpace(sets) != "sealane-local" {
 		t.Errorf("sets %q, want the foreign one only", sets)
 	}
-	if out := m.Apply(t.Context(), host.Wish{Uplink: "eth0"}); !errors.Is(out.Rules, api.ErrRefused) {
-		t.Errorf("used a foreign set: %v", out.Rules)
+	if out := m.Apply(t.Context(), host.Wish{Uplink: "eth0"}); !errors.Is(out.Failures[host.PartRules], api.ErrRefused) {
+		t.Errorf("used a foreign set: %v", out.Err())
 	}
 }
 
@@ -118,7 +118,7 @@ func namespace(t *testing.T) hosttest.Machine {
 		ip addr add 10.0.0.1/24 dev docker0
 		ip link set docker0 up
 		echo 0 > /proc/sys/net/ipv4/ip_forward`)
-	opts := host.Options{StateDir: t.TempDir(), Bridges: []string{"docker0"}, Log: nil}
+	opts := host.Options{StateDir: t.TempDir()}
 	return hosttest.Machine{
 		Subject: host.New(opts),
 		Restart: func() hosttest.Subject { return host.New(opts) },

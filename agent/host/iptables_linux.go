@@ -2,78 +2,154 @@ package host
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/netip"
 	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/coreos/go-iptables/iptables"
+	"github.com/google/nftables"
 )
 
 // lockWait is how many seconds a command waits for the lock of the legacy variant. Without
 // waiting, about one call in twenty fails while dockerd is busy.
 const lockWait = 5
 
-// firewall reads and writes the iptables rules of one variant.
+// family is one of the two families of addresses, which have rules, sets and commands of
+// their own.
+type family struct {
+	v6 bool
+}
+
+func families() []family { return []family{{}, {v6: true}} }
+
+// tool is the plain command of the family.
+func (f family) tool() string {
+	if f.v6 {
+		return "ip6tables"
+	}
+	return "iptables"
+}
+
+func (f family) nft() nftables.TableFamily {
+	if f.v6 {
+		return nftables.TableFamilyIPv6
+	}
+	return nftables.TableFamilyIPv4
+}
+
+// set is the name of a set of this family; those of IPv6 end with 6.
+func (f family) set(name string) string {
+	if f.v6 {
+		return name + "6"
+	}
+	return name
+}
+
+// of are those of the prefixes that belong to the family.
+func (f family) of(prefixes []netip.Prefix) []netip.Prefix {
+	return slices.DeleteFunc(slices.Clone(prefixes), func(p netip.Prefix) bool { return p.Addr().Is6() != f.v6 })
+}
+
+// command is the path of the command that writes a variant. Distributions with one variant
+// only have no suffixed commands.
+func (f family) command(v Variant) (string, error) {
+	if path, err := exec.LookPath(f.tool() + "-" + string(v)); err == nil {
+		return path, nil
+	}
+	return exec.LookPath(f.tool())
+}
+
+// firewall is what iptables-save prints of one variant and family, taken apart.
 type firewall struct {
-	variant Variant
-	ipt     *iptables.IPTables
-	chains  map[string]bool // see chainsOf
+	family   family
+	variant  Variant
+	path     string              // of the command that writes it
+	chains   map[string][]string // rules as printed, by "raw/PREROUTING"; a chain that is there has an entry
+	policies map[string]string   // of the chains that have one
+	tables   []string            // that are there
+	text     string              // as printed
 }
 
-func openFirewall(v Variant) (*firewall, error) {
-	ipt, err := openIPTables(v)
+// readFirewall lists all tables of a variant at once.
+func readFirewall(ctx context.Context, f family, v Variant) (*firewall, error) {
+	path, err := f.command(v)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("find %s: %w", f.tool(), err)
 	}
-	chains, err := chainsOf(v)
+	fw := &firewall{family: f, variant: v, path: path, chains: map[string][]string{}, policies: map[string]string{}}
+	out, err := exec.CommandContext(ctx, path+"-save").Output()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("list the rules of %s (%s): %w", f.tool(), v, hint(explain(err)))
 	}
-	return &firewall{variant: v, ipt: ipt, chains: chains}, nil
+	fw.text = string(out)
+	table := ""
+	for line := range strings.Lines(fw.text) {
+		line = strings.TrimSuffix(line, "\n")
+		switch words := strings.Fields(line); {
+		case strings.HasPrefix(line, "*"):
+			table = line[1:]
+			fw.tables = append(fw.tables, table)
+		case strings.HasPrefix(line, ":") && len(words) > 1:
+			name := table + "/" + words[0][1:]
+			fw.chains[name] = nil
+			if words[1] != "-" {
+				fw.policies[name] = words[1]
+			}
+		case len(words) > 1 && words[0] == "-A":
+			name := table + "/" + words[1]
+			fw.chains[name] = append(fw.chains[name], line)
+		}
+	}
+	return fw, nil
 }
 
-func openIPTables(v Variant) (*iptables.IPTables, error) {
-	path, err := command(v)
-	if err != nil {
-		return nil, fmt.Errorf("find iptables: %w", err)
+func (f *firewall) has(table, chain string) bool {
+	_, ok := f.chains[table+"/"+chain]
+	return ok
+}
+
+// iptables is the library's handle, for changes of one rule.
+func (f *firewall) iptables() (*iptables.IPTables, error) {
+	proto := iptables.ProtocolIPv4
+	if f.family.v6 {
+		proto = iptables.ProtocolIPv6
 	}
-	ipt, err := iptables.New(iptables.Path(path), iptables.Timeout(lockWait))
+	ipt, err := iptables.New(iptables.IPFamily(proto), iptables.Path(f.path), iptables.Timeout(lockWait))
 	if err != nil {
-		return nil, fmt.Errorf("start iptables (%s): %w", v, err)
+		return nil, fmt.Errorf("start %s (%s): %w", f.family.tool(), f.variant, err)
 	}
 	return ipt, nil
 }
 
-// list returns the rules of a chain as iptables prints them, in order; none if there is no
-// such chain.
-func (f *firewall) list(table, chain string) ([]string, error) {
-	if !f.chains[table+"/"+chain] {
-		return nil, nil
+// commit is the step that makes changes of a table, all or none of them, at one moment.
+// The lines are those of an iptables-restore file.
+func (f *firewall) commit(table string, lines []string, repairs ...Repair) Step {
+	input := "*" + table + "\n" + strings.Join(lines, "\n") + "\nCOMMIT\n"
+	args := []string{"-w", strconv.Itoa(lockWait), "--noflush"}
+	return Step{
+		Repairs: repairs,
+		Command: fmt.Sprintf("%s-restore %s <<'END'\n%sEND", f.path, strings.Join(args, " "), input),
+		do: func(ctx context.Context) error {
+			cmd := exec.CommandContext(ctx, f.path+"-restore", args...)
+			cmd.Stdin = strings.NewReader(input)
+			// What it prints is no sign of failure: it warns of the other variant's tables.
+			if out, err := cmd.CombinedOutput(); err != nil {
+				return fmt.Errorf("write table %s: %w: %s", table, hint(err), strings.TrimSpace(string(out)))
+			}
+			return nil
+		},
 	}
-	lines, err := f.ipt.List(table, chain)
-	if err != nil {
-		return nil, fmt.Errorf("list chain %s of table %s: %w", chain, table, hint(err))
-	}
-	return slices.DeleteFunc(lines, func(l string) bool { return !strings.HasPrefix(l, "-A ") }), nil
 }
 
-// commit makes all changes of a table, or none of them, at one moment. The lines are those
-// of an iptables-restore file.
-func (f *firewall) commit(ctx context.Context, table string, lines []string) error {
-	if len(lines) == 0 {
-		return nil
+// explain adds what a command said to its exit code.
+func explain(err error) error {
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && len(exit.Stderr) > 0 {
+		return fmt.Errorf("%w: %s", err, strings.TrimSpace(string(exit.Stderr)))
 	}
-	path, err := command(f.variant)
-	if err != nil {
-		return fmt.Errorf("find iptables: %w", err)
-	}
-	cmd := exec.CommandContext(ctx, path+"-restore", "-w", strconv.Itoa(lockWait), "--noflush")
-	cmd.Stdin = strings.NewReader("*" + table + "\n" + strings.Join(lines, "\n") + "\nCOMMIT\n")
-	// What it prints is no sign of failure: it warns of the other variant's tables.
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("write table %s: %w: %s", table, hint(err), strings.TrimSpace(string(out)))
-	}
-	return nil
+	return err
 }

@@ -15,9 +15,30 @@ import (
 type memory struct {
 	Where   string            `json:"where"`             // boot and network namespace it holds for
 	Variant Variant           `json:"variant,omitempty"` // the variant our rules were written with
-	Chains  *[]string         `json:"chains,omitempty"`  // tables and chains that were there before ours
+	Chains  *[]string         `json:"chains,omitempty"`  // tables and chains that were there before ours, of IPv4
+	Chains6 *[]string         `json:"chains6,omitempty"` // the same of IPv6
 	Sysctls map[string]string `json:"sysctls,omitempty"` // former values; ip_forward "1" means it was never ours
 }
+
+// former points to what is remembered of a family's chains; nil there while its rules were
+// not touched.
+func (m *memory) former(f family) **[]string {
+	if f.v6 {
+		return &m.Chains6
+	}
+	return &m.Chains
+}
+
+func (m *memory) has(f family) bool { return *m.former(f) != nil }
+
+func (m *memory) chains(f family) []string {
+	if !m.has(f) {
+		return nil
+	}
+	return **m.former(f)
+}
+
+func (m *memory) put(f family, chains []string) { *m.former(f) = &chains }
 
 func (h *Host) memoryPath() string { return filepath.Join(h.opts.StateDir, "host.json") }
 

@@ -3,8 +3,11 @@ package host
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/sealane/sealane/api"
 )
 
 // Our chains. Chain names are part of what operators see and scripts may rely on.
@@ -15,174 +18,225 @@ const (
 	mine       = "-m comment --comment sealane"
 )
 
-// jump is a rule that leads from a chain of others to ours.
-type jump struct {
-	table, from, to string
-	first           bool // must be the first rule; otherwise being there is enough
-}
-
-// jumps are all the places our chains are called from. DOCKER-USER is the one chain that
-// Docker puts first and never empties; up to 28.1 it ends with RETURN, so only the first
-// place counts. The jump in FORWARD stands in after somebody ran iptables -F, until Docker
-// restarts. Docker only appends to raw PREROUTING.
-func jumps() []jump {
-	return []jump{
-		{"raw", "PREROUTING", chainRaw, true},
-		{"filter", dockerUser, chainFwd, true},
-		{"filter", "FORWARD", chainFwd, false},
+// chainOf is our chain in a table.
+func chainOf(table string) string {
+	if table == "raw" {
+		return chainRaw
 	}
+	return chainFwd
 }
 
-func (j jump) spec() string { return j.from + " " + mine + " -j " + j.to }
-
-// ourChains are the rules of our chains, in the form iptables prints them. The accepts are
-// stateless, so that a flow of which the host sees one direction only is not dropped. The
-// icmp rules let path MTU discovery and traceroute work: routers on the way answer to
-// container addresses from their own. The uplink is matched so that no local container
-// can pose as a remote one.
-func ourChains(uplink string) map[string][]string {
+// ourChain are the rules of our chain of a table, in the form iptables prints them. The
+// accepts are stateless, so that a flow of which the host sees one direction only is not
+// dropped. The icmp rules let path MTU discovery and traceroute work: routers on the way
+// answer to container addresses from their own. The uplink is matched so that no local
+// container can pose as a remote one.
+//
+// Strictly, new connections go through Docker's own chain, which accepts what is published,
+// and end there.
+func (f family) ourChain(table, uplink string, strict, docker bool) []string {
 	in := "-i " + uplink
-	remote := "-m set --match-set " + setPeers
-	local := "-m set --match-set " + setLocal
+	remote := "-m set --match-set " + f.set(setPeers)
+	local := "-m set --match-set " + f.set(setLocal)
 	accept := mine + " -j ACCEPT"
-	return map[string][]string{
-		chainRaw: {
-			rule(chainRaw, in, remote, "src", local, "dst", accept),
-			rule(chainRaw, in, "-p icmp", local, "dst -m icmp --icmp-type 3/4", accept),
-			rule(chainRaw, in, "-p icmp", local, "dst -m icmp --icmp-type 11", accept),
-		},
-		chainFwd: {
-			rule(chainFwd, in, remote, "src", local, "dst", accept),
-			rule(chainFwd, "-o "+uplink, local, "src", remote, "dst", accept),
-		},
+	chain := chainOf(table)
+	inward := func(target ...string) string {
+		return rule(chain, append([]string{in, remote, "src", local, "dst"}, target...)...)
 	}
+	if table == "raw" {
+		rules := []string{inward(accept)}
+		for _, icmp := range f.icmp() {
+			rules = append(rules, rule(chain, in, "-p "+icmp[0], local, "dst "+icmp[1], accept))
+		}
+		return rules
+	}
+	outward := rule(chain, "-o "+uplink, local, "src", remote, "dst", accept)
+	if !strict {
+		return []string{inward(accept), outward}
+	}
+	rules := []string{inward("-m conntrack --ctstate RELATED,ESTABLISHED", accept)}
+	if docker {
+		rules = append(rules, inward(mine, "-j DOCKER"))
+	}
+	return append(rules, inward(mine, "-j DROP"), outward)
+}
+
+// icmp are the matches of what routers tell a sender: that a packet was too big, or took
+// too many hops.
+func (f family) icmp() [][2]string {
+	if f.v6 {
+		return [][2]string{{"ipv6-icmp", "-m icmp6 --icmpv6-type 2"}, {"ipv6-icmp", "-m icmp6 --icmpv6-type 3"}}
+	}
+	return [][2]string{{"icmp", "-m icmp --icmp-type 3/4"}, {"icmp", "-m icmp --icmp-type 11"}}
 }
 
 func rule(chain string, parts ...string) string {
 	return "-A " + chain + " " + strings.Join(parts, " ")
 }
 
-func (h *Host) applyRules(ctx context.Context, w Wish, done func(Kind, string)) error {
-	if err := applySets(w, done); err != nil {
-		return err
+// planRules puts sets, chains and jumps in place. IPv6 has them only where a subnet of ours
+// is IPv6, or has been. Where Docker keeps its rules in nftables, iptables has a say only if
+// a policy of DROP is left over in it.
+func (h *Host) planRules(ctx context.Context, w Wish) ([]Step, error) {
+	if w.Uplink == "" {
+		return nil, fmt.Errorf("apply rules: no uplink: %w", api.ErrInvalid)
 	}
-	d, err := detect(ctx)
+	d, err := h.detect(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	var steps []Step
 	if h.mem.Variant != "" && h.mem.Variant != d.variant {
-		if err := h.removeRules(ctx, done); err != nil {
-			return fmt.Errorf("leave iptables variant %s: %w", h.mem.Variant, err)
+		left, err := h.undoRules(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("leave iptables variant %s: %w", h.mem.Variant, err)
+		}
+		steps = append(steps, left...)
+	}
+	for _, f := range families() {
+		if f.v6 && len(f.of(prefixesOf(w.Locals))) == 0 && !h.mem.has(f) {
+			continue
+		}
+		fw, err := h.readTables(ctx, f, d.variant)
+		if err != nil {
+			return steps, err
+		}
+		if d.native != nil && fw.policies["filter/FORWARD"] != "DROP" && !h.mem.has(f) {
+			continue
+		}
+		more, err := h.planFamily(fw, w, d.native == nil)
+		steps = append(steps, more...)
+		if err != nil {
+			return steps, err
 		}
 	}
-	fw, err := openFirewall(d.variant)
+	return steps, nil
+}
+
+func prefixesOf(locals []Local) []netip.Prefix {
+	var all []netip.Prefix
+	for _, l := range locals {
+		all = append(all, l.Prefix)
+	}
+	return all
+}
+
+// planFamily is what one family needs. anchor tells that DOCKER-USER is made if absent.
+func (h *Host) planFamily(fw *firewall, w Wish, anchor bool) ([]Step, error) {
+	steps, err := planSets(fw.family, w)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if h.mem.Chains == nil {
-		if err := h.remember(func(m *memory) { m.Variant, m.Chains = d.variant, ours(fw.chains) }); err != nil {
-			return err
-		}
+	if !h.mem.has(fw.family) || h.mem.Variant != fw.variant {
+		steps = append(steps, h.rememberChains(fw))
 	}
-	if err := h.makeDockerUser(fw, done); err != nil {
-		return err
+	if anchor {
+		steps = append(steps, h.planDockerUser(fw)...)
 	}
 	for _, table := range []string{"raw", "filter"} {
-		if err := h.applyTable(ctx, fw, table, w.Uplink, done); err != nil {
-			return err
-		}
+		steps = append(steps, h.planTable(fw, table, w, anchor)...)
 	}
-	return nil
+	return steps, nil
 }
 
-// ours are those of the tables and chains that matter when we put things back.
-func ours(chains map[string]bool) *[]string {
-	kept := []string{}
-	for name := range chains {
-		if table, _, _ := strings.Cut(name, "/"); table == "raw" || table == "filter" {
-			kept = append(kept, name)
+// rememberChains notes what is there before ours.
+func (h *Host) rememberChains(fw *firewall) Step {
+	there := []string{}
+	for name := range fw.chains {
+		table, _, _ := strings.Cut(name, "/")
+		if (table == "raw" || table == "filter") && !strings.HasSuffix(name, "/"+chainOf(table)) {
+			there = append(there, name)
 		}
 	}
-	slices.Sort(kept)
-	return &kept
+	for _, table := range fw.tables {
+		if table == "raw" || table == "filter" {
+			there = append(there, table)
+		}
+	}
+	slices.Sort(there)
+	return Step{do: func(context.Context) error {
+		return h.remember(func(m *memory) { m.Variant = fw.variant; m.put(fw.family, there) })
+	}}
 }
 
-// makeDockerUser makes chain DOCKER-USER when the agent is there before Docker, which then
+// planDockerUser makes chain DOCKER-USER when the agent is there before Docker, which then
 // adopts it and calls it first. Without it Docker 28 and later would put its own jumps
 // ahead of ours.
-func (h *Host) makeDockerUser(fw *firewall, done func(Kind, string)) error {
-	if !fw.chains["filter/"+dockerUser] {
-		if err := fw.ipt.NewChain("filter", dockerUser); err != nil {
-			return fmt.Errorf("make chain %s: %w", dockerUser, hint(err))
-		}
-		fw.chains["filter"], fw.chains["filter/"+dockerUser], fw.chains["filter/FORWARD"] = true, true, true
-		done(KindChain, dockerUser+" made ahead of Docker")
+func (h *Host) planDockerUser(fw *firewall) []Step {
+	var steps []Step
+	if !fw.has("filter", dockerUser) {
+		steps = append(steps, step(KindChain, dockerUser+" made ahead of Docker", fw.path+" -N "+dockerUser, func(context.Context) error {
+			ipt, err := fw.iptables()
+			if err == nil {
+				err = ipt.NewChain("filter", dockerUser)
+			}
+			return wrap("make chain "+dockerUser, err)
+		}))
 	} else if !h.madeDockerUser(fw) {
 		return nil // it is Docker's, and so is the jump to it
 	}
-	there, err := fw.ipt.Exists("filter", "FORWARD", "-j", dockerUser)
-	if err != nil {
-		return fmt.Errorf("look for the jump to %s: %w", dockerUser, hint(err))
+	if slices.Contains(fw.chains["filter/FORWARD"], "-A FORWARD -j "+dockerUser) {
+		return steps
 	}
-	if there {
-		return nil
-	}
-	if err := fw.ipt.Insert("filter", "FORWARD", 1, "-j", dockerUser); err != nil {
-		return fmt.Errorf("put the jump to %s: %w", dockerUser, hint(err))
-	}
-	done(KindJump, "FORWARD to "+dockerUser)
-	return nil
+	return append(steps, step(KindJump, "FORWARD to "+dockerUser, fw.path+" -I FORWARD 1 -j "+dockerUser, func(context.Context) error {
+		ipt, err := fw.iptables()
+		if err == nil {
+			err = ipt.Insert("filter", "FORWARD", 1, "-j", dockerUser)
+		}
+		return wrap("put the jump to "+dockerUser, err)
+	}))
 }
 
 // madeDockerUser reports whether DOCKER-USER is there, was made by us and is not in
 // Docker's use yet.
 func (h *Host) madeDockerUser(fw *firewall) bool {
-	return fw.chains["filter/"+dockerUser] && !fw.chains["filter/DOCKER"] &&
-		h.mem.Variant == fw.variant && !slices.Contains(*h.mem.Chains, "filter/"+dockerUser)
+	return fw.has("filter", dockerUser) && !fw.has("filter", "DOCKER") &&
+		h.mem.Variant == fw.variant && h.mem.has(fw.family) && !slices.Contains(h.mem.chains(fw.family), "filter/"+dockerUser)
 }
 
-// applyTable fills our chain of a table and puts the jumps to it in their places, all at
+// planTable fills our chain of a table and puts the jumps to it in their places, all at
 // one moment.
-func (h *Host) applyTable(ctx context.Context, fw *firewall, table, uplink string, done func(Kind, string)) error {
-	chain := map[string]string{"raw": chainRaw, "filter": chainFwd}[table]
-	want := ourChains(uplink)[chain]
+func (h *Host) planTable(fw *firewall, table string, w Wish, anchor bool) []Step {
+	chain := chainOf(table)
+	want := fw.family.ourChain(table, w.Uplink, w.Strict, fw.has("filter", "DOCKER"))
 	var lines []string
 	var repairs []Repair
-	have, err := fw.list(table, chain)
-	if err != nil {
-		return err
-	}
-	refilled := !fw.chains[table+"/"+chain] || !h.same(have, want)
-	if refilled {
+	refill := !fw.has(table, chain) || !h.same(fw.chains[table+"/"+chain], want)
+	if refill {
 		lines = append(append(lines, ":"+chain+" - [0:0]"), want...)
-		repairs = append(repairs, Repair{KindChain, chain})
+		repairs = append(repairs, Repair{KindChain, fw.family.prefix() + chain})
 	}
 	for _, j := range jumps() {
-		if j.table != table {
+		if j.table != table || j.from == dockerUser && !anchor && !fw.has("filter", dockerUser) {
 			continue
 		}
-		moves, err := j.moves(fw)
-		if err != nil {
-			return err
-		}
-		if len(moves) > 0 {
+		if moves := j.moves(fw.chains[table+"/"+j.from]); len(moves) > 0 {
 			lines = append(lines, moves...)
-			repairs = append(repairs, Repair{KindJump, j.from + " to " + j.to})
+			repairs = append(repairs, Repair{KindJump, fw.family.prefix() + j.from + " to " + j.to})
 		}
 	}
-	if err := fw.commit(ctx, table, lines); err != nil {
-		return err
-	}
-	for _, r := range repairs {
-		done(r.Kind, r.What)
-	}
-	if !refilled {
+	if len(lines) == 0 {
 		return nil
 	}
-	fw.chains[table+"/"+chain] = true
-	printed, err := fw.list(table, chain)
-	h.prints[strings.Join(want, "\n")] = printed
-	return err
+	steps := []Step{fw.commit(table, lines, repairs...)}
+	if refill {
+		steps = append(steps, Step{do: func(ctx context.Context) error {
+			after, err := readFirewall(ctx, fw.family, fw.variant)
+			if err == nil {
+				h.prints[strings.Join(want, "\n")] = after.chains[table+"/"+chain]
+			}
+			return err
+		}})
+	}
+	return steps
+}
+
+// prefix tells IPv6 apart where people read it.
+func (f family) prefix() string {
+	if f.v6 {
+		return "ip6tables "
+	}
+	return ""
 }
 
 // same reports whether a chain has the wanted rules. Releases of iptables may print a rule
@@ -192,25 +246,9 @@ func (h *Host) same(have, want []string) bool {
 	return slices.Equal(have, want) || ok && slices.Equal(have, printed)
 }
 
-// moves are the lines that bring the jump to its place; none if it is there, once. A jump
-// that others got ahead of is taken out and put first again in the same transaction.
-func (j jump) moves(fw *firewall) ([]string, error) {
-	rules, err := fw.list(j.table, j.from)
-	if err != nil {
-		return nil, err
+func wrap(doing string, err error) error {
+	if err == nil {
+		return nil
 	}
-	var at []int
-	for i, r := range rules {
-		if r == "-A "+j.spec() {
-			at = append(at, i)
-		}
-	}
-	if len(at) == 1 && (!j.first || at[0] == 0) {
-		return nil, nil
-	}
-	var lines []string
-	for range at {
-		lines = append(lines, "-D "+j.spec())
-	}
-	return append(lines, "-I "+j.from+" 1 "+mine+" -j "+j.to), nil
+	return fmt.Errorf("%s: %w", doing, hint(err))
 }

@@ -1,10 +1,12 @@
 package host
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
@@ -20,46 +22,71 @@ const (
 	setType  = "hash:net"
 )
 
-func applySets(w Wish, done func(Kind, string)) error {
+// planSets gives the sets of a family their members.
+func planSets(f family, w Wish) ([]Step, error) {
 	peers := slices.Clone(w.Remotes)
 	for _, p := range w.Peers {
 		peers = append(peers, netip.PrefixFrom(p, p.BitLen()))
 	}
-	return errors.Join(
-		applySet(setLocal, w.Locals, w.Incomplete, done),
-		applySet(setPeers, peers, w.Incomplete, done),
-	)
+	local, err := planSet(f, setLocal, f.of(prefixesOf(w.Locals)), w.Incomplete)
+	if err != nil {
+		return nil, err
+	}
+	remote, err := planSet(f, setPeers, f.of(peers), w.Incomplete)
+	return append(local, remote...), err
 }
 
-// applySet gives a set these members: it adds before it deletes, and deletes nothing if an
-// addition failed or the members are not all known.
-func applySet(name string, want []netip.Prefix, incomplete bool, done func(Kind, string)) error {
+// planSet gives a set these members: it adds before it deletes, so that nothing is deleted
+// if an addition failed, or if the members are not all known.
+func planSet(f family, name string, want []netip.Prefix, incomplete bool) ([]Step, error) {
+	name = f.set(name)
 	have, err := members(name)
+	var steps []Step
 	if errors.Is(err, unix.ENOENT) {
-		if err := netlink.IpsetCreate(name, setType, netlink.IpsetCreateOptions{}); err != nil {
-			return fmt.Errorf("make set %s: %w", name, hint(err))
-		}
-		done(KindSet, name+" made")
+		steps = append(steps, makeSet(f, name))
 	} else if err != nil {
-		return err
+		return nil, err
 	}
-	added := without(want, have)
+	added, deleted := without(want, have), without(have, want)
+	if incomplete {
+		deleted = nil
+	}
+	if len(added)+len(deleted) == 0 {
+		return steps, nil
+	}
+	var commands []string
+	for _, p := range added {
+		commands = append(commands, fmt.Sprintf("ipset add %s %s -exist", name, p))
+	}
+	for _, p := range deleted {
+		commands = append(commands, fmt.Sprintf("ipset del %s %s -exist", name, p))
+	}
+	what := fmt.Sprintf("%s: %d added, %d deleted", name, len(added), len(deleted))
+	return append(steps, step(KindSet, what, strings.Join(commands, "\n"), func(context.Context) error {
+		return changeSet(name, added, deleted)
+	})), nil
+}
+
+func makeSet(f family, name string) Step {
+	command, options := "ipset create "+name+" "+setType, netlink.IpsetCreateOptions{}
+	if f.v6 {
+		command, options.Family = command+" family inet6", unix.AF_INET6
+	}
+	return step(KindSet, name+" made", command, func(context.Context) error {
+		return wrap("make set "+name, netlink.IpsetCreate(name, setType, options))
+	})
+}
+
+func changeSet(name string, added, deleted []netip.Prefix) error {
 	for _, p := range added {
 		if err := netlink.IpsetAdd(name, entry(p)); err != nil && !errors.Is(err, nl.IPSetError(nl.IPSET_ERR_EXIST)) {
 			return fmt.Errorf("add %s to set %s: %w", p, name, hint(err))
 		}
 	}
-	deleted := without(have, want)
-	if incomplete {
-		deleted = nil
-	}
 	for _, p := range deleted {
 		if err := netlink.IpsetDel(name, entry(p)); err != nil && !errors.Is(err, nl.IPSetError(nl.IPSET_ERR_EXIST)) {
 			return fmt.Errorf("delete %s from set %s: %w", p, name, hint(err))
 		}
-	}
-	if len(added)+len(deleted) > 0 {
-		done(KindSet, fmt.Sprintf("%s: %d added, %d deleted", name, len(added), len(deleted)))
 	}
 	return nil
 }
@@ -69,26 +96,28 @@ func without(a, b []netip.Prefix) []netip.Prefix {
 	return slices.DeleteFunc(slices.Clone(a), func(p netip.Prefix) bool { return slices.Contains(b, p) })
 }
 
-// removeSets destroys our sets. One of another type is somebody else's, whatever its name.
-func removeSets(done func(Kind, string)) error {
-	for _, name := range []string{setLocal, setPeers} {
-		// Asked first, since newer kernels do not say that there was nothing to destroy.
-		set, err := netlink.IpsetList(name)
-		if errors.Is(err, unix.ENOENT) || noSubsystem(err) {
-			continue
+// undoSets destroys our sets. One of another type is somebody else's, whatever its name.
+func undoSets() ([]Step, error) {
+	var steps []Step
+	for _, f := range families() {
+		for _, name := range []string{f.set(setLocal), f.set(setPeers)} {
+			// Asked first, since newer kernels do not say that there was nothing to destroy.
+			set, err := netlink.IpsetList(name)
+			if errors.Is(err, unix.ENOENT) || noSubsystem(err) {
+				continue
+			}
+			if err != nil {
+				return steps, fmt.Errorf("list set %s: %w", name, hint(err))
+			}
+			if set.TypeName != setType {
+				continue
+			}
+			steps = append(steps, step(KindSet, name+" destroyed", "ipset destroy "+name, func(context.Context) error {
+				return wrap("destroy set "+name, netlink.IpsetDestroy(name))
+			}))
 		}
-		if err != nil {
-			return fmt.Errorf("list set %s: %w", name, hint(err))
-		}
-		if set.TypeName != setType {
-			continue
-		}
-		if err := netlink.IpsetDestroy(name); err != nil {
-			return fmt.Errorf("destroy set %s: %w", name, hint(err))
-		}
-		done(KindSet, name+" destroyed")
 	}
-	return nil
+	return steps, nil
 }
 
 // members lists a set, sorted. The error is ENOENT if there is no such set.
@@ -102,11 +131,11 @@ func members(name string) ([]netip.Prefix, error) {
 	}
 	var prefixes []netip.Prefix
 	for _, e := range set.Entries {
-		addr, ok := netip.AddrFromSlice(e.IP.To4())
+		addr, ok := netip.AddrFromSlice(e.IP)
 		if !ok {
-			return nil, fmt.Errorf("set %s has a member that is not IPv4: %w", name, api.ErrRefused)
+			return nil, fmt.Errorf("set %s has a member without an address: %w", name, api.ErrRefused)
 		}
-		prefixes = append(prefixes, netip.PrefixFrom(addr, int(e.CIDR)))
+		prefixes = append(prefixes, netip.PrefixFrom(addr.Unmap(), int(e.CIDR)))
 	}
 	slices.SortFunc(prefixes, api.ComparePrefixes)
 	return prefixes, nil

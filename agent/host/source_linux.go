@@ -1,10 +1,12 @@
 package host
 
 import (
+	"context"
 	"fmt"
 	"net/netip"
 	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
@@ -32,53 +34,68 @@ const (
 	chainPost   = "post"
 )
 
-// applySource makes the table say what the wish says, replacing it as a whole. The kernel
+// planSource makes the table say what the wish says, replacing it as a whole. The kernel
 // asks it for the first packet of a connection only: one that began masqueraded stays so to
 // its end. To forget its translation would break it, since the peer knows no other address.
-func applySource(w Wish, done func(Kind, string)) error {
+func (h *Host) planSource(ctx context.Context, w Wish) ([]Step, error) {
+	if w.Uplink == "" {
+		return nil, nil // the rules say so
+	}
 	from, to := merge(spans(w.KeepFrom)), merge(spans(w.Keep))
 	if len(from) == 0 || len(to) == 0 {
 		if w.Incomplete {
-			return nil
+			return nil, nil
 		}
-		return removeSource(done)
+		return h.undoSource(ctx)
 	}
 	conn, err := nftables.New()
 	if err != nil {
-		return fmt.Errorf("open nftables: %w", err)
+		return nil, fmt.Errorf("open nftables: %w", err)
 	}
 	have, err := readSource(conn)
 	if err != nil {
-		return fmt.Errorf("read table ip %s: %w", sourceTable, hint(err))
+		return nil, fmt.Errorf("read table ip %s: %w", sourceTable, hint(err))
 	}
 	if w.Incomplete {
 		from, to = merge(append(from, have.from...)), merge(append(to, have.to...))
 	}
 	if have.intact && slices.Equal(have.from, from) && slices.Equal(have.to, to) {
-		return nil
+		return nil, nil
 	}
-	if err := writeSource(conn, from, to); err != nil {
-		return fmt.Errorf("write table ip %s: %w", sourceTable, hint(err))
-	}
-	done(KindSource, fmt.Sprintf("kept from %v to %v", w.KeepFrom, w.Keep))
-	return nil
+	what := fmt.Sprintf("kept from %v to %v", w.KeepFrom, w.Keep)
+	return []Step{step(KindSource, what, "nft -f - <<'END'\n"+sourceText(from, to)+"END", func(context.Context) error {
+		return wrap("write table ip "+sourceTable, writeSource(conn, from, to))
+	})}, nil
 }
 
-func removeSource(done func(Kind, string)) error {
+// sourceText is the table as nft reads it.
+func sourceText(from, to []span) string {
+	list := func(name string, spans []span) string {
+		var texts []string
+		for _, p := range prefixes(spans) {
+			texts = append(texts, p.String())
+		}
+		return fmt.Sprintf("\tset %s { type ipv4_addr; flags interval; elements = { %s }; }\n", name, strings.Join(texts, ", "))
+	}
+	return "table ip " + sourceTable + " {}\ndelete table ip " + sourceTable + "\ntable ip " + sourceTable + " {\n" +
+		list(setFrom, from) + list(setTo, to) +
+		"\tchain " + chainPost + " {\n\t\ttype nat hook postrouting priority srcnat - 10; policy accept;\n" +
+		"\t\tip saddr @" + setFrom + " ip daddr @" + setTo + " snat to ip saddr\n\t}\n}\n"
+}
+
+func (h *Host) undoSource(context.Context) ([]Step, error) {
 	conn, err := nftables.New()
 	if err != nil {
-		return fmt.Errorf("open nftables: %w", err)
+		return nil, fmt.Errorf("open nftables: %w", err)
 	}
 	table, err := findTable(conn)
 	if table == nil || err != nil {
-		return err
+		return nil, err
 	}
-	conn.DelTable(table)
-	if err := conn.Flush(); err != nil {
-		return fmt.Errorf("remove table ip %s: %w", sourceTable, hint(err))
-	}
-	done(KindSource, "no source address kept")
-	return nil
+	return []Step{step(KindSource, "no source address kept", "nft delete table ip "+sourceTable, func(context.Context) error {
+		conn.DelTable(table)
+		return wrap("remove table ip "+sourceTable, conn.Flush())
+	})}, nil
 }
 
 func findTable(conn *nftables.Conn) (*nftables.Table, error) {

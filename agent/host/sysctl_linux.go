@@ -1,6 +1,7 @@
 package host
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -20,58 +21,59 @@ const (
 	ipForward = "net/ipv4/ip_forward"
 )
 
-// turnForwardingOn sets net.ipv4.ip_forward. The kernel then also sets forwarding on every
+// planForwarding sets net.ipv4.ip_forward. The kernel then also sets forwarding on every
 // interface and turns off conf/all/accept_redirects, so these are remembered with it.
-func (h *Host) turnForwardingOn(done func(Kind, string)) error {
+func (h *Host) planForwarding(_ context.Context, w Wish) ([]Step, error) {
+	if !w.Forward {
+		return nil, nil
+	}
 	value, err := readSysctl(ipForward)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if value == "1" {
 		if h.mem.Sysctls != nil {
-			return nil
+			return nil, nil
 		}
-		return h.remember(func(m *memory) { m.Sysctls = map[string]string{ipForward: "1"} })
+		return []Step{{do: func(context.Context) error {
+			return h.remember(func(m *memory) { m.Sysctls = map[string]string{ipForward: "1"} })
+		}}}, nil
 	}
-	if h.mem.Sysctls == nil {
-		former, err := forwardingSysctls()
-		if err != nil {
-			return err
+	return []Step{step(KindForwarding, "net.ipv4.ip_forward turned on", "sysctl -w net.ipv4.ip_forward=1", func(context.Context) error {
+		if h.mem.Sysctls == nil {
+			former, err := forwardingSysctls()
+			if err != nil {
+				return err
+			}
+			if err := h.remember(func(m *memory) { m.Sysctls = former }); err != nil {
+				return err
+			}
 		}
-		if err := h.remember(func(m *memory) { m.Sysctls = former }); err != nil {
-			return err
-		}
-	}
-	if err := writeSysctl(ipForward, "1"); err != nil {
-		return err
-	}
-	done(KindForwarding, "net.ipv4.ip_forward turned on")
-	return nil
+		return writeSysctl(ipForward, "1")
+	})}, nil
 }
 
-// restoreForwarding puts ip_forward back if it was us who turned it on first, and after it
+// undoForwarding puts ip_forward back if it was us who turned it on first, and after it
 // whatever the kernel changed along with it. Interfaces that are gone are left out.
-func (h *Host) restoreForwarding(done func(Kind, string)) error {
+func (h *Host) undoForwarding(context.Context) ([]Step, error) {
 	former := h.mem.Sysctls
 	if former == nil || former[ipForward] == "1" {
-		return nil
+		return nil, nil
 	}
-	names := slices.Sorted(maps.Keys(former))
-	names = append([]string{ipForward}, names...)
-	for _, name := range names {
+	var steps []Step
+	for _, name := range append([]string{ipForward}, slices.Sorted(maps.Keys(former))...) {
 		value, err := readSysctl(name)
 		if errors.Is(err, fs.ErrNotExist) || value == former[name] {
 			continue
 		}
 		if err != nil {
-			return err
+			return steps, err
 		}
-		if err := writeSysctl(name, former[name]); err != nil {
-			return err
-		}
-		done(KindForwarding, strings.ReplaceAll(name, "/", ".")+" back to "+former[name])
+		dotted := strings.ReplaceAll(name, "/", ".")
+		steps = append(steps, step(KindForwarding, dotted+" back to "+former[name], "sysctl -w "+dotted+"="+former[name],
+			func(context.Context) error { return writeSysctl(name, former[name]) }))
 	}
-	return nil
+	return steps, nil
 }
 
 func forwardingSysctls() (map[string]string, error) {
@@ -115,7 +117,7 @@ func missing() []string {
 	if !hasNetAdmin() {
 		lacks = append(lacks, "CAP_NET_ADMIN")
 	}
-	if _, err := command(NFT); err != nil {
+	if _, err := (family{}).command(NFT); err != nil {
 		lacks = append(lacks, "the command iptables")
 	}
 	return lacks

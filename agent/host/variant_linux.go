@@ -7,10 +7,9 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
-
-	"github.com/google/nftables"
 )
 
 // detected is what can be told about who keeps rules where.
@@ -18,159 +17,145 @@ type detected struct {
 	variant  Variant // what to write with
 	standard Variant // what the plain command writes
 	docker   bool    // Docker's chains are there
-	native   bool    // in a table of Docker's own
+	shielded bool    // Docker drops what is not published, whatever the policy of FORWARD
+	native   *Native // Docker's own table
 	blocked  Variant // the other one than variant, if its FORWARD drops by policy
+	others   []string
+	tables   map[Variant]*firewall // what each variant has; nil for one that is not in use
 }
 
 // detect finds the variant that Docker writes with, since a rule in the other one has no
 // say. Docker's own chain decides; where there is none yet, what the command "iptables"
 // writes, as that is what Docker will call. The legacy command is asked only when legacy
 // tables exist, because its mere listing creates them.
-func detect(ctx context.Context) (detected, error) {
-	standard, err := standardVariant(ctx)
+func (h *Host) detect(ctx context.Context) (detected, error) {
+	standard, err := h.standardVariant(ctx)
 	if err != nil {
 		return detected{}, err
 	}
-	nft, err := nftChains()
-	if err != nil {
+	h.standard = standard
+	d := detected{variant: standard, standard: standard, tables: map[Variant]*firewall{}}
+	for _, v := range []Variant{NFT, Legacy} {
+		if d.tables[v], err = h.readTables(ctx, family{}, v); err != nil {
+			return detected{}, err
+		}
+	}
+	if d.native, err = readNative(); err != nil {
 		return detected{}, err
 	}
-	legacy, err := legacyChains()
-	if err != nil {
-		return detected{}, err
-	}
-	d := detected{variant: standard, standard: standard, native: nft["docker-bridges"]}
 	// Not DOCKER-USER: we make that one ourselves when we are first.
-	inNFT, inLegacy := nft["filter/DOCKER"], legacy["filter/DOCKER"]
-	d.docker = inNFT || inLegacy || d.native
+	inNFT, inLegacy := d.tables[NFT].has("filter", "DOCKER"), d.tables[Legacy].has("filter", "DOCKER")
+	d.docker = inNFT || inLegacy || d.native != nil
 	switch {
 	case inNFT && !inLegacy:
 		d.variant = NFT
 	case inLegacy && !inNFT:
 		d.variant = Legacy
 	}
-	drops, other := nftDrops, NFT
-	if d.variant == NFT {
-		drops, other = func() (bool, error) { return legacyDrops(legacy, standard) }, Legacy
-	}
-	if dropping, err := drops(); err != nil {
-		return d, err
-	} else if dropping {
-		d.blocked = other
+	d.blocked = blocked(d)
+	mine := d.tables[d.variant]
+	// From 28.0 on chain DOCKER ends with a drop for each bridge.
+	d.shielded = d.native != nil || slices.ContainsFunc(mine.chains["filter/DOCKER"], func(r string) bool { return strings.HasSuffix(r, " -j DROP") })
+	if d.others, err = h.others(mine); err != nil {
+		return detected{}, err
 	}
 	return d, nil
 }
 
-// nftDrops reports whether the policy of FORWARD in the nft variant is DROP. An accept in
-// one variant does not save a packet from the policy of the other.
-func nftDrops() (bool, error) {
-	conn, err := nftables.New()
-	if err != nil {
-		return false, fmt.Errorf("open nftables: %w", err)
+// blocked is a variant whose policy of FORWARD drops, without a rule of ours in it to lift
+// that. While Docker uses its own nft table, that can be either.
+func blocked(d detected) Variant {
+	for _, v := range []Variant{NFT, Legacy} {
+		if v != d.variant && d.tables[v].policies["filter/FORWARD"] == "DROP" {
+			return v
+		}
 	}
-	chains, err := conn.ListChainsOfTableFamily(nftables.TableFamilyIPv4)
-	if err != nil && !noSubsystem(err) {
-		return false, fmt.Errorf("list nftables chains: %w", hint(err))
-	}
-	return slices.ContainsFunc(chains, func(c *nftables.Chain) bool {
-		return c.Table.Name == "filter" && c.Name == "FORWARD" && c.Policy != nil && *c.Policy == nftables.ChainPolicyDrop
-	}), nil
+	return ""
 }
 
-// legacyDrops is the same for the legacy variant, given its chains. It needs a command that
-// writes this variant for sure.
-func legacyDrops(chains map[string]bool, standard Variant) (bool, error) {
-	if _, err := exec.LookPath("iptables-legacy"); err != nil && standard != Legacy || !chains["filter/FORWARD"] {
-		return false, nil
-	}
-	ipt, err := openIPTables(Legacy)
-	if err != nil {
-		return false, err
-	}
-	lines, err := ipt.List("filter", "FORWARD")
-	if err != nil {
-		return false, fmt.Errorf("list chain FORWARD of the legacy variant: %w", hint(err))
-	}
-	return slices.Contains(lines, "-P FORWARD DROP"), nil
-}
-
-func standardVariant(ctx context.Context) (Variant, error) {
-	// For example "iptables v1.8.9 (nf_tables)"; releases before 1.8 name no variant.
-	version, err := exec.CommandContext(ctx, "iptables", "--version").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("run iptables --version: %w", err)
-	}
-	if strings.Contains(string(version), "nf_tables") {
-		return NFT, nil
-	}
-	return Legacy, nil
-}
-
-// command is the path of the command that writes this variant. Distributions with one
-// variant only have no suffixed commands.
-func command(v Variant) (string, error) {
-	if path, err := exec.LookPath("iptables-" + string(v)); err == nil {
-		return path, nil
-	}
-	return exec.LookPath("iptables")
-}
-
-// chainsOf names every table of a variant, as "raw", and every chain, as "raw/PREROUTING".
-func chainsOf(v Variant) (map[string]bool, error) {
-	if v == Legacy {
-		return legacyChains()
-	}
-	return nftChains()
-}
-
-func nftChains() (map[string]bool, error) {
-	conn, err := nftables.New()
-	if err != nil {
-		return nil, fmt.Errorf("open nftables: %w", err)
-	}
-	tables, err := conn.ListTablesOfFamily(nftables.TableFamilyIPv4)
-	if noSubsystem(err) {
-		return map[string]bool{}, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("list nftables tables: %w", hint(err))
-	}
-	chains, err := conn.ListChainsOfTableFamily(nftables.TableFamilyIPv4)
-	if err != nil {
-		return nil, fmt.Errorf("list nftables chains: %w", hint(err))
-	}
-	have := map[string]bool{}
-	for _, t := range tables {
-		have[t.Name] = true
-	}
-	for _, c := range chains {
-		have[c.Table.Name+"/"+c.Name] = true
-	}
-	return have, nil
-}
-
-func legacyChains() (map[string]bool, error) {
-	names, err := os.ReadFile("/proc/thread-self/net/ip_tables_names")
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("read the names of the legacy tables: %w", err)
-	}
-	have := map[string]bool{}
-	if len(names) == 0 {
-		return have, nil
-	}
-	ipt, err := openIPTables(Legacy)
+// others names the programs that are known to keep rules of their own beside Docker's.
+func (h *Host) others(fw *firewall) ([]string, error) {
+	tables, err := nftTables()
 	if err != nil {
 		return nil, err
 	}
-	for table := range strings.FieldsSeq(string(names)) {
-		chains, err := ipt.ListChains(table)
-		if err != nil {
-			return nil, fmt.Errorf("list the chains of legacy table %s: %w", table, hint(err))
-		}
-		have[table] = true
-		for _, chain := range chains {
-			have[table+"/"+chain] = true
-		}
+	var found []string
+	if tables["firewalld"] || fw.has("filter", "FWD_public") || fw.has("filter", "FORWARD_direct") {
+		found = append(found, "firewalld")
 	}
-	return have, nil
+	if fw.has("filter", "ufw-before-forward") {
+		found = append(found, "ufw")
+	}
+	return found, nil
+}
+
+// standardVariant is what the plain command writes. It is asked once for each file that
+// the command leads to, as distributions switch by a link.
+func (h *Host) standardVariant(ctx context.Context) (Variant, error) {
+	path, err := exec.LookPath("iptables")
+	if err != nil {
+		return "", fmt.Errorf("find iptables: %w", err)
+	}
+	target, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return "", fmt.Errorf("find iptables: %w", err)
+	}
+	if v, ok := h.standards[path+" "+target]; ok {
+		return v, nil
+	}
+	// For example "iptables v1.8.9 (nf_tables)"; releases before 1.8 name no variant.
+	version, err := exec.CommandContext(ctx, path, "--version").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("run iptables --version: %w", err)
+	}
+	v := Legacy
+	if strings.Contains(string(version), "nf_tables") {
+		v = NFT
+	}
+	h.standards[path+" "+target] = v
+	return v, nil
+}
+
+// readTables is what a variant has now. That of the nft variant is read anew only when the
+// kernel counted a change of nftables since; without tables, the commands are not asked.
+func (h *Host) readTables(ctx context.Context, f family, v Variant) (*firewall, error) {
+	path, err := f.command(v)
+	if err != nil {
+		return nil, fmt.Errorf("find %s: %w", f.tool(), err)
+	}
+	none := &firewall{family: f, variant: v, path: path, chains: map[string][]string{}, policies: map[string]string{}}
+	if v == Legacy {
+		names, err := os.ReadFile("/proc/thread-self/net/" + map[bool]string{false: "ip_tables_names", true: "ip6_tables_names"}[f.v6])
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("read the names of the legacy tables: %w", err)
+		}
+		if len(names) == 0 {
+			return none, nil
+		}
+		if _, err := exec.LookPath(f.tool() + "-legacy"); err != nil && h.standard == NFT {
+			return none, nil // no command here shows them
+		}
+		return readFirewall(ctx, f, v)
+	}
+	count, err := generation()
+	if noSubsystem(err) {
+		return none, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if last := h.read[f]; last.fw != nil && last.count == count && last.fw.path == path {
+		return last.fw, nil
+	}
+	fw, err := readFirewall(ctx, f, v)
+	if err == nil {
+		h.read[f] = reading{count, fw}
+	}
+	return fw, err
+}
+
+// reading is what the nft variant had at a count of the kernel's.
+type reading struct {
+	count uint32
+	fw    *firewall
 }

@@ -61,9 +61,11 @@ func (f *Fake) Facts(_ context.Context, ip netip.Addr) (host.Facts, error) {
 func (f *Fake) Apply(_ context.Context, w host.Wish) host.Outcome {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	var out host.Outcome
+	out := host.Outcome{Failures: map[host.Part]error{}}
 	if f.failures != nil {
-		out.Forwarding, out.Rules, out.Source = f.failures, f.failures, f.failures
+		for _, p := range host.Parts() {
+			out.Failures[p] = f.failures
+		}
 		return out
 	}
 	done := func(k host.Kind, what string) { out.Repairs = append(out.Repairs, host.Repair{Kind: k, What: what}) }
@@ -74,7 +76,7 @@ func (f *Fake) Apply(_ context.Context, w host.Wish) host.Outcome {
 		}
 	}
 	if w.Uplink == "" {
-		out.Rules = fmt.Errorf("no uplink: %w", api.ErrInvalid)
+		out.Failures[host.PartRules] = fmt.Errorf("no uplink: %w", api.ErrInvalid)
 	} else {
 		f.applySets(w, done)
 		f.applyChains(w, done)
@@ -91,7 +93,11 @@ func (f *Fake) applySets(w host.Wish, done func(host.Kind, string)) {
 	for _, p := range w.Peers {
 		peers = append(peers, netip.PrefixFrom(p, p.BitLen()))
 	}
-	for name, want := range map[string][]netip.Prefix{"sealane-local": slices.Clone(w.Locals), "sealane-peers": peers} {
+	var locals []netip.Prefix
+	for _, l := range w.Locals {
+		locals = append(locals, l.Prefix)
+	}
+	for name, want := range map[string][]netip.Prefix{"sealane-local": locals, "sealane-peers": peers} {
 		have, ok := f.sets[name]
 		if w.Incomplete {
 			want = append(want, have...)

@@ -50,7 +50,7 @@ func wish() host.Wish {
 	return host.Wish{
 		Uplink:   "eth0",
 		Forward:  true,
-		Locals:   []netip.Prefix{local},
+		Locals:   []host.Local{{Prefix: local, Bridge: "docker0"}},
 		Remotes:  []netip.Prefix{remote},
 		Peers:    []netip.Addr{netip.MustParseAddr("192.168.0.3")},
 		KeepFrom: []netip.Prefix{local},
@@ -233,7 +233,7 @@ func testWishes(t *testing.T, machine func(t *testing.T) Machine) {
 		before := m.Dump()
 		none := wish()
 		none.Uplink, none.Forward = "", false
-		if out := m.Apply(t.Context(), none); out.Rules == nil || len(out.Repairs) > 0 {
+		if out := m.Apply(t.Context(), none); out.Failures[host.PartRules] == nil || len(out.Repairs) > 0 {
 			t.Errorf("outcome %+v, want an error and no repairs", out)
 		}
 		if diff := cmp.Diff(before, m.Dump()); diff != "" {
@@ -241,7 +241,7 @@ func testWishes(t *testing.T, machine func(t *testing.T) Machine) {
 		}
 		none.Forward = true
 		out := m.Apply(t.Context(), none)
-		if have := kinds(out.Repairs); out.Rules == nil || out.Forwarding != nil || !slices.Equal(have, []host.Kind{host.KindForwarding}) {
+		if have := kinds(out.Repairs); out.Failures[host.PartRules] == nil || out.Failures[host.PartForwarding] != nil || !slices.Equal(have, []host.Kind{host.KindForwarding}) {
 			t.Errorf("outcome %+v, want forwarding turned on and an error for the rules", out)
 		}
 		if f, err := m.Facts(t.Context(), netip.MustParseAddr("192.168.0.2")); err != nil || !f.Forwarding {

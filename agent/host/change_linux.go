@@ -1,0 +1,123 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"slices"
+)
+
+// part is how a part is brought to a wish, and how it is undone. Both only look and say
+// what is to be done; a part that fails in the middle says what it can do nevertheless.
+type part struct {
+	name Part
+	plan func(context.Context, Wish) ([]Step, error)
+	undo func(context.Context) ([]Step, error)
+}
+
+func (h *Host) parts() []part {
+	return []part{
+		{PartRules, h.planRules, h.undoRules},
+		{PartSource, h.planSource, h.undoSource},
+		{PartForwarding, h.planForwarding, h.undoForwarding},
+	}
+}
+
+// Apply brings the host to the wish and says what it had to change for it. It is
+// idempotent: the second of two equal calls changes nothing.
+func (h *Host) Apply(ctx context.Context, w Wish) Outcome {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	out := Outcome{Failures: map[Part]error{}}
+	err := h.recall()
+	for _, p := range h.parts() {
+		if slices.Contains(w.Leave, p.name) {
+			continue
+		}
+		if err != nil {
+			out.Failures[p.name] = err
+			continue
+		}
+		steps, failure := p.plan(ctx, w)
+		repairs, stopped := run(ctx, steps)
+		out.Repairs = append(out.Repairs, repairs...)
+		if failure = errors.Join(failure, stopped); failure != nil {
+			out.Failures[p.name] = failure
+		}
+	}
+	return out
+}
+
+// Plan says what Apply would do, and does nothing.
+func (h *Host) Plan(ctx context.Context, w Wish) ([]Step, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err := h.recall(); err != nil {
+		return nil, err
+	}
+	var all []Step
+	var failures []error
+	for _, p := range h.parts() {
+		if slices.Contains(w.Leave, p.name) {
+			continue
+		}
+		steps, err := p.plan(ctx, w)
+		all, failures = append(all, steps...), append(failures, err)
+	}
+	return all, errors.Join(failures...)
+}
+
+// Restore undoes everything that Apply ever did here, back to the values remembered in the
+// state directory, and says what that was. It needs nothing else, so it works after a crash
+// and when only half was in place; undone twice is undone once.
+func (h *Host) Restore(ctx context.Context) ([]Repair, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err := h.recall(); err != nil {
+		return nil, err
+	}
+	var undone []Repair
+	var failures []error
+	for _, p := range slices.Backward(h.parts()) {
+		steps, err := p.undo(ctx)
+		repairs, stopped := run(ctx, steps)
+		undone, failures = append(undone, repairs...), append(failures, err, stopped)
+	}
+	if err := errors.Join(failures...); err != nil {
+		return undone, err
+	}
+	clear(h.prints)
+	return undone, h.forget()
+}
+
+// PlanRestore says what Restore would do, and does nothing.
+func (h *Host) PlanRestore(ctx context.Context) ([]Step, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err := h.recall(); err != nil {
+		return nil, err
+	}
+	var all []Step
+	var failures []error
+	for _, p := range slices.Backward(h.parts()) {
+		steps, err := p.undo(ctx)
+		all, failures = append(all, steps...), append(failures, err)
+	}
+	return all, errors.Join(failures...)
+}
+
+// run makes changes until one fails, and says what was changed.
+func run(ctx context.Context, steps []Step) ([]Repair, error) {
+	var done []Repair
+	for _, s := range steps {
+		if err := s.do(ctx); err != nil {
+			return done, err
+		}
+		done = append(done, s.Repairs...)
+	}
+	return done, nil
+}
+
+// step is the usual step, which repairs one thing.
+func step(kind Kind, what, command string, do func(context.Context) error) Step {
+	return Step{Repairs: []Repair{{kind, what}}, Command: command, do: do}
+}

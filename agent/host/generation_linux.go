@@ -1,0 +1,47 @@
+package host
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/google/nftables"
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+)
+
+// generation is the kernel's count of changes to nftables in this network namespace,
+// whoever made them and in whatever table.
+func generation() (uint32, error) {
+	req := nl.NewNetlinkRequest(unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_GETGEN, 0)
+	req.AddData(&nl.Nfgenmsg{NfgenFamily: unix.AF_UNSPEC, Version: nl.NFNETLINK_V0})
+	messages, err := req.Execute(unix.NETLINK_NETFILTER, 0)
+	if err != nil {
+		return 0, fmt.Errorf("read the generation of nftables: %w", hint(err))
+	}
+	for _, m := range messages {
+		if id, ok := attribute(m, unix.NFTA_GEN_ID); ok && len(id) == 4 {
+			return binary.BigEndian.Uint32(id), nil
+		}
+	}
+	return 0, fmt.Errorf("read the generation of nftables: the kernel told none")
+}
+
+// nftTables names the tables of nftables of all families.
+func nftTables() (map[string]bool, error) {
+	conn, err := nftables.New()
+	if err != nil {
+		return nil, fmt.Errorf("open nftables: %w", err)
+	}
+	tables, err := conn.ListTables()
+	if noSubsystem(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list nftables tables: %w", hint(err))
+	}
+	names := map[string]bool{}
+	for _, t := range tables {
+		names[t.Name] = true
+	}
+	return names, nil
+}

@@ -1,0 +1,113 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"net/netip"
+	"slices"
+)
+
+// Wish is the whole state a host is brought to.
+type Wish struct {
+	Uplink   string         // interface toward the other hosts
+	Forward  bool           // turn forwarding on; false leaves it alone
+	Locals   []Local        // subnets of this host that others may reach
+	Remotes  []netip.Prefix // subnets of other hosts; none overlaps Locals
+	Peers    []netip.Addr   // private addresses of other hosts
+	KeepFrom []netip.Prefix // of Locals, those whose source address is kept
+	Keep     []netip.Prefix // of Remotes, those toward which it is kept
+
+	Strict bool   // others reach published ports only
+	Way    Way    // how to get through Docker's own nft table
+	Leave  []Part // parts to leave as they are
+
+	// Incomplete says that the lists may lack members, because not everything they come from
+	// could be read: what they name is added, and nothing is taken away.
+	Incomplete bool
+}
+
+// Local is a subnet of this host.
+type Local struct {
+	Prefix netip.Prefix
+	Bridge string // the interface it is on
+}
+
+// Way is how packets get through the drops of Docker's own nft table.
+type Way string
+
+// The ways.
+const (
+	WayNone     Way = ""         // there is no such table
+	WayMark     Way = "mark"     // a table of ours marks them, and Docker was told to accept the mark
+	WayRedirect Way = "redirect" // the uplink hands them to the bridge as if they came from there
+)
+
+// Part is a part of what is changed on a host, each of which can be left out.
+type Part string
+
+// The parts.
+const (
+	PartEngine      Part = "engine"      // options in daemon.json, and the restart they need
+	PartRules       Part = "rules"       // sets, chains and jumps of iptables
+	PartNative      Part = "native"      // what gets packets through Docker's nftables backend
+	PartSource      Part = "source"      // the table that keeps source addresses
+	PartForwarding  Part = "forwarding"  // ip_forward, and forwarding of the interfaces concerned
+	PartReversePath Part = "rp-filter"   // strict reverse path filters loosened where they would drop
+	PartRouterAdv   Part = "accept-ra"   // router advertisements taken although the host forwards
+	PartDropIn      Part = "sysctl-file" // a file in sysctl.d, so that the settings outlive a reboot
+)
+
+// Parts are all of them, in the order in which they are applied: forwarding comes after the
+// rules, so that nothing passes that they would stop.
+func Parts() []Part {
+	return []Part{PartEngine, PartRules, PartNative, PartSource, PartForwarding, PartReversePath, PartRouterAdv, PartDropIn}
+}
+
+// Outcome is what became of a wish. Each part is tried even when another fails.
+type Outcome struct {
+	Repairs  []Repair
+	Failures map[Part]error // why a part is not as wished
+}
+
+// Err joins the errors of all parts; nil when the wish is fulfilled.
+func (o Outcome) Err() error {
+	var all []error
+	for _, p := range slices.Sorted(maps.Keys(o.Failures)) {
+		all = append(all, o.Failures[p])
+	}
+	return errors.Join(all...)
+}
+
+// Repair is one thing that had to be changed.
+type Repair struct {
+	Kind Kind
+	What string // for people: which chain, set, value
+}
+
+func (r Repair) String() string { return string(r.Kind) + " " + r.What }
+
+// Kind names what was repaired; the label of the repair counter.
+type Kind string
+
+// The kinds of repair.
+const (
+	KindForwarding Kind = "forwarding" // a forwarding sysctl
+	KindSetting    Kind = "setting"    // another sysctl
+	KindFile       Kind = "file"       // the file in sysctl.d, or daemon.json
+	KindSet        Kind = "set"        // a set made or its members changed
+	KindChain      Kind = "chain"      // a chain of ours refilled
+	KindJump       Kind = "jump"       // a jump to a chain of ours put (back) into its place
+	KindSource     Kind = "source"     // the table that keeps source addresses replaced or removed
+	KindMark       Kind = "mark"       // the table that marks for Docker replaced or removed
+	KindRedirect   Kind = "redirect"   // the redirect on the uplink made, changed or removed
+	KindEngine     Kind = "engine"     // dockerd restarted
+)
+
+// Step is one change of the host, made at one moment or not at all.
+type Step struct {
+	Repairs []Repair // what it is for
+	Command string   // what one could type in a shell instead; it may have several lines
+
+	do func(context.Context) error
+}
