@@ -1,0 +1,112 @@
+// Package engine asks the Docker engine of this host, over the API on its unix socket, what
+// the kernel does not know: which firewall it writes, and what its bridge networks are meant
+// to be. It only reads. Engines from 20.10 to 29 answer it, each in its own newest version
+// of the API: an engine drops old versions (29.0 refuses all below 1.44) sooner than it
+// renames the few fields that are read here.
+package engine
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/sealane/sealane/api"
+)
+
+// Engine is what a Docker engine says of itself at one moment.
+type Engine struct {
+	Version   string
+	Backend   string    // what it writes its rules with, BackendIPTables or BackendNFTables, or a newcomer's own name
+	Firewalld bool      // it hands its rules to firewalld; before 28.2 not told
+	Swarm     bool      // it is, or is about to be, part of a swarm
+	Networks  []Network // those of driver bridge, by name
+}
+
+// The backends known. What an engine says of its backend does not tell whether it writes
+// rules at all: with "iptables": false it still says iptables.
+const (
+	BackendIPTables = "iptables"
+	BackendNFTables = "nftables"
+)
+
+// Network is one bridge network as it was asked for. An engine that does not know an option
+// keeps and ignores it: below 27 a gateway mode, for one, proves nothing.
+type Network struct {
+	Name, ID   string // the id of the default network is another after each start of the engine
+	Bridge     string // its interface
+	Default    bool   // the one that containers get which name none: docker0
+	Internal   bool   // no way in or out
+	ICC        bool   // its containers may speak to each other
+	Masquerade bool   // by its option; where a gateway mode is routed nothing is masqueraded either
+	Mode4      string // gateway mode: ModeNAT where none is given
+	Mode6      string
+	Labels     map[string]string
+	Subnets    []netip.Prefix // IPv4 and IPv6, masked, sorted
+}
+
+// ModeNAT is the gateway mode of a network that asks for none.
+const ModeNAT = "nat"
+
+// Client asks one engine. Its methods may be called at the same time.
+type Client struct {
+	socket string
+	http   *http.Client
+}
+
+// Dial prepares to ask the engine at an address like unix:///var/run/docker.sock, and does
+// not connect yet.
+func Dial(address string) (*Client, error) {
+	socket, ok := strings.CutPrefix(address, "unix://")
+	if !ok || !strings.HasPrefix(socket, "/") {
+		return nil, fmt.Errorf("docker address %q is not like unix:///var/run/docker.sock: %w", address, api.ErrInvalid)
+	}
+	c := &Client{socket: socket}
+	c.http = &http.Client{Transport: &http.Transport{DialContext: c.connect, DisableKeepAlives: true}}
+	return c, nil
+}
+
+// Close ends what is left of the connections. A Follow ends with its context, not by this.
+func (c *Client) Close() error {
+	c.http.CloseIdleConnections()
+	return nil
+}
+
+// Look asks for the engine and its networks. Errors: ErrUnreachable when no engine answers
+// before ctx ends, ErrPermission when the socket may not be opened, ErrUnsupported when what
+// answers is no Docker engine, ErrInvalid when the answer makes no sense.
+func (c *Client) Look(ctx context.Context) (Engine, error) {
+	version, err := c.version(ctx)
+	if err != nil {
+		return Engine{}, err
+	}
+	var info infoAnswer
+	if err := c.ask(ctx, version+"/info", &info); err != nil {
+		return Engine{}, err
+	}
+	var networks []networkAnswer
+	if err := c.ask(ctx, version+"/networks", &networks); err != nil {
+		return Engine{}, err
+	}
+	e := info.engine()
+	for _, answer := range networks {
+		if answer.Driver != "bridge" {
+			continue
+		}
+		n, err := answer.network()
+		if err != nil {
+			return Engine{}, fmt.Errorf("%s: network %s: %w: %w", c, answer.Name, err, api.ErrInvalid)
+		}
+		e.Networks = append(e.Networks, n)
+	}
+	// Names of networks need not be unique.
+	slices.SortFunc(e.Networks, func(a, b Network) int {
+		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.ID, b.ID))
+	})
+	return e, nil
+}
+
+func (c *Client) String() string { return "docker at " + c.socket }
