@@ -77,6 +77,9 @@ func (c *Client) get(ctx context.Context, path string) (*http.Response, error) {
 }
 
 func (c *Client) connect(ctx context.Context, _, _ string) (net.Conn, error) {
+	if err := c.activation.permit(c.socket); err != nil {
+		return nil, err
+	}
 	return new(net.Dialer).DialContext(ctx, "unix", c.socket)
 }
 

