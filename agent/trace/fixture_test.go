@@ -32,6 +32,7 @@ type bridge struct {
 	subnet     netip.Prefix
 	address    netip.Addr // of the host on it
 	containers []netip.Addr
+	over6      []netip.Addr // their IPv6 addresses
 }
 
 // free is an address of the subnet that no container has.
@@ -117,7 +118,7 @@ func (f fixture) inspect(t testing.TB) []bridge {
 		Internal   bool
 		Options    map[string]string
 		IPAM       struct{ Config []struct{ Subnet string } }
-		Containers map[string]struct{ IPv4Address string }
+		Containers map[string]struct{ IPv4Address, IPv6Address string }
 	}
 	text := f.read(t, "network-inspect.json")
 	if text == "" {
@@ -139,6 +140,9 @@ func (f fixture) inspect(t testing.TB) []bridge {
 		b.address = b.subnet.Addr().Next()
 		for _, c := range n.Containers {
 			b.containers = append(b.containers, netip.MustParsePrefix(c.IPv4Address).Addr())
+			if c.IPv6Address != "" {
+				b.over6 = append(b.over6, netip.MustParsePrefix(c.IPv6Address).Addr())
+			}
 		}
 		f.checkAddress(t, b)
 		all = append(all, b)

@@ -41,7 +41,7 @@ func blocks(text string) (*block, error) {
 	for line := range strings.Lines(text) {
 		line, _, _ = strings.Cut(line, " # handle ") // of nft -a
 		line = strings.TrimSpace(line)
-		if line == "" || strings.HasPrefix(line, "#") {
+		if line == "" || strings.HasPrefix(line, "#") && !strings.HasPrefix(line, "# xt_") {
 			continue
 		}
 		top := stack[len(stack)-1]

@@ -102,7 +102,10 @@ func (w *walk) base(c *chain) kind {
 // chain returns accept, drop or, at the chain's end, back.
 func (w *walk) chain(c *chain, depth int) kind {
 	for _, r := range c.rules {
-		if w.left == 0 || depth == maxDepth {
+		if depth == maxDepth {
+			w.left = 0
+		}
+		if w.left == 0 {
 			w.unsure = append(w.unsure, doubt{r.Rule, unknown})
 			return back
 		}

@@ -1,0 +1,46 @@
+package trace
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+)
+
+// BenchmarkTrace parses a dump of 1000 rules and walks a packet to the last of them.
+func BenchmarkTrace(b *testing.B) {
+	var save strings.Builder
+	save.WriteString("*filter\n:FORWARD DROP [0:0]\n")
+	for i := range 1000 {
+		fmt.Fprintf(&save, "-A FORWARD -s 10.%d.%d.0/24 -i eth0 -p tcp -m tcp --dport 80 -m conntrack --ctstate NEW -j ACCEPT\n", i/250, i%250)
+	}
+	save.WriteString("COMMIT\n")
+	d := Dump{NFT: save.String()}
+	p := Packet{In: "eth0", Out: "docker0", Src: netip.MustParseAddr("10.9.0.1"), Dst: netip.MustParseAddr("10.1.0.2"), Proto: "tcp", DstPort: 80}
+	b.ReportAllocs()
+	for b.Loop() {
+		r, err := Parse(d)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if v := r.Forward(p); !v.Dropped || v.By.Number != 0 {
+			b.Fatal(v)
+		}
+	}
+}
+
+// BenchmarkForward is the walk alone.
+func BenchmarkForward(b *testing.B) {
+	for _, f := range fixtures(b) {
+		if f.name != "29.7.2-iptables-published" {
+			continue
+		}
+		p := tcp("docker0", "eth0", f.bridges[0].containers[0], containerA, 80)
+		b.ReportAllocs()
+		for b.Loop() {
+			if v := f.rules.Forward(p); v.Dropped {
+				b.Fatal(v)
+			}
+		}
+	}
+}

@@ -1,0 +1,91 @@
+package trace
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/sealane/sealane/api"
+)
+
+// TestUnsure: a rule that is not understood is taken not to match, and named where it could
+// have made a difference.
+func TestUnsure(t *testing.T) {
+	filter := func(lines ...string) Dump { return Dump{NFT: iptables("filter", lines...)} }
+	listing := func(lines ...string) Dump { return Dump{Ruleset: nft("ip t", lines...)} }
+	for _, c := range []struct {
+		name    string
+		dump    Dump
+		dropped bool
+		unsure  string // parts of the rules' texts
+	}{
+		{"a match that may accept", filter(closed, "-A FORWARD -m recent --rcheck --name x -j ACCEPT"), true, "recent"},
+		{"a match that may drop", filter(open, "-A FORWARD -m bpf --bytecode 1 -j DROP"), false, "bpf"},
+		{"a drop that changes nothing", filter(closed, "-A FORWARD -m recent --rcheck -j DROP"), true, ""},
+		{"an accept that changes nothing", filter(open, "-A FORWARD -m recent --rcheck -j ACCEPT"), false, ""},
+		{"ruled out by what is understood", filter(open, "-A FORWARD -i eth1 -m recent --rcheck -j DROP"), false, ""},
+		{"not reached", filter(open, "-A FORWARD -j ACCEPT", "-A FORWARD -m recent --rcheck -j DROP"), false, ""},
+		{"one that decides nothing", filter(open, "-A FORWARD -m recent --set"), false, ""},
+		{"a target", filter(open, "-A FORWARD -j NFQUEUE --queue-num 1"), false, "NFQUEUE"},
+		{"an unknown set", filter(open, "-A FORWARD -m set --match-set nowhere src -j DROP"), false, "nowhere"},
+		{"a set of pairs", filter(open, "-A FORWARD -m set --match-set nowhere dst,dst -j DROP"), false, "dst,dst"},
+		{"a value", filter(open, "-A FORWARD -s example -j DROP"), false, "example"},
+		{"nft match", listing(base, "ip ttl 1 drop", "}"), false, "ttl"},
+		{"nft match before one that is understood", listing(base, "ct original ip saddr 10.9.9.9 drop", "}"), false, "original"},
+		{"nft match of iptables", listing(base, `ip saddr 10.2.0.2 xt match "set" counter packets 0 bytes 0 drop`, "}"), false, "xt match"},
+		{"nft match of an older nft", listing("# Warning: not ours", base, "# xt_set counter packets 0 bytes 0 drop", "}"), false, "xt_set"},
+		{"nft older match inside a rule", listing(base, "ip protocol tcp # xt_tcp counter packets 0 bytes 0 drop", "}"), false, "xt_tcp"},
+		{"nft rate", listing(base, "limit rate over 10/second burst 5 packets drop", "}"), false, "limit"},
+		{"nft concatenation", listing(base, "ip saddr . tcp dport { 10.2.0.2 . 80 } drop", "}"), false, "saddr . tcp"},
+		{"nft unknown set", listing(base, "ip saddr @nowhere drop", "}"), false, "@nowhere"},
+		{"nft jump to nowhere", listing(base, "jump nowhere", "}"), false, "nowhere"},
+		{"nft queue", listing(base, "queue to 1", "}"), false, "queue"},
+		{"chains in a circle", filter(open, ":A - [0:0]", "-A FORWARD -j A", "-A A -j A"), false, "-j A"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r, err := Parse(c.dump)
+			if err != nil {
+				t.Fatal(err)
+			}
+			v := r.Forward(forwarded(nil))
+			var texts []string
+			for _, rule := range v.Unsure {
+				texts = append(texts, rule.Text)
+			}
+			got := strings.Join(texts, "\n")
+			if v.Dropped != c.dropped || (got == "") != (c.unsure == "") || !strings.Contains(got, c.unsure) {
+				t.Errorf("dropped %v, unsure of %q, want %v, %q", v.Dropped, got, c.dropped, c.unsure)
+			}
+		})
+	}
+}
+
+// TestParseRefuses what is no dump.
+func TestParseRefuses(t *testing.T) {
+	for _, d := range []Dump{
+		{NFT: "iptables-save: command not found\n"},
+		{Legacy: "*filter\n-P FORWARD DROP\nCOMMIT\n"},
+		{NFT6: "-A FORWARD -j ACCEPT\n"},
+		{Ruleset: "Error: No such file or directory\n"},
+		{Ruleset: "table ip filter {\n\tchain FORWARD {\n"},
+		{Ruleset: "table ip filter {\n}\n}\n"},
+		{Ruleset: "chain FORWARD {\n}\n"},
+	} {
+		if _, err := Parse(d); !errors.Is(err, api.ErrInvalid) {
+			t.Errorf("%+v: got %v", d, err)
+		}
+	}
+}
+
+// TestRuleString is what an operator reads.
+func TestRuleString(t *testing.T) {
+	r := Rule{Backend: "iptables-nft", Family: "ip", Table: "raw", Chain: "PREROUTING", Number: 2, Text: "-A PREROUTING -d 10.1.0.2/32 ! -i docker0 -j DROP"}
+	want := "iptables-nft, table ip raw, chain PREROUTING, rule 2: -A PREROUTING -d 10.1.0.2/32 ! -i docker0 -j DROP"
+	if got := r.String(); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	r.Number, r.Chain, r.Text = 0, "FORWARD", "policy DROP"
+	if got, want := r.String(), "iptables-nft, table ip raw, chain FORWARD, policy DROP"; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
