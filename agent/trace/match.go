@@ -39,7 +39,7 @@ func is(f field, value string) (m match, ok bool) {
 	case sport, dport:
 		return portIs(f, value)
 	case inName:
-		return func(w *walk) bool { return named(w.inName(), value) }, true
+		return func(w *walk) bool { return named(w.In, value) }, true
 	case outName:
 		return func(w *walk) bool { return named(w.outName(), value) }, true
 	case proto:
@@ -78,14 +78,7 @@ func anyOf(all []match) match {
 	}
 }
 
-// The kernel clears the interface that a packet does not have (yet) at a hook.
-func (w *walk) inName() string {
-	if w.at == output {
-		return ""
-	}
-	return w.In
-}
-
+// outName is empty where the kernel has not decided on the way out yet.
 func (w *walk) outName() string {
 	if w.at == prerouting || w.at == input {
 		return ""
@@ -129,7 +122,7 @@ func addressIs(f field, value string) (match, bool) {
 		if f == daddr {
 			a = w.Dst
 		}
-		return a.BitLen() == from.BitLen() && from.Compare(a) <= 0 && a.Compare(to) <= 0
+		return from.Compare(a) <= 0 && a.Compare(to) <= 0
 	}, ok
 }
 

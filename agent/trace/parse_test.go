@@ -2,11 +2,22 @@ package trace
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/sealane/sealane/api"
 )
+
+// doubling is a set of chains each of which jumps to the next one twice.
+func doubling() []string {
+	var lines []string
+	for i := range 48 {
+		jump := fmt.Sprintf("-A C%d -j C%d", i, i+1)
+		lines = append(lines, jump, jump)
+	}
+	return append(lines, "-A C48 -j RETURN")
+}
 
 // TestUnsure: a rule that is not understood is taken not to match, and named where it could
 // have made a difference.
@@ -26,6 +37,8 @@ func TestUnsure(t *testing.T) {
 		{"ruled out by what is understood", filter(open, "-A FORWARD -i eth1 -m recent --rcheck -j DROP"), false, ""},
 		{"not reached", filter(open, "-A FORWARD -j ACCEPT", "-A FORWARD -m recent --rcheck -j DROP"), false, ""},
 		{"one that decides nothing", filter(open, "-A FORWARD -m recent --set"), false, ""},
+		{"one that only marks", filter(open, "-A FORWARD -m recent --rcheck -j MARK --set-xmark 0x1/0x1", "-A FORWARD -m mark --mark 0x1 -j DROP"), false, "recent"},
+		{"a match without options", filter(open, "-A FORWARD -m socket -j DROP"), false, "socket"},
 		{"a target", filter(open, "-A FORWARD -j NFQUEUE --queue-num 1"), false, "NFQUEUE"},
 		{"an unknown set", filter(open, "-A FORWARD -m set --match-set nowhere src -j DROP"), false, "nowhere"},
 		{"a set of pairs", filter(open, "-A FORWARD -m set --match-set nowhere dst,dst -j DROP"), false, "dst,dst"},
@@ -37,10 +50,12 @@ func TestUnsure(t *testing.T) {
 		{"nft older match inside a rule", listing(base, "ip protocol tcp # xt_tcp counter packets 0 bytes 0 drop", "}"), false, "xt_tcp"},
 		{"nft rate", listing(base, "limit rate over 10/second burst 5 packets drop", "}"), false, "limit"},
 		{"nft concatenation", listing(base, "ip saddr . tcp dport { 10.2.0.2 . 80 } drop", "}"), false, "saddr . tcp"},
+		{"nft concatenation of interfaces", listing(base, `iifname . oifname { "eth0" . "docker0" } drop`, "}"), false, "iifname . oifname"},
 		{"nft unknown set", listing(base, "ip saddr @nowhere drop", "}"), false, "@nowhere"},
 		{"nft jump to nowhere", listing(base, "jump nowhere", "}"), false, "nowhere"},
 		{"nft queue", listing(base, "queue to 1", "}"), false, "queue"},
 		{"chains in a circle", filter(open, ":A - [0:0]", "-A FORWARD -j A", "-A A -j A"), false, "-j A"},
+		{"chains that double and double again", filter(append([]string{open, "-A FORWARD -j C0"}, doubling()...)...), false, "-j C"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r, err := Parse(c.dump)

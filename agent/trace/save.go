@@ -127,9 +127,6 @@ func optionIs(option string, values []string, sets map[string][]netip.Prefix) (m
 			value = stem + "*"
 		}
 	}
-	if f == proto && (value == "all" || value == "0") {
-		return func(*walk) bool { return true }, true
-	}
 	var all []match
 	for v := range strings.SplitSeq(value, ",") {
 		m, ok := is(f, v)

@@ -28,7 +28,7 @@ func selector(w *words) (field, []match) {
 	default:
 		f = metaField(first)
 	}
-	if f == noField || w.peek(0) == "." {
+	if f == noField {
 		w.at = start
 		return noField, nil
 	}

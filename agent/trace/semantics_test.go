@@ -78,9 +78,14 @@ func TestSemantics(t *testing.T) {
 		{"mark not set", filter(open, "-A FORWARD -m mark --mark 0x10000/0x10000 -j DROP"), nil, ""},
 		{"mark set on the way", Dump{NFT: iptables("mangle", ":PREROUTING ACCEPT [0:0]", "-A PREROUTING -j MARK --set-xmark 0x4/0x4") +
 			iptables("filter", open, "-A FORWARD -m mark --mark 0x4/0x4 -j DROP")}, nil, "--mark 0x4"},
-		{"comment with a target in it", filter(open, `-A FORWARD -m comment --comment "no -j \"DROP\"" -j ACCEPT`), nil, ""},
+		{"mark set on the way leaves other bits", Dump{NFT: iptables("mangle", ":PREROUTING ACCEPT [0:0]", "-A PREROUTING -j MARK --set-xmark 0x4/0x4") +
+			iptables("filter", open, "-A FORWARD -m mark --mark 0x5 -j DROP")}, func(p *Packet) { p.Mark = 1 }, "--mark 0x5"},
+		{"comment with a target in it", filter(closed, `-A FORWARD -m comment --comment "no -j \"DROP\"" -j ACCEPT`), nil, ""},
 		{"counters", filter(open, "[12:720] -A FORWARD -j DROP"), nil, "-A FORWARD"},
 		{"log goes on", filter(closed, `-A FORWARD -m limit --limit 3/min -j LOG --log-prefix "-j ACCEPT "`, "-A FORWARD -j ACCEPT"), nil, ""},
+
+		{"sent by the host itself", filter(open, "-A FORWARD -m addrtype --src-type LOCAL -j DROP"), nil, ""},
+		{"sent by the host itself, negated", filter(open, "-A FORWARD -m addrtype ! --src-type LOCAL -j DROP"), nil, "--src-type"},
 
 		{"jump and come back", filter(open, ":A - [0:0]", "-A FORWARD -j A", "-A FORWARD -j DROP", "-A A -i eth1 -j ACCEPT"), nil, "-A FORWARD -j DROP"},
 		{"return", filter(open, ":A - [0:0]", "-A FORWARD -j A", "-A A -j RETURN", "-A A -j DROP"), nil, ""},
@@ -95,6 +100,8 @@ func TestSemantics(t *testing.T) {
 		{"the other way round", Dump{Legacy: iptables("filter", open, "-A FORWARD -j ACCEPT"), NFT: iptables("filter", closed)}, nil, "iptables-nft"},
 		{"accept in an own table ahead", Dump{NFT: iptables("filter", closed), Ruleset: nft("ip t", "chain f {\ntype filter hook forward priority -10; policy accept;\naccept\n}")}, nil, "policy DROP"},
 		{"one table printed twice counts once", Dump{NFT: iptables("filter", open), Ruleset: nft("ip filter", base, "drop", "}")}, nil, ""},
+		{"a table of the other family counts", Dump{NFT6: iptables("filter", open), Ruleset: nft("ip filter", base, "drop", "}")}, nil, "nftables"},
+		{"a table of the legacy variant is another", Dump{Legacy: iptables("filter", open), Ruleset: nft("ip filter", base, "drop", "}")}, nil, "nftables"},
 		{"a table that iptables-save could not print", Dump{NFT: "# Table `filter' is incompatible, use 'nft' tool.\n", Ruleset: nft("ip filter", base, "drop", "}")}, nil, "nftables"},
 		{"tables of IPv6 do not see IPv4", Dump{NFT6: iptables("filter", closed), Ruleset: nft("ip6 t", base, "drop", "}")}, nil, ""},
 		{"tables of IPv6", Dump{NFT6: iptables("filter", closed)}, v6, "table ip6"},
@@ -106,6 +113,8 @@ func TestSemantics(t *testing.T) {
 		{"a host's own address is not forwarded", filter(":INPUT ACCEPT [0:0]", closed), func(p *Packet) { p.ToHost = true }, ""},
 		{"input", filter(":INPUT DROP [0:0]", open), func(p *Packet) { p.ToHost = true }, "chain INPUT"},
 		{"what the host sends", filter(":OUTPUT ACCEPT [0:0]", closed, "-A OUTPUT -o docker0 -j DROP"), func(p *Packet) { p.In = "" }, "-A OUTPUT"},
+
+		{"what the host sends has its address", filter(":OUTPUT ACCEPT [0:0]", open, "-A OUTPUT -m addrtype --src-type LOCAL -j DROP"), func(p *Packet) { p.In = "" }, "-A OUTPUT"},
 
 		{"nft policy", listing("chain f {\ntype filter hook forward priority filter; policy drop;\n}"), nil, "policy DROP"},
 		{"nft interface", listing(base, `iifname != "docker0" oifname "docker0" drop`, "}"), nil, "iifname"},

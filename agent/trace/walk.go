@@ -139,10 +139,12 @@ func (w *walk) ask(t *table, r *rule) decision {
 			return decision{}
 		}
 	}
-	if !r.unknown {
-		for _, set := range r.marks {
-			w.Mark = set(w.Mark)
-		}
+	if r.unknown && len(r.marks) > 0 {
+		w.unsure = append(w.unsure, doubt{r.Rule, unknown})
+		return decision{}
+	}
+	for _, set := range r.marks {
+		w.Mark = set(w.Mark)
 	}
 	if r.decide == nil {
 		return decision{}
