@@ -18,7 +18,10 @@ func (h *Host) parts() []part {
 	return []part{
 		{PartRules, h.planRules, h.undoRules},
 		{PartSource, h.planSource, h.undoSource},
+		{PartRouterAdv, h.planRouterAdv, h.undoRouterAdv},
 		{PartForwarding, h.planForwarding, h.undoForwarding},
+		{PartReversePath, h.planReversePath, h.undoSettings("rp_filter")},
+		{PartDropIn, h.planDropIn, h.undoDropIn},
 	}
 }
 
@@ -28,6 +31,7 @@ func (h *Host) Apply(ctx context.Context, w Wish) Outcome {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	out := Outcome{Failures: map[Part]error{}}
+	h.serve(w)
 	err := h.recall()
 	for _, p := range h.parts() {
 		if slices.Contains(w.Leave, p.name) {

@@ -38,22 +38,24 @@ type Options struct {
 
 // Facts are what a host is like at one moment.
 type Facts struct {
-	Bridges    []Bridge       // every Linux bridge of the host, by name
-	Uplink     string         // the interface that carries the host's private address; empty if none does
-	Forwarding bool           // net.ipv4.ip_forward
-	Kept       []netip.Prefix // toward these the source address is kept now; neighbours are one
-	Docker     bool           // Docker's chains are in place, in whatever backend
-	Engine     engine.Engine  // what the engine's API tells; the zero value if it was not asked or did not answer
-	Asked      error          // why the engine's API told nothing; nil if it did, or was not asked
-	Native     *Native        // Docker's own nft table, whose drops no other table overrides; nil without one
-	Variant    Variant        // what Docker writes its rules with, and so do we
-	Default    Variant        // what the plain command "iptables" writes
-	Blocked    Variant        // the variant that Docker does not use, if it drops by policy what is forwarded
-	Others     []string       // other programs that keep firewall rules here: firewalld, ufw
-	Shielded   bool           // Docker itself drops what is not published, whatever the policy of FORWARD
-	Writer     string         // who last changed nftables rules, other than us: a command's name and number
-	Kernel     string         // release
-	Missing    []string       // what this process needs and has not: a capability, a command
+	Bridges         []Bridge       // every Linux bridge of the host, by name
+	Uplink          string         // the interface that carries the host's private address; empty if none does
+	Forwarding      bool           // net.ipv4.ip_forward
+	Kept            []netip.Prefix // toward these the source address is kept now; neighbours are one
+	Docker          bool           // Docker's chains are in place, in whatever backend
+	Engine          engine.Engine  // what the engine's API tells; the zero value if it was not asked or did not answer
+	Asked           error          // why the engine's API told nothing; nil if it did, or was not asked
+	Native          *Native        // Docker's own nft table, whose drops no other table overrides; nil without one
+	Variant         Variant        // what Docker writes its rules with, and so do we
+	Default         Variant        // what the plain command "iptables" writes
+	Blocked         Variant        // the variant that Docker does not use, if it drops by policy what is forwarded
+	Others          []string       // other programs that keep firewall rules here: firewalld, ufw
+	Shielded        bool           // Docker itself drops what is not published, whatever the policy of FORWARD
+	Writer          string         // who last changed nftables rules, other than us: a command's name and number
+	ReversePath     int            // effective reverse path filter of the uplink: 0 off, 1 strict, 2 loose
+	BridgeNetfilter bool           // iptables sees what passes from port to port of a bridge too
+	Kernel          string         // release
+	Missing         []string       // what this process needs and has not: a capability, a command
 }
 
 // Native is what matters of table "ip docker-bridges".

@@ -2,12 +2,14 @@ package host
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/vishvananda/netlink"
@@ -26,12 +28,15 @@ type Host struct {
 	prints    map[string][]string
 	read      map[family]reading
 	standards map[string]Variant
-	standard  Variant // of them, the one that counts now
+	standard  Variant           // of them, the one that counts now
+	planned   map[string]former // sysctls to be set before the file that makes them last
+
+	served atomic.Pointer[[]int] // the interfaces whose settings matter, by index; nil before the first wish
 }
 
 // New returns the host. It reads and changes nothing yet.
 func New(opts Options) *Host {
-	return &Host{opts: opts, prints: map[string][]string{}, read: map[family]reading{}, standards: map[string]Variant{}}
+	return &Host{opts: opts, prints: map[string][]string{}, read: map[family]reading{}, standards: map[string]Variant{}, planned: map[string]former{}}
 }
 
 // Facts reads the host. The address ip, the host's private one, tells the uplink. Without
@@ -39,7 +44,8 @@ func New(opts Options) *Host {
 func (h *Host) Facts(ctx context.Context, ip netip.Addr) (Facts, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	f := Facts{Kernel: kernelRelease(), Missing: missing()}
+	lacks, blind := missing()
+	f := Facts{Kernel: kernelRelease(), Missing: lacks, BridgeNetfilter: bridgeNetfilter()}
 	forwarding, err := readSysctl(ipForward)
 	if err != nil {
 		return Facts{}, err
@@ -55,16 +61,27 @@ func (h *Host) Facts(ctx context.Context, ip netip.Addr) (Facts, error) {
 	if f.Uplink, err = uplink(ip, addrs); err != nil {
 		return Facts{}, err
 	}
-	h.ask(ctx, &f)
-	d, err := h.detect(ctx)
-	if err == nil {
-		f.Kept, err = kept()
+	if f.ReversePath, err = reversePath(f.Uplink); err != nil {
+		return Facts{}, err
 	}
-	if len(f.Missing) > 0 {
-		err = nil // it says why the firewall cannot be looked at
+	h.ask(ctx, &f)
+	if err = h.lookAtFirewall(ctx, &f); blind {
+		err = nil // Missing says why it cannot be looked at
+	}
+	return f, err
+}
+
+// lookAtFirewall tells as much as can be seen, even when it fails.
+func (h *Host) lookAtFirewall(ctx context.Context, f *Facts) error {
+	d, err := h.detect(ctx)
+	if err != nil {
+		d.native, _ = readNative() // needs no command
+		d.docker, d.shielded = d.native != nil, d.native != nil
 	}
 	f.Docker, f.Native, f.Shielded, f.Variant, f.Default, f.Blocked, f.Others = d.docker, d.native, d.shielded, d.variant, d.standard, d.blocked, d.others
-	return f, err
+	var failure error
+	f.Kept, failure = kept()
+	return errors.Join(err, failure)
 }
 
 // ask has the engine tell which network is on which bridge.

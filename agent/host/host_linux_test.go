@@ -117,13 +117,18 @@ func namespace(t *testing.T) hosttest.Machine {
 		ip link add docker0 type bridge
 		ip addr add 10.0.0.1/24 dev docker0
 		ip link set docker0 up
-		echo 0 > /proc/sys/net/ipv4/ip_forward`)
-	opts := host.Options{StateDir: t.TempDir()}
+		cd /proc/sys/net
+		echo 0 > ipv4/ip_forward
+		for link in all default eth0 docker0; do
+			echo 0 > ipv4/conf/$link/rp_filter
+			echo 1 > ipv6/conf/$link/accept_ra
+		done`)
+	opts := host.Options{StateDir: t.TempDir(), SysctlDir: t.TempDir()}
 	return hosttest.Machine{
 		Subject: host.New(opts),
 		Restart: func() hosttest.Subject { return host.New(opts) },
-		Dump:    func() string { return dump(t) },
-		Disturb: func(d hosttest.Disturbance) { shell(t, script(t, d)) },
+		Dump:    func() string { return dump(t) + shell(t, "cd "+opts.SysctlDir+" && grep -r . . || true") },
+		Disturb: func(d hosttest.Disturbance) { shell(t, "cd "+opts.SysctlDir+"\n"+script(t, d)) },
 	}
 }
 
@@ -136,6 +141,16 @@ func script(t *testing.T, d hosttest.Disturbance) string {
 			iptables -t raw -I PREROUTING 1 -s 203.0.113.1 -j RETURN`
 	case hosttest.ForwardingOff:
 		return `echo 0 > /proc/sys/net/ipv4/ip_forward`
+	case hosttest.ForwardingOn:
+		return `echo 1 > /proc/sys/net/ipv4/ip_forward`
+	case hosttest.LinkOff:
+		return `echo 0 > /proc/sys/net/ipv4/conf/docker0/forwarding`
+	case hosttest.StrictFilter:
+		return `echo 1 > /proc/sys/net/ipv4/conf/all/rp_filter; echo 0 > /proc/sys/net/ipv4/conf/eth0/rp_filter`
+	case hosttest.ShieldDocker:
+		return `iptables -A DOCKER ! -i docker0 -o docker0 -j DROP`
+	case hosttest.LoseFile:
+		return `rm 60-sealane.conf`
 	case hosttest.DestroySets:
 		return `
 			iptables -F SEALANE-FWD
@@ -166,7 +181,9 @@ func dump(t *testing.T) string {
 		iptables-save
 		nft list ruleset
 		ipset save
-		grep . /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv4/conf/*/forwarding /proc/sys/net/ipv4/conf/*/accept_redirects`)
+		cd /proc/sys/net
+		grep . ipv4/ip_forward ipv4/conf/*/forwarding ipv4/conf/*/rp_filter ipv4/conf/*/accept_redirects
+		grep . ipv6/conf/*/forwarding ipv6/conf/*/accept_ra`)
 	out = regexp.MustCompile(`(?m)^#.*$|\[\d+:\d+\]|packets \d+ bytes \d+| hashsize.*$`).ReplaceAllString(out, "")
 	return strings.TrimSpace(out)
 }

@@ -17,7 +17,9 @@ type memory struct {
 	Variant Variant           `json:"variant,omitempty"` // the variant our rules were written with
 	Chains  *[]string         `json:"chains,omitempty"`  // tables and chains that were there before ours, of IPv4
 	Chains6 *[]string         `json:"chains6,omitempty"` // the same of IPv6
-	Sysctls map[string]string `json:"sysctls,omitempty"` // former values; ip_forward "1" means it was never ours
+	Sysctls map[string]string `json:"sysctls,omitempty"` // former values; one that is as in Values was never ours
+	Values  map[string]string `json:"values,omitempty"`  // what we set sysctls to; the others of Sysctls change along
+	Early   bool              `json:"early,omitempty"`   // forwarding was turned on before Docker was there
 }
 
 // former points to what is remembered of a family's chains; nil there while its rules were
@@ -43,8 +45,10 @@ func (m *memory) put(f family, chains []string) { *m.former(f) = &chains }
 func (h *Host) memoryPath() string { return filepath.Join(h.opts.StateDir, "host.json") }
 
 // recall reads the memory, unless that was done. What was remembered for another boot or
-// another network namespace is void: the kernel forgot our changes with it.
+// another network namespace is void: the kernel forgot our changes with it, but for those
+// that our file made again.
 func (h *Host) recall() error {
+	clear(h.planned)
 	if h.mem != nil {
 		return nil
 	}
@@ -65,6 +69,9 @@ func (h *Host) recall() error {
 	}
 	if m.Where != where {
 		m = memory{Where: where}
+		if err := h.adopt(&m); err != nil {
+			return err
+		}
 	}
 	h.mem = &m
 	return nil
@@ -82,7 +89,7 @@ func (h *Host) remember(change func(*memory)) error {
 	if err := os.MkdirAll(h.opts.StateDir, 0o700); err != nil {
 		return fmt.Errorf("remember former values: %w", err)
 	}
-	if err := writeDurably(h.memoryPath(), append(data, '\n')); err != nil {
+	if err := writeDurably(h.memoryPath(), append(data, '\n'), 0o600); err != nil {
 		return fmt.Errorf("remember former values: %w", err)
 	}
 	h.mem = &m
@@ -98,13 +105,13 @@ func (h *Host) forget() error {
 }
 
 // writeDurably replaces a file so that after a crash it is the old or the new one, whole.
-func writeDurably(path string, data []byte) error {
+func writeDurably(path string, data []byte, mode fs.FileMode) error {
 	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
 	if err != nil {
 		return err
 	}
 	_, err = f.Write(data)
-	err = errors.Join(err, f.Sync(), f.Close())
+	err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close())
 	if err == nil {
 		err = os.Rename(f.Name(), path)
 	}

@@ -10,14 +10,15 @@ import (
 	"sync"
 	"syscall"
 
+	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
 	"github.com/sealane/sealane/api"
 )
 
-// Watch says when something changed that our pass looks at: a bridge's address, ip_forward,
-// or a rule in a place of ours. It only wakes; several changes may be one wake. The channel
+// Watch says when something changed that our pass looks at: a bridge's address, forwarding
+// or a filter, or a rule in a place of ours. It only wakes; several changes may be one wake. The channel
 // closes when the context ends. What the kernel does not announce (iptables-legacy, ipset)
 // is left to the caller's timer, as is everything if the kernel refuses to be listened to.
 func (h *Host) Watch(ctx context.Context) <-chan struct{} {
@@ -33,7 +34,7 @@ func (h *Host) Watch(ctx context.Context) <-chan struct{} {
 		sockets = append(sockets, s)
 		readers.Go(func() { h.follow(ctx, s, matters, wake) })
 	}
-	listen(unix.NETLINK_ROUTE, routeMatters, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV4_NETCONF)
+	listen(unix.NETLINK_ROUTE, h.routeMatters, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV4_NETCONF, unix.RTNLGRP_IPV6_NETCONF)
 	listen(unix.NETLINK_NETFILTER, firewallMatters, unix.NFNLGRP_NFTABLES)
 	go func() {
 		<-ctx.Done()
@@ -76,19 +77,37 @@ func read(s receiver, matters func(syscall.NetlinkMessage) bool, wake chan<- str
 	}
 }
 
-// routeMatters lets addresses through, and of the settings those for all interfaces:
-// they change with ip_forward, the ones of a single interface with every container.
-func routeMatters(m syscall.NetlinkMessage) bool {
+// routeMatters lets addresses through, and forwarding and reverse path filters for all
+// interfaces and those we serve: the ones of others change with every container.
+func (h *Host) routeMatters(m syscall.NetlinkMessage) bool {
 	switch m.Header.Type {
 	case unix.RTM_NEWADDR, unix.RTM_DELADDR:
 		return true
 	case unix.RTM_NEWNETCONF:
-		const attrIfIndex, all = 1, -1 // NETCONFA_IFINDEX, NETCONFA_IFINDEX_ALL
-		index, ok := attribute(m.Data, attrIfIndex)
-		return ok && len(index) == 4 && int32(binary.NativeEndian.Uint32(index)) == all
+		const attrIndex, attrForwarding, attrFilter, all = 1, 2, 3, -1 // NETCONFA_*
+		index, ok := attribute(m.Data, attrIndex)
+		_, forwarding := attribute(m.Data, attrForwarding)
+		_, filter := attribute(m.Data, attrFilter)
+		if !ok || len(index) != 4 || !forwarding && !filter {
+			return false
+		}
+		number := int(int32(binary.NativeEndian.Uint32(index)))
+		served := h.served.Load()
+		return number == all || served != nil && slices.Contains(*served, number)
 	default:
 		return false
 	}
+}
+
+// serve notes the interfaces of a wish for Watch.
+func (h *Host) serve(w Wish) {
+	var indices []int
+	for _, name := range w.links() {
+		if link, err := netlink.LinkByName(name); err == nil {
+			indices = append(indices, link.Attrs().Index)
+		}
+	}
+	h.served.Store(&indices)
 }
 
 // firewallMatters lets changes through that may touch what we put in place. Docker's own

@@ -52,16 +52,17 @@ const (
 	PartRules       Part = "rules"       // sets, chains and jumps of iptables
 	PartNative      Part = "native"      // what gets packets through Docker's nftables backend
 	PartSource      Part = "source"      // the table that keeps source addresses
+	PartRouterAdv   Part = "accept-ra"   // router advertisements taken although the host forwards
 	PartForwarding  Part = "forwarding"  // ip_forward, and forwarding of the interfaces concerned
 	PartReversePath Part = "rp-filter"   // strict reverse path filters loosened where they would drop
-	PartRouterAdv   Part = "accept-ra"   // router advertisements taken although the host forwards
 	PartDropIn      Part = "sysctl-file" // a file in sysctl.d, so that the settings outlive a reboot
 )
 
 // Parts are all of them, in the order in which they are applied: forwarding comes after the
-// rules, so that nothing passes that they would stop.
+// rules, so that nothing passes that they would stop, and after accept-ra, because routes that
+// were advertised are lost otherwise. They are undone the other way round.
 func Parts() []Part {
-	return []Part{PartEngine, PartRules, PartNative, PartSource, PartForwarding, PartReversePath, PartRouterAdv, PartDropIn}
+	return []Part{PartEngine, PartRules, PartNative, PartSource, PartRouterAdv, PartForwarding, PartReversePath, PartDropIn}
 }
 
 // Outcome is what became of a wish. Each part is tried even when another fails.

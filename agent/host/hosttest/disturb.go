@@ -57,7 +57,17 @@ func (f *Fake) Disturb(d Disturbance) {
 			f.putFirst("filter/DOCKER-USER", "-s 203.0.113.1 -j RETURN")
 			f.putFirst("raw/PREROUTING", "-s 203.0.113.1 -j RETURN")
 		case ForwardingOff:
-			f.forward = false
+			f.forwardAll(false)
+		case ForwardingOn:
+			f.forwardAll(true)
+		case LinkOff:
+			f.turnOff("docker0")
+		case StrictFilter:
+			f.filter = 1
+		case ShieldDocker:
+			f.shield = true
+		case LoseFile:
+			f.file = nil
 		case DestroySets:
 			f.chains["raw/SEALANE-RAW"], f.chains["filter/SEALANE-FWD"] = nil, nil
 			clear(f.sets)

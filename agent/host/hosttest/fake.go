@@ -16,15 +16,16 @@ import (
 // Fake is a host in memory: sysctls, sets, chains and the table that keeps sources, with
 // the same promises as the real one. It starts bare, without a bridge or Docker.
 type Fake struct {
-	mu       sync.Mutex // guards all below
-	bridges  []host.Bridge
-	uplinks  map[netip.Addr]string
-	forward  bool
-	sets     map[string][]netip.Prefix
-	chains   map[string][]string // "filter/FORWARD"; a chain that is there has an entry
-	source   string              // the rule of table ip sealane; empty without the table
-	kept     []netip.Prefix      // the destinations in it
-	blocked  host.Variant
+	mu      sync.Mutex // guards all below
+	bridges []host.Bridge
+	uplinks map[netip.Addr]string
+	forward bool
+	sets    map[string][]netip.Prefix
+	chains  map[string][]string // "filter/FORWARD"; a chain that is there has an entry
+	source  string              // the rule of table ip sealane; empty without the table
+	kept    []netip.Prefix      // the destinations in it
+	blocked host.Variant
+	settings
 	memory   *former
 	failures error
 	watchers map[chan struct{}]bool
@@ -34,6 +35,7 @@ type Fake struct {
 type former struct {
 	chains  map[string]bool // that were there before ours
 	forward *bool           // nil until first looked at
+	formerSettings
 }
 
 // NewFake returns a host with interface eth0 that carries ip, and forwarding off.
@@ -53,7 +55,7 @@ func (f *Fake) Facts(_ context.Context, ip netip.Addr) (host.Facts, error) {
 	_, docker := f.chains["filter/DOCKER"]
 	return host.Facts{
 		Bridges: slices.Clone(f.bridges), Uplink: f.uplinks[ip], Forwarding: f.forward, Kept: slices.Clone(f.kept), Docker: docker,
-		Variant: host.NFT, Default: host.NFT, Blocked: f.blocked, Kernel: "6.1.0",
+		Variant: host.NFT, Default: host.NFT, Blocked: f.blocked, Shielded: f.shield, ReversePath: f.reversePath(ip), Kernel: "6.1.0",
 	}, nil
 }
 
@@ -84,7 +86,12 @@ func (f *Fake) Apply(_ context.Context, w host.Wish) host.Outcome {
 	}
 	if w.Forward {
 		f.applyForward(done)
+		f.applyLinks(w, done)
 	}
+	if w.Uplink != "" {
+		f.applyFilter(done)
+	}
+	f.applyFile(done)
 	return out
 }
 
@@ -160,7 +167,7 @@ func (f *Fake) applyForward(done func(host.Kind, string)) {
 		f.memory.forward = &was
 	}
 	if !f.forward {
-		f.forward = true
+		f.forwardAll(true)
 		done(host.KindForwarding, "net.ipv4.ip_forward")
 	}
 }
@@ -203,10 +210,7 @@ func (f *Fake) Restore(context.Context) ([]host.Repair, error) {
 		return undone, nil
 	}
 	f.dropMade()
-	if m := f.memory.forward; m != nil && !*m && f.forward {
-		f.forward = false
-		done(host.KindForwarding, "net.ipv4.ip_forward")
-	}
+	f.restoreSettings(done)
 	f.memory = nil
 	return undone, nil
 }
@@ -258,7 +262,7 @@ func (f *Fake) String() string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var b strings.Builder
-	fmt.Fprintf(&b, "ip_forward %t\n", f.forward)
+	fmt.Fprintf(&b, "ip_forward %t\n%s", f.forward, f.lines())
 	for _, name := range slices.Sorted(maps.Keys(f.sets)) {
 		fmt.Fprintf(&b, "set %s %v\n", name, f.sets[name])
 	}

@@ -23,7 +23,7 @@ type Subject interface {
 
 // Machine is a subject on a machine of its own, with the means to look at it and to
 // disturb it. The machine has bridge docker0 with address 10.0.0.1/24, interface eth0 with
-// 192.168.0.2/24, forwarding off, and no rules.
+// 192.168.0.2/24, forwarding and reverse path filters off, and no rules.
 type Machine struct {
 	Subject
 	Restart func() Subject    // a new subject on the same machine and state directory
@@ -43,6 +43,11 @@ const (
 	DestroySets   Disturbance = "ipset destroy"
 	LoseSource    Disturbance = "nft delete table ip sealane"
 	StartDocker   Disturbance = "dockerd started"
+	ForwardingOn  Disturbance = "sysctl net.ipv4.ip_forward=1"
+	LinkOff       Disturbance = "sysctl net.ipv4.conf.docker0.forwarding=0"
+	StrictFilter  Disturbance = "sysctl net.ipv4.conf.eth0.rp_filter=1"
+	ShieldDocker  Disturbance = "dockerd 28 started" // after StartDocker
+	LoseFile      Disturbance = "the file in sysctl.d removed"
 )
 
 func wish() host.Wish {
@@ -84,8 +89,15 @@ func testFacts(t *testing.T, m Machine) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if f.Uplink != "" || !f.Forwarding || !f.Docker {
-		t.Errorf("uplink %q, forwarding %t, docker %t; want none, true, true", f.Uplink, f.Forwarding, f.Docker)
+	if f.Uplink != "" || !f.Forwarding || !f.Docker || f.Shielded {
+		t.Errorf("uplink %q, forwarding %t, docker %t, shielded %t; want none, true, true, false", f.Uplink, f.Forwarding, f.Docker, f.Shielded)
+	}
+	m.Disturb(StrictFilter)
+	for _, want := range []int{1, 2} {
+		if f, err = m.Facts(t.Context(), netip.MustParseAddr("192.168.0.2")); err != nil || f.ReversePath != want {
+			t.Errorf("reverse path filter %d, want %d; %v", f.ReversePath, want, err)
+		}
+		apply(t, m, wish())
 	}
 }
 
@@ -100,6 +112,9 @@ func testRepairs(t *testing.T, machine func(t *testing.T) Machine) {
 		{ForwardingOff, []host.Kind{host.KindForwarding}},
 		{DestroySets, []host.Kind{host.KindChain, host.KindSet}},
 		{LoseSource, []host.Kind{host.KindSource}},
+		{LinkOff, []host.Kind{host.KindFile, host.KindForwarding}},
+		{StrictFilter, []host.Kind{host.KindFile, host.KindSetting}},
+		{ShieldDocker, []host.Kind{host.KindFile}},
 	} {
 		t.Run(string(tt.disturb), func(t *testing.T) {
 			m := machine(t)
@@ -127,6 +142,9 @@ func testRestore(t *testing.T, machine func(t *testing.T) Machine) {
 		{"bare", nil, nil},
 		{"with Docker", []Disturbance{StartDocker}, nil},
 		{"half gone", []Disturbance{StartDocker}, []Disturbance{LoseSource, DestroySets}},
+		{"forwarding before", []Disturbance{StartDocker, ForwardingOn, LinkOff, StrictFilter}, nil},
+		{"strict", []Disturbance{StartDocker, ShieldDocker, StrictFilter}, nil},
+		{"file gone", []Disturbance{StrictFilter}, []Disturbance{LoseFile}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			m := machine(t)

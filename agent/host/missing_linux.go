@@ -1,0 +1,47 @@
+package host
+
+import (
+	"errors"
+	"os/exec"
+
+	"golang.org/x/sys/unix"
+)
+
+// missing names what this process needs and lacks, each with what it is for, and whether
+// the firewall can be looked at without it.
+//
+// Measured with iptables 1.8.9: without CAP_NET_RAW the legacy variant cannot even list,
+// and the nft variant fails at each rule that matches a set, in listing it as well.
+func missing() (lacks []string, blind bool) {
+	lack := func(absent, hides bool, what string) {
+		if absent {
+			lacks, blind = append(lacks, what), blind || hides
+		}
+	}
+	lack(!has(unix.CAP_NET_ADMIN), true, "CAP_NET_ADMIN (to change rules and kernel settings)")
+	lack(!has(unix.CAP_NET_RAW), true, "CAP_NET_RAW (iptables needs it for rules that match sets, and iptables-legacy for all)")
+	for _, c := range []struct{ suffix, why string }{
+		{"", "to change rules"}, {"-save", "to list rules"}, {"-restore", "to change rules at one moment"},
+	} {
+		path, err := (family{}).command(NFT)
+		if err == nil {
+			_, err = exec.LookPath(path + c.suffix)
+		}
+		lack(err != nil, true, "the command iptables"+c.suffix+" ("+c.why+")")
+	}
+	readOnly := errors.Is(unix.Access(procSys+ipForward, unix.W_OK), unix.EROFS)
+	lack(readOnly, false, "a writable /proc/sys (to change kernel settings; in a container it is read-only unless privileged)")
+	return lacks, blind
+}
+
+// has reports whether this process has a capability, by number.
+func has(capability uint) bool {
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	if err := unix.Capget(&header, &data[0]); err != nil {
+		return false
+	}
+	return data[capability/32].Effective&(1<<(capability%32)) != 0
+}
+
+func hasNetAdmin() bool { return has(unix.CAP_NET_ADMIN) }
