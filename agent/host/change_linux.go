@@ -17,6 +17,7 @@ type part struct {
 func (h *Host) parts() []part {
 	return []part{
 		{PartRules, h.planRules, h.undoRules},
+		{PartNative, h.planNative, h.undoNative},
 		{PartSource, h.planSource, h.undoSource},
 		{PartRouterAdv, h.planRouterAdv, h.undoRouterAdv},
 		{PartForwarding, h.planForwarding, h.undoForwarding},

@@ -30,6 +30,8 @@ type Host struct {
 	standards map[string]Variant
 	standard  Variant           // of them, the one that counts now
 	planned   map[string]former // sysctls to be set before the file that makes them last
+	docker    *dockerTable      // as last read
+	redirect  *redirect         // as last read or made
 
 	served atomic.Pointer[[]int] // the interfaces whose settings matter, by index; nil before the first wish
 }
@@ -75,7 +77,7 @@ func (h *Host) Facts(ctx context.Context, ip netip.Addr) (Facts, error) {
 func (h *Host) lookAtFirewall(ctx context.Context, f *Facts) error {
 	d, err := h.detect(ctx)
 	if err != nil {
-		d.native, _ = readNative() // needs no command
+		d.native, _ = h.readNative() // needs no command
 		d.docker, d.shielded = d.native != nil, d.native != nil
 	}
 	f.Docker, f.Native, f.Shielded, f.Variant, f.Default, f.Blocked, f.Others = d.docker, d.native, d.shielded, d.variant, d.standard, d.blocked, d.others

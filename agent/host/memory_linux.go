@@ -20,6 +20,9 @@ type memory struct {
 	Sysctls map[string]string `json:"sysctls,omitempty"` // former values; one that is as in Values was never ours
 	Values  map[string]string `json:"values,omitempty"`  // what we set sysctls to; the others of Sysctls change along
 	Early   bool              `json:"early,omitempty"`   // forwarding was turned on before Docker was there
+
+	Redirect *redirected `json:"redirect,omitempty"` // what the redirect changed; nil while there is none
+	Engine   *enrolment  `json:"engine,omitempty"`   // what was changed of the engine's options; it outlives a boot
 }
 
 // former points to what is remembered of a family's chains; nil there while its rules were
@@ -68,7 +71,7 @@ func (h *Host) recall() error {
 		}
 	}
 	if m.Where != where {
-		m = memory{Where: where}
+		m = memory{Where: where, Engine: m.Engine}
 		if err := h.adopt(&m); err != nil {
 			return err
 		}

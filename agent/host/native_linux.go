@@ -1,22 +1,220 @@
 package host
 
 import (
+	"bytes"
+	"context"
+	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/google/nftables"
+	"github.com/google/nftables/binaryutil"
+	"github.com/google/nftables/expr"
+
+	"github.com/sealane/sealane/api"
 )
 
+// Docker's own table of the nftables backend, in families ip and ip6, and what matters of it.
+const (
+	nativeTable = "docker-bridges"
+	nativeRaw   = "raw-PREROUTING"
+	nativeIn    = "filter-forward-in__" // and the name of a bridge
+)
+
+// dockerTable is what Docker's own table says, at a count of the kernel's.
+type dockerTable struct {
+	count  uint32
+	native *Native // nil without the table
+	// The bridges whose containers nobody reaches from outside by their own addresses, by
+	// family, unless Docker was told to allow direct routing; it then drops that no more.
+	closed map[family][]string
+}
+
 // readNative reads Docker's own nft table; nil if there is none.
-func readNative() (*Native, error) {
-	tables, err := nftTables()
+func (h *Host) readNative() (*Native, error) {
+	d, err := h.readDocker()
 	if err != nil {
 		return nil, err
 	}
-	if !tables["docker-bridges"] {
-		return nil, nil
+	return d.native, nil
+}
+
+// readDocker reads it when the kernel counted a change of nftables since it last did.
+func (h *Host) readDocker() (*dockerTable, error) {
+	count, err := generation()
+	if noSubsystem(err) {
+		return &dockerTable{}, nil
 	}
-	if _, err := nftables.New(); err != nil {
+	if err != nil {
+		return nil, err
+	}
+	if h.docker != nil && h.docker.count == count {
+		return h.docker, nil
+	}
+	conn, err := nftables.New()
+	if err != nil {
 		return nil, fmt.Errorf("open nftables: %w", err)
 	}
-	return &Native{Drops: true}, nil
+	d := &dockerTable{count: count, closed: map[family][]string{}}
+	first := true
+	for _, f := range families() {
+		chains, err := conn.ListChainsOfTableFamily(f.nft())
+		if err != nil {
+			return nil, fmt.Errorf("list nftables chains: %w", hint(err))
+		}
+		for _, c := range chains {
+			if c.Table.Name != nativeTable {
+				continue
+			}
+			rules, err := conn.GetRules(c.Table, c)
+			if err != nil {
+				return nil, fmt.Errorf("list chain %s of table %s %s: %w", c.Name, f.nftName(), nativeTable, hint(err))
+			}
+			if d.native == nil {
+				d.native = &Native{}
+			}
+			bridge, in := strings.CutPrefix(c.Name, nativeIn)
+			switch {
+			case c.Name == nativeRaw:
+				d.native.Drops = d.native.Drops || slices.ContainsFunc(rules, dropsContainer)
+			case in && !slices.ContainsFunc(rules, dropsOutside):
+				mark, mask := acceptedMark(rules)
+				if !first && (mark != d.native.Mark || mask != d.native.Mask) {
+					mark, mask = 0, 0 // not every bridge accepts it
+				}
+				d.native.Mark, d.native.Mask, first = mark, mask, false
+				if closes(rules) {
+					d.closed[f] = append(d.closed[f], bridge)
+				}
+			}
+		}
+	}
+	for _, bridges := range d.closed {
+		slices.Sort(bridges)
+	}
+	h.docker = d
+	return d, nil
+}
+
+// verdict is what a rule ends with, and whether it decides for every packet alike.
+func verdict(r *nftables.Rule) (kind expr.VerdictKind, always bool) {
+	always, found := true, false
+	for _, e := range r.Exprs {
+		switch e := e.(type) {
+		case *expr.Counter:
+		case *expr.Verdict:
+			kind, found = e.Kind, true
+		default:
+			always = false
+		}
+	}
+	if !found {
+		return expr.VerdictContinue, false
+	}
+	return kind, always
+}
+
+// dropsContainer tells a drop for a container's address from the one that keeps others away
+// from ports published on a loopback address.
+func dropsContainer(r *nftables.Rule) bool {
+	loopback := func(e expr.Any) bool {
+		c, ok := e.(*expr.Cmp)
+		return ok && len(c.Data) == 4 && c.Op == expr.CmpOpEq && c.Data[0] == 127
+	}
+	kind, _ := verdict(r)
+	return kind == expr.VerdictDrop && !slices.ContainsFunc(r.Exprs, loopback)
+}
+
+// dropsOutside tells the rule of an internal network, which drops whatever does not come
+// from its own bridge and which no mark gets past.
+func dropsOutside(r *nftables.Rule) bool {
+	outside := false
+	for i, e := range r.Exprs {
+		if m, ok := e.(*expr.Meta); ok && m.Key == expr.MetaKeyIIFNAME && i+1 < len(r.Exprs) {
+			c, ok := r.Exprs[i+1].(*expr.Cmp)
+			outside = ok && c.Op == expr.CmpOpNeq
+		}
+	}
+	kind, _ := verdict(r)
+	return outside && kind == expr.VerdictDrop
+}
+
+// acceptedMark is the mark that a bridge's chain accepts; zero if none.
+func acceptedMark(rules []*nftables.Rule) (mark, mask uint32) {
+	for _, r := range rules {
+		if kind, _ := verdict(r); kind != expr.VerdictAccept || len(r.Exprs) == 0 {
+			continue
+		}
+		if m, ok := r.Exprs[0].(*expr.Meta); !ok || m.Key != expr.MetaKeyMARK || m.SourceRegister {
+			continue
+		}
+		mask = ^uint32(0)
+		for _, e := range r.Exprs[1:] {
+			switch e := e.(type) {
+			case *expr.Bitwise:
+				mask = binaryutil.NativeEndian.Uint32(e.Mask)
+			case *expr.Cmp:
+				if e.Op == expr.CmpOpEq && len(e.Data) == 4 {
+					return binaryutil.NativeEndian.Uint32(e.Data), mask
+				}
+			}
+		}
+	}
+	return 0, 0
+}
+
+// closes reports whether a bridge's chain ends with a drop and lets not even pings in: that
+// of gateway mode nat. Mode nat-unprotected ends with an accept, mode routed accepts ICMP.
+func closes(rules []*nftables.Rule) bool {
+	pings := func(r *nftables.Rule) bool {
+		kind, _ := verdict(r)
+		icmp := func(e expr.Any) bool {
+			c, ok := e.(*expr.Cmp)
+			return ok && (bytes.Equal(c.Data, []byte{1}) || bytes.Equal(c.Data, []byte{58})) // the protocols' numbers
+		}
+		return kind == expr.VerdictAccept && slices.ContainsFunc(r.Exprs, icmp)
+	}
+	if len(rules) == 0 || slices.ContainsFunc(rules, pings) {
+		return false
+	}
+	kind, always := verdict(rules[len(rules)-1])
+	return kind == expr.VerdictDrop && always
+}
+
+// planNative gets packets through Docker's own table in the way wished for, and takes away
+// what another way left.
+func (h *Host) planNative(ctx context.Context, w Wish) ([]Step, error) {
+	if w.Uplink == "" {
+		return nil, nil // the rules say so
+	}
+	plan := map[Way]func(Wish) ([]Step, error){
+		WayNone:     func(Wish) ([]Step, error) { return nil, nil },
+		WayMark:     h.planMark,
+		WayRedirect: h.planRedirect,
+	}[w.Way]
+	if plan == nil {
+		return nil, fmt.Errorf("get packets through table %s: no way is called %q: %w", nativeTable, w.Way, api.ErrInvalid)
+	}
+	steps, err := plan(w)
+	if w.Incomplete || err != nil && !w.Strict {
+		return steps, err
+	}
+	for _, left := range []struct {
+		way  Way
+		undo func() ([]Step, error)
+	}{{WayMark, undoMark}, {WayRedirect, h.undoRedirect}} {
+		if left.way == w.Way && err == nil {
+			continue
+		}
+		more, failure := left.undo()
+		steps, err = append(steps, more...), errors.Join(err, failure)
+	}
+	return steps, err
+}
+
+func (h *Host) undoNative(context.Context) ([]Step, error) {
+	marks, err := undoMark()
+	redirects, failure := h.undoRedirect()
+	return append(marks, redirects...), errors.Join(err, failure)
 }

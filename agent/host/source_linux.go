@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"reflect"
 	"slices"
-	"strings"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
@@ -70,15 +69,8 @@ func (h *Host) planSource(ctx context.Context, w Wish) ([]Step, error) {
 
 // sourceText is the table as nft reads it.
 func sourceText(from, to []span) string {
-	list := func(name string, spans []span) string {
-		var texts []string
-		for _, p := range prefixes(spans) {
-			texts = append(texts, p.String())
-		}
-		return fmt.Sprintf("\tset %s { type ipv4_addr; flags interval; elements = { %s }; }\n", name, strings.Join(texts, ", "))
-	}
 	return "table ip " + sourceTable + " {}\ndelete table ip " + sourceTable + "\ntable ip " + sourceTable + " {\n" +
-		list(setFrom, from) + list(setTo, to) +
+		setText(setFrom, "ipv4_addr", from) + setText(setTo, "ipv4_addr", to) +
 		"\tchain " + chainPost + " {\n\t\ttype nat hook postrouting priority srcnat - 10; policy accept;\n" +
 		"\t\tip saddr @" + setFrom + " ip daddr @" + setTo + " snat to ip saddr\n\t}\n}\n"
 }
@@ -88,7 +80,7 @@ func (h *Host) undoSource(context.Context) ([]Step, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open nftables: %w", err)
 	}
-	table, err := findTable(conn)
+	table, err := findTable(conn, family{}, sourceTable)
 	if table == nil || err != nil {
 		return nil, err
 	}
@@ -98,8 +90,9 @@ func (h *Host) undoSource(context.Context) ([]Step, error) {
 	})}, nil
 }
 
-func findTable(conn *nftables.Conn) (*nftables.Table, error) {
-	tables, err := conn.ListTablesOfFamily(nftables.TableFamilyIPv4)
+// findTable is the table of that name; nil if there is none.
+func findTable(conn *nftables.Conn, f family, name string) (*nftables.Table, error) {
+	tables, err := conn.ListTablesOfFamily(f.nft())
 	if noSubsystem(err) {
 		return nil, nil
 	}
@@ -107,7 +100,7 @@ func findTable(conn *nftables.Conn) (*nftables.Table, error) {
 		return nil, fmt.Errorf("list nftables tables: %w", hint(err))
 	}
 	for _, t := range tables {
-		if t.Name == sourceTable {
+		if t.Name == name {
 			return t, nil
 		}
 	}
@@ -137,7 +130,7 @@ type source struct {
 }
 
 func readSource(conn *nftables.Conn) (source, error) {
-	table, err := findTable(conn)
+	table, err := findTable(conn, family{}, sourceTable)
 	if table == nil || err != nil {
 		return source{}, err
 	}
@@ -185,8 +178,7 @@ func writeSource(conn *nftables.Conn, from, to []span) error {
 	conn.DelTable(table)
 	conn.AddTable(table)
 	for name, spans := range map[string][]span{setFrom: from, setTo: to} {
-		set := &nftables.Set{Table: table, Name: name, KeyType: nftables.TypeIPAddr, Interval: true}
-		if err := conn.AddSet(set, elementsOf(spans)); err != nil {
+		if err := addSet(conn, table, name, spans); err != nil {
 			return err
 		}
 	}

@@ -1,66 +1,63 @@
 package host
 
 import (
-	"cmp"
-	"encoding/binary"
 	"net/netip"
 	"slices"
 
 	"github.com/google/nftables"
-	"github.com/google/nftables/binaryutil"
 )
 
-// span is a range of IPv4 addresses, both ends included.
-type span struct{ first, last uint32 }
-
-func number(a netip.Addr) uint32 {
-	b := a.As4()
-	return binary.BigEndian.Uint32(b[:])
-}
+// span is a range of addresses of one family, both ends included.
+type span struct{ first, last netip.Addr }
 
 func spans(prefixes []netip.Prefix) []span {
 	var all []span
 	for _, p := range prefixes {
-		first := number(p.Masked().Addr())
-		all = append(all, span{first, first | uint32(uint64(1)<<(32-p.Bits())-1)})
+		all = append(all, span{p.Masked().Addr(), lastOf(p)})
 	}
 	return all
+}
+
+// lastOf is the last address of a prefix.
+func lastOf(p netip.Prefix) netip.Addr {
+	b := p.Addr().AsSlice()
+	for bit := p.Bits(); bit < 8*len(b); bit++ {
+		b[bit/8] |= 0x80 >> (bit % 8)
+	}
+	last, _ := netip.AddrFromSlice(b)
+	return last
 }
 
 // prefixes are the fewest that make up the spans, which must not overlap.
 func prefixes(all []span) []netip.Prefix {
 	var found []netip.Prefix
 	for _, s := range all {
-		for first, last := uint64(s.first), uint64(s.last); first <= last; {
-			bits := 32
-			for bits > 0 {
-				size := uint64(1) << (33 - bits) // of the next larger one
-				if first%size != 0 || first+size-1 > last {
+		for first := s.first; first.IsValid() && first.Compare(s.last) <= 0; {
+			p := netip.PrefixFrom(first, first.BitLen())
+			for p.Bits() > 0 {
+				larger := netip.PrefixFrom(first, p.Bits()-1)
+				if larger.Masked() != larger || lastOf(larger).Compare(s.last) > 0 {
 					break
 				}
-				bits--
+				p = larger
 			}
-			found = append(found, netip.PrefixFrom(address(uint32(first)), bits))
-			first += uint64(1) << (32 - bits)
+			found = append(found, p)
+			first = lastOf(p).Next()
 		}
 	}
 	return found
 }
 
-func address(n uint32) netip.Addr {
-	var b [4]byte
-	binary.BigEndian.PutUint32(b[:], n)
-	return netip.AddrFrom4(b)
-}
-
 // merge sorts spans and makes one of those that overlap or touch, which is what an
 // interval set takes.
 func merge(all []span) []span {
-	slices.SortFunc(all, func(a, b span) int { return cmp.Compare(a.first, b.first) })
+	slices.SortFunc(all, func(a, b span) int { return a.first.Compare(b.first) })
 	var merged []span
 	for _, s := range all {
-		if n := len(merged); n > 0 && uint64(s.first) <= uint64(merged[n-1].last)+1 {
-			merged[n-1].last = max(merged[n-1].last, s.last)
+		if n := len(merged); n > 0 && (s.first.Compare(merged[n-1].last) <= 0 || s.first == merged[n-1].last.Next()) {
+			if merged[n-1].last.Less(s.last) {
+				merged[n-1].last = s.last
+			}
 			continue
 		}
 		merged = append(merged, s)
@@ -73,9 +70,9 @@ func merge(all []span) []span {
 func elementsOf(spans []span) []nftables.SetElement {
 	var elements []nftables.SetElement
 	for _, s := range spans {
-		elements = append(elements, nftables.SetElement{Key: binaryutil.BigEndian.PutUint32(s.first)})
-		if s.last != ^uint32(0) {
-			elements = append(elements, nftables.SetElement{Key: binaryutil.BigEndian.PutUint32(s.last + 1), IntervalEnd: true})
+		elements = append(elements, nftables.SetElement{Key: s.first.AsSlice()})
+		if behind := s.last.Next(); behind.IsValid() {
+			elements = append(elements, nftables.SetElement{Key: behind.AsSlice(), IntervalEnd: true})
 		}
 	}
 	return elements
@@ -85,12 +82,36 @@ func spansOf(elements []nftables.SetElement) []span {
 	slices.SortFunc(elements, func(a, b nftables.SetElement) int { return slices.Compare(a.Key, b.Key) })
 	var spans []span
 	for _, e := range elements {
-		key := binary.BigEndian.Uint32(e.Key)
+		key, ok := netip.AddrFromSlice(e.Key)
+		if !ok {
+			continue // not a set of addresses
+		}
 		if !e.IntervalEnd {
-			spans = append(spans, span{key, ^uint32(0)})
+			spans = append(spans, span{key, lastOf(netip.PrefixFrom(key, 0))})
 		} else if len(spans) > 0 {
-			spans[len(spans)-1].last = key - 1
+			spans[len(spans)-1].last = key.Prev()
 		}
 	}
 	return spans
+}
+
+// chunk is how many elements of a set fit into one netlink attribute, whose length has 16
+// bits.
+const chunk = 1000
+
+// addSet adds a set of addresses with its elements to a transaction.
+func addSet(conn *nftables.Conn, table *nftables.Table, name string, spans []span) error {
+	set := &nftables.Set{Table: table, Name: name, KeyType: nftables.TypeIPAddr, Interval: true}
+	if table.Family == nftables.TableFamilyIPv6 {
+		set.KeyType = nftables.TypeIP6Addr
+	}
+	if err := conn.AddSet(set, nil); err != nil {
+		return err
+	}
+	for some := range slices.Chunk(elementsOf(spans), chunk) {
+		if err := conn.SetAddElements(set, some); err != nil {
+			return err
+		}
+	}
+	return nil
 }

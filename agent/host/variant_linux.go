@@ -40,7 +40,7 @@ func (h *Host) detect(ctx context.Context) (detected, error) {
 			return detected{}, err
 		}
 	}
-	if d.native, err = readNative(); err != nil {
+	if d.native, err = h.readNative(); err != nil {
 		return detected{}, err
 	}
 	// Not DOCKER-USER: we make that one ourselves when we are first.

@@ -1,0 +1,185 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/binaryutil"
+	"github.com/google/nftables/expr"
+)
+
+// markRules are the rules of chain pre.
+func (f family) markRules(m marking) [][]expr.Any {
+	// Offsets and length of the addresses in the header of the family.
+	source, target, size := uint32(12), uint32(16), uint32(4)
+	if f.v6 {
+		source, target, size = 8, 24, 16
+	}
+	load := func(offset uint32) expr.Any {
+		return &expr.Payload{OperationType: expr.PayloadLoad, Base: expr.PayloadBaseNetworkHeader, Offset: offset, Len: size, DestRegister: 1}
+	}
+	in := func(op expr.CmpOp, name string) []expr.Any {
+		return []expr.Any{&expr.Meta{Key: expr.MetaKeyIIFNAME, Register: 1}, &expr.Cmp{Op: op, Register: 1, Data: ifname(name)}}
+	}
+	member := append(in(expr.CmpOpEq, m.uplink),
+		load(source), &expr.Lookup{SourceRegister: 1, SetName: setTo},
+		load(target), &expr.Lookup{SourceRegister: 1, SetName: setFrom})
+	if m.mask != 0 {
+		member = append(member, &expr.Meta{Key: expr.MetaKeyMARK, Register: 1},
+			&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 4, Mask: binaryutil.NativeEndian.PutUint32(^m.mask), Xor: binaryutil.NativeEndian.PutUint32(m.mark)},
+			&expr.Meta{Key: expr.MetaKeyMARK, SourceRegister: true, Register: 1})
+	}
+	rules := [][]expr.Any{append(member, &expr.Verdict{Kind: expr.VerdictAccept})}
+	for _, g := range m.guarded {
+		rules = append(rules, append(in(expr.CmpOpNeq, g.Bridge), load(target),
+			&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: size, Mask: maskOf(g.Prefix), Xor: make([]byte, size)},
+			&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: g.Prefix.Masked().Addr().AsSlice()},
+			&expr.Ct{Key: expr.CtKeySTATE, Register: 1},
+			&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 4, Mask: binaryutil.NativeEndian.PutUint32(expr.CtStateBitINVALID | expr.CtStateBitNEW), Xor: make([]byte, 4)},
+			&expr.Cmp{Op: expr.CmpOpNeq, Register: 1, Data: make([]byte, 4)},
+			&expr.Verdict{Kind: expr.VerdictDrop}))
+	}
+	return rules
+}
+
+// ifname is the name of an interface as rules compare it.
+func ifname(name string) []byte {
+	var padded [16]byte
+	copy(padded[:], name)
+	return padded[:]
+}
+
+// maskOf is the mask of a prefix, as long as its addresses.
+func maskOf(p netip.Prefix) []byte {
+	return net.CIDRMask(p.Bits(), p.Addr().BitLen())
+}
+
+// markText is the table as nft reads it.
+func (f family) markText(m marking) string {
+	ip, kind := "ip", "ipv4_addr"
+	if f.v6 {
+		ip, kind = "ip6", "ipv6_addr"
+	}
+	var b strings.Builder
+	table := "table " + ip + " " + markTable
+	fmt.Fprintf(&b, "%[1]s {}\ndelete %[1]s\n%[1]s {\n", table)
+	b.WriteString(setText(setFrom, kind, m.to) + setText(setTo, kind, m.from))
+	fmt.Fprintf(&b, "\tchain %s {\n\t\ttype filter hook prerouting priority mangle; policy accept;\n", chainPre)
+	fmt.Fprintf(&b, "\t\tiifname %q %[2]s saddr @%s %[2]s daddr @%s", m.uplink, ip, setTo, setFrom)
+	if m.mask != 0 {
+		fmt.Fprintf(&b, " meta mark set meta mark & %#x | %#x", ^m.mask, m.mark)
+	}
+	b.WriteString(" accept\n")
+	for _, g := range m.guarded {
+		fmt.Fprintf(&b, "\t\tiifname != %q %s daddr %s ct state invalid,new drop\n", g.Bridge, ip, g.Prefix)
+	}
+	b.WriteString("\t}\n}\n")
+	return b.String()
+}
+
+// setText is a set of addresses as nft reads it.
+func setText(name, kind string, members []span) string {
+	if len(members) == 0 {
+		return fmt.Sprintf("\tset %s { type %s; flags interval; }\n", name, kind)
+	}
+	var texts []string
+	for _, p := range prefixes(members) {
+		texts = append(texts, p.String())
+	}
+	return fmt.Sprintf("\tset %s { type %s; flags interval; elements = { %s }; }\n", name, kind, strings.Join(texts, ", "))
+}
+
+// readMarking reads the table of a family. Its rules are nil without one, and when the
+// chain is not as we make it.
+func readMarking(conn *nftables.Conn, f family) (marking, error) {
+	table, err := findTable(conn, f, markTable)
+	if table == nil || err != nil {
+		return marking{}, err
+	}
+	var m marking
+	sets, err := conn.GetSets(table)
+	if err != nil {
+		return marking{}, err
+	}
+	for _, set := range sets {
+		elements, err := conn.GetSetElements(set)
+		if err != nil {
+			return marking{}, err
+		}
+		switch set.Name {
+		case setFrom:
+			m.to = spansOf(elements)
+		case setTo:
+			m.from = spansOf(elements)
+		}
+	}
+	chains, err := conn.ListChainsOfTableFamily(f.nft())
+	if err != nil {
+		return marking{}, err
+	}
+	for _, c := range chains {
+		if c.Table.Name != markTable || c.Name != chainPre || c.Priority == nil || *c.Priority != *nftables.ChainPriorityMangle {
+			continue
+		}
+		rules, err := conn.GetRules(table, c)
+		if err != nil {
+			return marking{}, err
+		}
+		for _, r := range rules {
+			m.rules = append(m.rules, r.Exprs)
+		}
+	}
+	return m, nil
+}
+
+// writeMarking replaces the table of a family in one transaction.
+func writeMarking(conn *nftables.Conn, f family, m marking) error {
+	table := &nftables.Table{Name: markTable, Family: f.nft()}
+	conn.AddTable(table)
+	conn.DelTable(table)
+	conn.AddTable(table)
+	if err := errors.Join(addSet(conn, table, setFrom, m.to), addSet(conn, table, setTo, m.from)); err != nil {
+		return err
+	}
+	accept := nftables.ChainPolicyAccept
+	chain := conn.AddChain(&nftables.Chain{
+		Name: chainPre, Table: table, Type: nftables.ChainTypeFilter, Policy: &accept,
+		Hooknum: nftables.ChainHookPrerouting, Priority: nftables.ChainPriorityMangle,
+	})
+	for _, exprs := range m.rules {
+		conn.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: exprs})
+	}
+	return conn.Flush()
+}
+
+// undoMark removes the table of both families.
+func undoMark() ([]Step, error) {
+	var steps []Step
+	var failures []error
+	for _, f := range families() {
+		more, err := undoMarking(f)
+		steps, failures = append(steps, more...), append(failures, err)
+	}
+	return steps, errors.Join(failures...)
+}
+
+func undoMarking(f family) ([]Step, error) {
+	conn, err := nftables.New()
+	if err != nil {
+		return nil, fmt.Errorf("open nftables: %w", err)
+	}
+	table, err := findTable(conn, f, markTable)
+	if table == nil || err != nil {
+		return nil, err
+	}
+	name := f.nftName() + " " + markTable
+	return []Step{step(KindMark, "nothing marked", "nft delete table "+name, func(context.Context) error {
+		conn.DelTable(table)
+		return wrap("remove table "+name, conn.Flush())
+	})}, nil
+}

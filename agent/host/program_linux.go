@@ -1,0 +1,305 @@
+package host
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/rlimit"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// The maps of the program. Both are tries of prefixes with 128 bits; IPv4 addresses are
+// their mapped ones.
+const (
+	mapLocals  = "sealane_locals"
+	mapRemotes = "sealane_remotes"
+)
+
+// key is a prefix in a map.
+type key struct {
+	Bits uint32
+	Addr [16]byte
+}
+
+func keyOf(p netip.Prefix) key {
+	bits := p.Bits()
+	if p.Addr().Is4() {
+		bits += 96
+	}
+	return key{uint32(bits), p.Addr().As16()}
+}
+
+func (k key) prefix() netip.Prefix {
+	addr := netip.AddrFrom16(k.Addr)
+	if addr.Is4In6() && k.Bits >= 96 {
+		return netip.PrefixFrom(addr.Unmap(), int(k.Bits)-96)
+	}
+	return netip.PrefixFrom(addr, int(k.Bits))
+}
+
+// target is the bridge that packets for a prefix are handed to. With index 0 they are left
+// to go their way.
+type target struct {
+	Index uint32
+	MAC   [6]byte
+	_     [2]byte
+}
+
+// entries are what the maps hold.
+type entries struct {
+	to   map[netip.Prefix]target
+	from map[netip.Prefix]bool
+}
+
+func (e entries) equal(other entries) bool {
+	return maps.Equal(e.to, other.to) && maps.Equal(e.from, other.from)
+}
+
+// add adds what is not there yet.
+func (e entries) add(other entries) {
+	for p, t := range other.to {
+		if _, ok := e.to[p]; !ok {
+			e.to[p] = t
+		}
+	}
+	maps.Copy(e.from, other.from)
+}
+
+// redirect is the program on an interface, by its maps.
+type redirect struct {
+	link            int // index
+	program         int // id
+	locals, remotes *ebpf.Map
+	entries         entries
+}
+
+func (r *redirect) close() {
+	_ = r.locals.Close()
+	_ = r.remotes.Close()
+}
+
+func mapSpec(name string, value, size uint32) *ebpf.MapSpec {
+	return &ebpf.MapSpec{
+		Name: name, Type: ebpf.LPMTrie, KeySize: 20, ValueSize: value, MaxEntries: size, Flags: unix.BPF_F_NO_PREALLOC,
+	}
+}
+
+func newRedirect() (*redirect, error) {
+	if err := rlimit.RemoveMemlock(); err != nil { // maps count against it before 5.11
+		return nil, err
+	}
+	locals, err := ebpf.NewMap(mapSpec(mapLocals, 12, 1<<12))
+	if err != nil {
+		return nil, err
+	}
+	remotes, err := ebpf.NewMap(mapSpec(mapRemotes, 4, 1<<17))
+	if err != nil {
+		return nil, errors.Join(err, locals.Close())
+	}
+	return &redirect{locals: locals, remotes: remotes}, nil
+}
+
+// program is what runs for each packet. Offsets in the context are those of struct
+// __sk_buff, which never change.
+func program(locals, remotes int) *ebpf.ProgramSpec {
+	const (
+		pktType, protocol, vlanPresent = 4, 16, 20
+		destination, source            = -20, -40 // keys on the stack
+		address                        = 4        // in a key
+		mappedHead                     = 10       // where ffff is in a mapped address
+		fromNetworkHeader              = 1        // BPF_HDR_START_NET
+		ingress                        = 1        // BPF_F_INGRESS
+		unspecified                    = -1       // TC_ACT_UNSPEC: the next filter decides
+	)
+	var code asm.Instructions
+	add := func(more ...asm.Instruction) { code = append(code, more...) }
+	load := func(offset, key, skip, size int32) {
+		add(asm.Mov.Reg(asm.R1, asm.R6), asm.Mov.Imm(asm.R2, offset), asm.Mov.Reg(asm.R3, asm.RFP), asm.Add.Imm(asm.R3, key+address+skip),
+			asm.Mov.Imm(asm.R4, size), asm.Mov.Imm(asm.R5, fromNetworkHeader), asm.FnSkbLoadBytesRelative.Call(), asm.JNE.Imm(asm.R0, 0, "pass"))
+	}
+	lookup := func(fd int, key int32) {
+		add(asm.LoadMapPtr(asm.R1, fd), asm.Mov.Reg(asm.R2, asm.RFP), asm.Add.Imm(asm.R2, key), asm.FnMapLookupElem.Call(), asm.JEq.Imm(asm.R0, 0, "pass"))
+	}
+	// Only what is for this host, and not for one of its VLANs.
+	add(asm.Mov.Reg(asm.R6, asm.R1), asm.LoadMem(asm.R0, asm.R6, pktType, asm.Word), asm.JNE.Imm(asm.R0, unix.PACKET_HOST, "pass"),
+		asm.LoadMem(asm.R0, asm.R6, vlanPresent, asm.Word), asm.JNE.Imm(asm.R0, 0, "pass"))
+	for _, key := range []int16{destination, source} {
+		add(asm.StoreImm(asm.RFP, key, 128, asm.Word))
+		for word := range int16(4) {
+			add(asm.StoreImm(asm.RFP, key+address+4*word, 0, asm.Word))
+		}
+	}
+	add(asm.LoadMem(asm.R0, asm.R6, protocol, asm.Word), asm.JEq.Imm(asm.R0, networkOrder(unix.ETH_P_IP), "ipv4"), asm.JNE.Imm(asm.R0, networkOrder(unix.ETH_P_IPV6), "pass"))
+	load(8, source, 0, 16)
+	load(24, destination, 0, 16)
+	add(asm.Ja.Label("find"))
+	add(asm.StoreImm(asm.RFP, destination+address+mappedHead, 0xffff, asm.Half).WithSymbol("ipv4"), asm.StoreImm(asm.RFP, source+address+mappedHead, 0xffff, asm.Half))
+	load(12, source, 12, 4)
+	load(16, destination, 12, 4)
+	add(asm.Mov.Imm(asm.R0, 0).WithSymbol("find"))
+	lookup(locals, destination)
+	add(asm.Mov.Reg(asm.R7, asm.R0), asm.LoadMem(asm.R8, asm.R7, 0, asm.Word), asm.JEq.Imm(asm.R8, 0, "pass"))
+	lookup(remotes, source)
+	// Addressed to the bridge, or the kernel would take it for another machine's.
+	add(asm.Mov.Reg(asm.R1, asm.R6), asm.Mov.Imm(asm.R2, 0), asm.Mov.Reg(asm.R3, asm.R7), asm.Add.Imm(asm.R3, 4), asm.Mov.Imm(asm.R4, 6), asm.Mov.Imm(asm.R5, 0),
+		asm.FnSkbStoreBytes.Call(), asm.JNE.Imm(asm.R0, 0, "pass"),
+		asm.Mov.Reg(asm.R1, asm.R8), asm.Mov.Imm(asm.R2, ingress), asm.FnRedirect.Call(), asm.Return())
+	add(asm.Mov.Imm(asm.R0, unspecified).WithSymbol("pass"), asm.Return())
+	return &ebpf.ProgramSpec{Name: redirectName, Type: ebpf.SchedCLS, License: "GPL", Instructions: code}
+}
+
+// networkOrder is a number of 16 bits as the processor loads it from a packet.
+func networkOrder(n uint16) int32 {
+	var b [2]byte
+	binary.BigEndian.PutUint16(b[:], n)
+	return int32(binary.NativeEndian.Uint16(b[:]))
+}
+
+// writeRedirect brings the program on an interface to these entries, or puts one there,
+// which replaces what has its place at one moment.
+func (h *Host) writeRedirect(link netlink.Link, have *redirect, want entries) error {
+	if have != nil {
+		err := have.change(want)
+		if err != nil {
+			h.dropRedirect() // to be read anew
+		}
+		return err
+	}
+	r, err := newRedirect()
+	if err != nil {
+		return err
+	}
+	if err := r.attach(link, want); err != nil {
+		r.close()
+		return err
+	}
+	h.dropRedirect()
+	h.redirect = r
+	return nil
+}
+
+func (r *redirect) attach(link netlink.Link, want entries) error {
+	if err := r.change(want); err != nil {
+		return err
+	}
+	p, err := ebpf.NewProgram(program(r.locals.FD(), r.remotes.FD()))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = p.Close() }() // the filter keeps it
+	info, err := p.Info()
+	if err != nil {
+		return err
+	}
+	id, _ := info.ID()
+	r.program, r.link = int(id), link.Attrs().Index
+	return netlink.FilterReplace(&netlink.BpfFilter{
+		FilterAttrs: netlink.FilterAttrs{
+			LinkIndex: r.link, Parent: netlink.HANDLE_MIN_INGRESS, Handle: redirectHandle, Priority: redirectPref, Protocol: unix.ETH_P_ALL,
+		},
+		Fd: p.FD(), Name: redirectName, DirectAction: true,
+	})
+}
+
+// change adds entries before it takes others away.
+func (r *redirect) change(want entries) error {
+	for p, t := range want.to {
+		if old, ok := r.entries.to[p]; !ok || old != t {
+			if err := r.locals.Put(keyOf(p), t); err != nil {
+				return fmt.Errorf("add %s: %w", p, err)
+			}
+		}
+	}
+	for p := range want.from {
+		if !r.entries.from[p] {
+			if err := r.remotes.Put(keyOf(p), uint32(1)); err != nil {
+				return fmt.Errorf("add %s: %w", p, err)
+			}
+		}
+	}
+	for p := range r.entries.to {
+		if _, ok := want.to[p]; !ok {
+			if err := r.locals.Delete(keyOf(p)); err != nil {
+				return fmt.Errorf("delete %s: %w", p, err)
+			}
+		}
+	}
+	for p := range r.entries.from {
+		if !want.from[p] {
+			if err := r.remotes.Delete(keyOf(p)); err != nil {
+				return fmt.Errorf("delete %s: %w", p, err)
+			}
+		}
+	}
+	r.entries = want
+	return nil
+}
+
+// adoptRedirect reads a program that an agent before us left on an interface; nil if it is
+// not the one we would load.
+func adoptRedirect(link int, filter *netlink.BpfFilter) (*redirect, error) {
+	same, err := program(0, 0).Instructions.HasTag(filter.Tag, binary.NativeEndian)
+	if err != nil || !same {
+		return nil, err
+	}
+	p, err := ebpf.NewProgramFromID(ebpf.ProgramID(filter.Id))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = p.Close() }()
+	info, err := p.Info()
+	if err != nil {
+		return nil, err
+	}
+	ids, _ := info.MapIDs()
+	r := &redirect{link: link, program: filter.Id}
+	for _, id := range ids {
+		m, err := ebpf.NewMapFromID(id)
+		if err != nil {
+			return nil, err
+		}
+		about, err := m.Info()
+		if err != nil {
+			return nil, errors.Join(err, m.Close())
+		}
+		switch about.Name {
+		case mapLocals:
+			r.locals = m
+		case mapRemotes:
+			r.remotes = m
+		}
+	}
+	if r.locals == nil || r.remotes == nil {
+		return nil, nil
+	}
+	r.entries, err = readEntries(r)
+	return r, err
+}
+
+func readEntries(r *redirect) (entries, error) {
+	e := entries{to: map[netip.Prefix]target{}, from: map[netip.Prefix]bool{}}
+	var k key
+	var t target
+	locals := r.locals.Iterate()
+	for locals.Next(&k, &t) {
+		e.to[k.prefix()] = t
+	}
+	var one uint32
+	remotes := r.remotes.Iterate()
+	for remotes.Next(&k, &one) {
+		e.from[k.prefix()] = true
+	}
+	return e, errors.Join(locals.Err(), remotes.Err())
+}
+
+// unsupportedBPF reports whether an error says that the kernel cannot do what the redirect
+// needs.
+func unsupportedBPF(err error) bool {
+	return errors.Is(err, ebpf.ErrNotSupported) || errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOENT)
+}

@@ -1,0 +1,374 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/sealane/sealane/api"
+)
+
+// The redirect is one program on the uplink's ingress. What comes from another host and is
+// for a subnet here, it hands to that subnet's bridge as if it came from there, which Docker
+// lets pass in all of its chains. It runs ahead of every hook of netfilter and needs no
+// option of the engine. It looks at addresses only, so a fragment goes where its first one
+// went. Hosts come and go by entries of its maps.
+const (
+	redirectName   = "sealane"
+	redirectPref   = 100
+	redirectHandle = 1
+)
+
+// redirected is what the redirect changed on the host.
+type redirected struct {
+	Uplink  string            `json:"uplink"`
+	Qdisc   bool              `json:"qdisc,omitempty"`   // the qdisc clsact is ours
+	Filters map[string]string `json:"filters,omitempty"` // former rp_filter of bridges
+}
+
+// planRedirect puts the redirect on the uplink, with these subnets. It must be told anew of
+// a bridge that was made anew.
+func (h *Host) planRedirect(w Wish) ([]Step, error) {
+	if w.Strict {
+		return nil, fmt.Errorf(`let others reach published ports only: with Docker's nftables backend this needs "allow-direct-routing": true `+
+			`and "bridge-accept-fwmark" in dockerd's configuration file: %w`, api.ErrUnsupported)
+	}
+	link, err := netlink.LinkByName(w.Uplink)
+	if err != nil {
+		return nil, fmt.Errorf("redirect from %s: %w", w.Uplink, hint(err))
+	}
+	if link.Attrs().EncapType != "ether" {
+		return nil, fmt.Errorf("redirect from %s: its frames have no Ethernet header: %w", w.Uplink, api.ErrUnsupported)
+	}
+	var steps []Step
+	if m := h.mem.Redirect; m != nil && m.Uplink != w.Uplink {
+		if steps, err = h.undoRedirect(); err != nil {
+			return steps, err
+		}
+	}
+	want, err := redirections(w)
+	if err != nil {
+		return steps, err
+	}
+	loosened, err := h.planLoose(w)
+	if err != nil {
+		return steps, err
+	}
+	steps = append(steps, loosened...)
+	have, err := h.attached(link)
+	if err != nil {
+		return steps, err
+	}
+	if w.Incomplete && have != nil {
+		want.add(have.entries)
+	}
+	if have != nil && have.entries.equal(want) {
+		return steps, nil
+	}
+	what := fmt.Sprintf("from %d ranges of others to %v", len(want.from), slices.SortedFunc(maps.Keys(want.to), api.ComparePrefixes))
+	return append(steps, step(KindRedirect, what, redirectText(w), func(context.Context) error {
+		if err := h.rememberRedirect(link); err != nil {
+			return err
+		}
+		return wrapBPF("redirect from "+w.Uplink, h.writeRedirect(link, have, want))
+	})), nil
+}
+
+// redirections are the entries that a wish asks for. The host's own addresses are left out:
+// what is for them is not Docker's business, and other rules may know it by its interface.
+func redirections(w Wish) (entries, error) {
+	want := entries{to: map[netip.Prefix]target{}, from: map[netip.Prefix]bool{}}
+	for _, p := range peersOf(w) {
+		want.from[p.Masked()] = true
+	}
+	addrs, err := netlink.AddrList(nil, netlink.FAMILY_ALL)
+	if err != nil {
+		return want, fmt.Errorf("list addresses: %w", err)
+	}
+	for _, l := range w.Locals {
+		bridge, err := netlink.LinkByName(l.Bridge)
+		if err != nil {
+			return want, fmt.Errorf("redirect to %s: %w", l.Bridge, hint(err))
+		}
+		t := target{Index: uint32(bridge.Attrs().Index)}
+		if copy(t.MAC[:], bridge.Attrs().HardwareAddr) != len(t.MAC) {
+			return want, fmt.Errorf("redirect to %s: it has no Ethernet address: %w", l.Bridge, api.ErrUnsupported)
+		}
+		want.to[l.Prefix.Masked()] = t
+		for _, a := range addrs {
+			if own := prefixOf(a).Addr(); l.Prefix.Contains(own) {
+				want.to[netip.PrefixFrom(own, own.BitLen())] = target{}
+			}
+		}
+	}
+	return want, nil
+}
+
+// attached is the redirect as it is on an interface; nil if there is none, or one that an
+// agent of another release put there.
+func (h *Host) attached(link netlink.Link) (*redirect, error) {
+	filter, err := redirectFilter(link)
+	if filter == nil || err != nil {
+		return nil, err
+	}
+	if h.redirect != nil && h.redirect.program == filter.Id && h.redirect.link == link.Attrs().Index {
+		return h.redirect, nil
+	}
+	h.dropRedirect()
+	found, err := adoptRedirect(link.Attrs().Index, filter)
+	if err != nil {
+		return nil, wrapBPF("read the redirect from "+link.Attrs().Name, err)
+	}
+	h.redirect = found
+	return found, nil
+}
+
+func (h *Host) dropRedirect() {
+	if h.redirect != nil {
+		h.redirect.close()
+	}
+	h.redirect = nil
+}
+
+// redirectFilter is our filter on an interface; nil if there is none.
+func redirectFilter(link netlink.Link) (*netlink.BpfFilter, error) {
+	filters, err := netlink.FilterList(link, netlink.HANDLE_MIN_INGRESS)
+	if err != nil {
+		return nil, fmt.Errorf("list filters of %s: %w", link.Attrs().Name, hint(err))
+	}
+	for _, f := range filters {
+		if f.Attrs().Priority != redirectPref {
+			continue
+		}
+		if own, ok := f.(*netlink.BpfFilter); ok && own.Name == redirectName {
+			return own, nil
+		}
+		return nil, fmt.Errorf("preference %d of the ingress filters of %s is taken by another program: %w", redirectPref, link.Attrs().Name, api.ErrRefused)
+	}
+	return nil, nil
+}
+
+// rememberRedirect notes whether the qdisc will be ours, and makes it.
+func (h *Host) rememberRedirect(link netlink.Link) error {
+	qdisc, err := ingressQdisc(link)
+	if err != nil {
+		return err
+	}
+	m := redirected{Uplink: link.Attrs().Name}
+	if h.mem.Redirect != nil {
+		m = *h.mem.Redirect
+		m.Uplink = link.Attrs().Name
+	}
+	m.Qdisc = m.Qdisc || qdisc == nil
+	if err := h.rememberAs(m); err != nil || qdisc != nil {
+		return err
+	}
+	return wrap("add qdisc clsact to "+m.Uplink, netlink.QdiscAdd(clsact(link)))
+}
+
+// rememberAs makes it durable that the redirect changed this.
+func (h *Host) rememberAs(m redirected) error {
+	if old := h.mem.Redirect; old != nil && old.Uplink == m.Uplink && old.Qdisc == m.Qdisc && maps.Equal(old.Filters, m.Filters) {
+		return nil
+	}
+	return h.remember(func(all *memory) { all.Redirect = &m })
+}
+
+func clsact(link netlink.Link) netlink.Qdisc {
+	return &netlink.Clsact{QdiscAttrs: netlink.QdiscAttrs{
+		LinkIndex: link.Attrs().Index, Handle: netlink.MakeHandle(0xffff, 0), Parent: netlink.HANDLE_CLSACT,
+	}}
+}
+
+// ingressQdisc is the qdisc that holds an interface's ingress filters; nil without one.
+func ingressQdisc(link netlink.Link) (netlink.Qdisc, error) {
+	qdiscs, err := netlink.QdiscList(link)
+	if err != nil {
+		return nil, fmt.Errorf("list qdiscs of %s: %w", link.Attrs().Name, hint(err))
+	}
+	for _, q := range qdiscs {
+		if q.Attrs().Parent == netlink.HANDLE_INGRESS { // the same number as that of clsact
+			return q, nil
+		}
+	}
+	return nil, nil
+}
+
+// undoRedirect takes our filter away, the qdisc if it is ours and holds no other filter,
+// and puts the filters of reverse paths back.
+func (h *Host) undoRedirect() ([]Step, error) {
+	m := h.mem.Redirect
+	if m == nil {
+		return nil, nil
+	}
+	steps, err := h.undoLoose(nil)
+	if err != nil {
+		return steps, err
+	}
+	link, err := netlink.LinkByName(m.Uplink)
+	if _, gone := errors.AsType[netlink.LinkNotFoundError](err); gone {
+		return append(steps, h.forgetRedirect()), nil
+	}
+	if err != nil {
+		return steps, fmt.Errorf("take the redirect from %s: %w", m.Uplink, hint(err))
+	}
+	filter, err := redirectFilter(link)
+	if err != nil && !errors.Is(err, api.ErrRefused) {
+		return steps, err
+	}
+	if filter != nil {
+		command := fmt.Sprintf("tc filter del dev %s ingress pref %d", m.Uplink, redirectPref)
+		steps = append(steps, step(KindRedirect, "nothing from "+m.Uplink, command, func(context.Context) error {
+			h.dropRedirect()
+			return wrap("take the redirect from "+m.Uplink, netlink.FilterDel(filter))
+		}))
+	}
+	if m.Qdisc {
+		steps = append(steps, Step{Command: fmt.Sprintf("tc qdisc del dev %s clsact # if no other filter is in it", m.Uplink), do: func(context.Context) error {
+			return removeClsact(link)
+		}})
+	}
+	return append(steps, h.forgetRedirect()), nil
+}
+
+func (h *Host) forgetRedirect() Step {
+	return Step{do: func(context.Context) error {
+		return h.remember(func(m *memory) { m.Redirect = nil })
+	}}
+}
+
+// removeClsact removes an interface's qdisc clsact, unless filters are in it.
+func removeClsact(link netlink.Link) error {
+	qdisc, err := ingressQdisc(link)
+	if qdisc == nil || err != nil {
+		return err
+	}
+	for _, side := range []uint32{netlink.HANDLE_MIN_INGRESS, netlink.HANDLE_MIN_EGRESS} {
+		filters, err := netlink.FilterList(link, side)
+		if err != nil {
+			return fmt.Errorf("list filters of %s: %w", link.Attrs().Name, hint(err))
+		}
+		if len(filters) > 0 {
+			return nil
+		}
+	}
+	return wrap("remove qdisc clsact of "+link.Attrs().Name, netlink.QdiscDel(qdisc))
+}
+
+// planLoose loosens the strict reverse path filter of a bridge that packets are handed to:
+// their sources are not behind it. The kernel goes by the larger of the bridge's value and
+// that of all interfaces, and 2, loose, is larger than 1.
+func (h *Host) planLoose(w Wish) ([]Step, error) {
+	wanted := map[string]bool{}
+	var steps []Step
+	for _, l := range w.Locals {
+		if wanted[l.Bridge] || !l.Prefix.Addr().Is4() {
+			continue
+		}
+		wanted[l.Bridge] = true
+		all, err := readSysctl(rpFilter("all"))
+		if err != nil {
+			return steps, err
+		}
+		own, err := readSysctl(rpFilter(l.Bridge))
+		if err != nil {
+			return steps, err
+		}
+		if max(all, own) != "1" {
+			continue
+		}
+		if slices.Contains(w.Leave, PartReversePath) {
+			return steps, fmt.Errorf("redirect to %s: its reverse path filter drops what is redirected, and is to be left as it is: %w", l.Bridge, api.ErrRefused)
+		}
+		steps = append(steps, h.loosen(w.Uplink, l.Bridge, own))
+	}
+	if w.Incomplete {
+		return steps, nil
+	}
+	more, err := h.undoLoose(wanted)
+	return append(steps, more...), err
+}
+
+func (h *Host) loosen(uplink, bridge, former string) Step {
+	dotted := "net.ipv4.conf." + bridge + ".rp_filter"
+	return step(KindSetting, dotted+" loosened", "sysctl -w "+strings.ReplaceAll(rpFilter(bridge), "/", ".")+"=2", func(context.Context) error {
+		m := redirected{Uplink: uplink}
+		if h.mem.Redirect != nil {
+			m = *h.mem.Redirect
+		}
+		m.Filters = maps.Clone(m.Filters)
+		if m.Filters == nil {
+			m.Filters = map[string]string{}
+		}
+		m.Filters[bridge] = former
+		if err := h.rememberAs(m); err != nil {
+			return err
+		}
+		return writeSysctl(rpFilter(bridge), "2")
+	})
+}
+
+func rpFilter(name string) string { return "net/ipv4/conf/" + name + "/rp_filter" }
+
+// undoLoose puts back the filters of bridges that are not to stay loose.
+func (h *Host) undoLoose(stay map[string]bool) ([]Step, error) {
+	if h.mem.Redirect == nil {
+		return nil, nil
+	}
+	var steps []Step
+	for bridge, former := range h.mem.Redirect.Filters {
+		if stay[bridge] {
+			continue
+		}
+		value, err := readSysctl(rpFilter(bridge))
+		if errors.Is(err, fs.ErrNotExist) || err == nil && value != "2" {
+			continue
+		}
+		if err != nil {
+			return steps, err
+		}
+		steps = append(steps, step(KindSetting, "net.ipv4.conf."+bridge+".rp_filter back to "+former, "sysctl -w net.ipv4.conf."+bridge+".rp_filter="+former,
+			func(context.Context) error { return writeSysctl(rpFilter(bridge), former) }))
+	}
+	return steps, nil
+}
+
+// redirectText does with the tc command what the program does, one filter for each pair.
+func redirectText(w Wish) string {
+	lines := []string{fmt.Sprintf("tc qdisc add dev %s clsact", w.Uplink)}
+	for _, l := range w.Locals {
+		for _, p := range peersOf(w) {
+			if p.Addr().Is4() == l.Prefix.Addr().Is4() {
+				protocol, match := "ip", "ip"
+				if p.Addr().Is6() {
+					protocol, match = "ipv6", "ip6"
+				}
+				lines = append(lines, fmt.Sprintf("tc filter add dev %s ingress pref %d protocol %s u32 match %[4]s src %[5]s match %[4]s dst %[6]s action mirred ingress redirect dev %[7]s",
+					w.Uplink, redirectPref, protocol, match, p, l.Prefix, l.Bridge))
+			}
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+// wrapBPF names what is missing when the kernel does not let us load the program.
+func wrapBPF(doing string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
+		return fmt.Errorf("%s: %w: %w: CAP_BPF and CAP_NET_ADMIN, or CAP_SYS_ADMIN on kernels before 5.8", doing, err, api.ErrPermission)
+	case unsupportedBPF(err):
+		return fmt.Errorf("%s: %w: %w: the kernel needs BPF_SYSCALL, NET_CLS_BPF and NET_SCH_INGRESS, and to be 4.18 or later", doing, err, api.ErrUnsupported)
+	default:
+		return wrap(doing, err)
+	}
+}
