@@ -25,6 +25,8 @@ func TestTranslation(t *testing.T) {
 		{"masquerade", Dump{NFT: masquerade}, nil, masked, "10.1.0.2:80"},
 		{"masquerade by the legacy variant", Dump{Legacy: masquerade}, nil, masked, "10.1.0.2:80"},
 		{"not of a later packet", Dump{NFT: masquerade}, func(p *Packet) { p.State = "established" }, "10.2.0.2", "10.1.0.2:80"},
+		{"of a connection that was expected", Dump{NFT: masquerade}, func(p *Packet) { p.State = "related" }, masked, "10.1.0.2:80"},
+		{"not of a message about another", Dump{NFT: masquerade}, func(p *Packet) { p.State, p.Proto = "related", "icmp" }, "10.2.0.2", "10.1.0.2:80"},
 		{"a mapping to itself comes first", Dump{NFT: masquerade, Ruleset: own("srcnat - 10", "snat to ip saddr")}, nil, "10.2.0.2", "10.1.0.2:80"},
 		{"with the family spelled out", Dump{Legacy: masquerade, Ruleset: own("90", "snat ip to ip saddr")}, nil, "10.2.0.2", "10.1.0.2:80"},
 		{"a mapping to itself comes last", Dump{NFT: masquerade, Ruleset: own("srcnat + 10", "snat to ip saddr")}, nil, masked, "10.1.0.2:80"},

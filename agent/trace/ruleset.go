@@ -112,6 +112,8 @@ func always(d decision) func(*walk) decision {
 
 // arrange sorts the base chains as the kernel calls them. All chains of type nat hang on one
 // dispatcher at the priority of iptables' nat table, by their own priority among themselves.
+// Among equals the kernel calls the one that was made last first (nf_hook_entries_grow), which
+// a dump does not tell: here the order is that of the dump.
 func arrange(tables []*table) *Ruleset {
 	r := &Ruleset{}
 	for _, t := range tables {

@@ -140,6 +140,8 @@ func TestSemantics(t *testing.T) {
 		{"nft icmp", listing(base, "icmp type { echo-request, 13 } drop", "}"), icmp(8, 0), "echo-request"},
 		{"nft protocol", listing(base, "meta l4proto { icmp, ipv6-icmp } drop", "}"), nil, ""},
 		{"nft comment with braces and words", listing(base, `counter packets 1 bytes 2 drop comment "accept {"`, "}"), nil, "rule 1"},
+		{"nft counter with a name", listing(base, `counter name "drops" drop`, "}"), nil, "rule 1"},
+		{"nft log with a verdict in its prefix", listing(base, `log prefix "drop" level info accept`, "drop", "}"), nil, ""},
 		{"nft handles", listing(base, "drop # handle 7", "} # handle 3"), nil, "rule 1: drop"},
 		{"nft reject with a reason", listing(base, "ip protocol tcp reject with tcp reset", "}"), nil, "reject"},
 	} {

@@ -13,11 +13,14 @@ func statement(line string, sets map[string][]element) *rule {
 		switch word := w.peek(0); {
 		case w.take("comment"):
 			w.next()
+		case w.take("counter", "name"):
+			w.next()
 		case w.take("counter"):
-			w.take("name")
 			w.until(func(s string) bool { return !isCount(s) })
-		case w.take("log"), w.take("limit"):
-			r.unknown = r.unknown || word == "limit"
+		case w.take("log"):
+			skipLog(w)
+		case w.take("limit"):
+			r.unknown = true
 			w.until(endsClause)
 		case w.take("meta", "mark", "set"), w.take("mark", "set"):
 			r.setMark(w.until(endsClause))
@@ -30,6 +33,15 @@ func statement(line string, sets map[string][]element) *rule {
 		}
 	}
 	return r
+}
+
+// skipLog steps over the options of log; its prefix may be any word.
+func skipLog(w *words) {
+	for w.more() && !endsClause(w.peek(0)) {
+		if w.next() == "prefix" {
+			w.next()
+		}
+	}
 }
 
 // isCount says whether a word belongs to a counter.

@@ -73,7 +73,7 @@ func (r *Ruleset) hook(w *walk, h hook) bool {
 		}
 		// Only the first packet of a connection is asked for its translation, and the first
 		// chain to answer, be it by a mapping to itself, keeps later ones from being asked.
-		if c.nat && (w.translated || w.State != "new") {
+		if c.nat && (w.translated || !w.begins()) {
 			continue
 		}
 		if w.base(c) == drop {
@@ -81,6 +81,12 @@ func (r *Ruleset) hook(w *walk, h hook) bool {
 		}
 	}
 	return true
+}
+
+// begins says whether the packet is the first of a connection, expected or not; a related ICMP
+// message is about another's.
+func (p Packet) begins() bool {
+	return p.State == "new" || p.State == "related" && p.Proto != "icmp"
 }
 
 func (t *table) sees(a netip.Addr) bool {
