@@ -114,12 +114,11 @@ func (h *Host) lasting(ctx context.Context, have map[string]former) (map[string]
 		if _, ok := all[name]; !ok {
 			continue
 		}
+		// What Docker does is not known before it runs, or if its rules cannot be looked at; what
+		// it did when the file was written, is.
 		d, err := h.detect(ctx)
-		if err != nil {
-			return nil, err
-		}
-		// What Docker does is not known before it runs; that it did the same before, is.
-		if _, before := have[name]; !d.shielded && (d.docker || !before) {
+		known := err == nil && d.docker
+		if _, before := have[name]; known && !d.shielded || !known && !before {
 			delete(all, name)
 		}
 	}
