@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sealane/sealane/agent/host"
+	"github.com/sealane/sealane/agent/trace"
 	"github.com/sealane/sealane/api"
 )
 
@@ -24,6 +25,8 @@ type Host interface {
 	Facts(ctx context.Context, ip netip.Addr) (host.Facts, error)
 	// Apply brings the host to the wish and says what it had to change.
 	Apply(ctx context.Context, w host.Wish) host.Outcome
+	// Rules are all firewall rules of the host.
+	Rules(ctx context.Context) (trace.Dump, error)
 	// Watch wakes when something changed that Apply put in place or Facts tells. It may miss
 	// changes, and closes when ctx ends.
 	Watch(ctx context.Context) <-chan struct{}
@@ -55,7 +58,9 @@ type Identity struct {
 // Config sets an agent up.
 type Config struct {
 	Identity Identity
-	Bridges  []string      // Docker bridges whose subnets are reported
+	Serve    Serve         // which networks others may reach
+	Strict   bool          // and of their containers, published ports only
+	Leave    []host.Part   // changes that are switched off
 	BootID   string        // names this boot of the machine
 	TTL      time.Duration // how long the host counts as alive after its agent was last heard
 	Poll     time.Duration // longest time between two looks at the host and at the registry
@@ -78,6 +83,8 @@ type Agent struct {
 
 	snapshot atomic.Pointer[api.Snapshot] // the last one known; nil before the first
 	view     atomic.Pointer[view]         // of the last pass; nil before the first
+	fights   fights                       // used by the task that tends the host only
+	proof    proof                        // likewise
 	tendNow  chan struct{}                // wakes the task that tends the host
 	keepNow  chan struct{}                // wakes the task that follows the registry
 	ready    chan struct{}                // closed once the registry has our report
@@ -88,6 +95,10 @@ type view struct {
 	facts   host.Facts
 	wish    host.Wish
 	outcome host.Outcome
+	fights  []fight
+	drops   []drop
+
+	unproven error // why the rules could not be asked what they drop
 }
 
 // New builds an agent. metrics may be nil.

@@ -30,6 +30,7 @@ type bench struct {
 	registry *registrytest.Fake
 	log      *bytes.Buffer
 	deaf     bool // the registry announces nothing
+	config   agent.Config
 }
 
 // deaf is a registry whose changes are seen by looking only.
@@ -40,7 +41,7 @@ func (deaf) Watch(context.Context, ...api.Area) <-chan struct{} { return nil }
 // onBench runs a test within a bubble of time. The agent runs from start to the end of it.
 func onBench(t *testing.T, test func(b *bench)) {
 	synctest.Test(t, func(t *testing.T) {
-		b := &bench{t: t, host: hosttest.NewFake(netip.MustParseAddr("192.168.0.1")), registry: registrytest.NewFake(), log: &bytes.Buffer{}}
+		b := &bench{t: t, config: benchConfig(), host: hosttest.NewFake(netip.MustParseAddr("192.168.0.1")), registry: registrytest.NewFake(), log: &bytes.Buffer{}}
 		config := api.DefaultConfig()
 		config.Pools = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.168.0.0/16")}
 		if err := b.registry.PutConfig(t.Context(), config); err != nil {
@@ -48,6 +49,13 @@ func onBench(t *testing.T, test func(b *bench)) {
 		}
 		test(b)
 	})
+}
+
+func benchConfig() agent.Config {
+	return agent.Config{
+		Identity: agent.Identity{Instance: "i-a", Name: "alpha", VPC: "vpc-1", VSwitch: "vsw-1", IP: netip.MustParseAddr("192.168.0.1")},
+		Serve:    agent.Serve{Bridges: []string{"docker0"}}, BootID: "boot", TTL: 10 * time.Second, Poll: poll, Version: "test",
+	}
 }
 
 // start runs the agent until the test ends.
@@ -59,10 +67,7 @@ func (b *bench) run(ctx context.Context) *agent.Agent {
 	if b.deaf {
 		registry = deaf{b.registry}
 	}
-	a := agent.New(agent.Config{
-		Identity: agent.Identity{Instance: "i-a", Name: "alpha", VPC: "vpc-1", VSwitch: "vsw-1", IP: netip.MustParseAddr("192.168.0.1")},
-		Bridges:  []string{"docker0"}, BootID: "boot", TTL: 10 * time.Second, Poll: poll, Version: "test",
-	}, b.host, registry, nil, slog.New(slog.NewTextHandler(b.log, nil)))
+	a := agent.New(b.config, b.host, registry, nil, slog.New(slog.NewTextHandler(b.log, nil)))
 	ctx, stop := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- a.Run(ctx) }()
@@ -400,7 +405,8 @@ func TestFailures(t *testing.T) {
 		b.host.SetBridge("docker0", "10.0.0.1/24")
 		b.host.Fail(errors.New("iptables is broken"))
 		b.start()
-		b.wantCodes(api.FindingForwardingOff, api.FindingRulesFailed, api.FindingSourceMasked)
+		b.wantCodes(api.FindingForwardingOff, api.FindingRulesFailed, api.FindingSourceMasked,
+			api.FindingSettings, api.FindingSettings, api.FindingSettings, api.FindingSettings)
 		if r := b.own().Readiness; r.Forwarding || r.Rules {
 			t.Errorf("readiness %+v", r)
 		}

@@ -4,44 +4,26 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/sealane/sealane/agent/host"
+	"github.com/sealane/sealane/agent/host/engine"
 	"github.com/sealane/sealane/api"
 )
 
 // diagnose says what is wrong with a host, in the order of the codes. own is the host's
 // record in the registry, nil if there is none; conflicts are the subnets it was refused.
-func diagnose(v *view, wanted []string, own *api.Host, conflicts []api.Conflict) []api.Finding {
+func diagnose(v *view, config Config, own *api.Host, conflicts []api.Conflict) []api.Finding {
 	var all []api.Finding
 	add := func(code api.Code, severity api.Severity, text, fix string) {
 		all = append(all, api.Finding{Code: code, Severity: severity, Text: text, Fix: fix})
 	}
-	diagnoseBridges(v, wanted, own, add)
-	diagnoseForwarding(v, add)
-	f, out := v.facts, v.outcome
-	switch {
-	case f.Uplink == "":
-		add(api.FindingNoUplink, api.Failure, "no interface carries the host's private address",
-			"compare the agent's --ip, or what the metadata service says, with 'ip address'")
-	case out.Rules != nil:
-		add(api.FindingRulesFailed, api.Failure, "the firewall rules are not in place: "+out.Rules.Error(), "")
-	case f.DockerNFT:
-		add(api.FindingRulesFailed, api.Failure, "Docker keeps its rules in nftables tables of its own, whose drops no rule elsewhere can lift",
-			"start dockerd with --firewall-backend=iptables")
-	}
-	if f.Blocked != "" {
-		add(api.FindingOtherVariant, api.Failure, fmt.Sprintf("the policy of FORWARD in iptables-%s is DROP, and no rule in iptables-%s, which Docker uses, lifts that", f.Blocked, f.Variant),
-			fmt.Sprintf("iptables-%s -P FORWARD ACCEPT", f.Blocked))
-	}
-	if f.Variant != f.Default {
-		add(api.FindingVariantDiffers, api.Info, fmt.Sprintf("Docker writes its rules with iptables-%s; the command iptables shows those of iptables-%s", f.Variant, f.Default),
-			fmt.Sprintf("look at the rules with iptables-%s", f.Variant))
-	}
-	if out.Source != nil && f.Uplink != "" {
-		add(api.FindingSourceMasked, api.Warning, "containers show the host's address to other hosts: "+out.Source.Error(), "")
-	}
-	for _, lack := range f.Missing {
-		add(api.FindingPermission, api.Failure, "the agent lacks "+lack, "start it as root or with CAP_NET_ADMIN, and install iptables")
-	}
+	diagnoseBridges(v, config.Serve, own, add)
+	diagnoseNetworks(v, config, own, add)
+	diagnoseForwarding(v, config, add)
+	diagnoseRules(v, add)
+	diagnoseDrops(v, add)
+	diagnoseParts(v, config, add)
 	for _, c := range conflicts {
 		add(api.FindingClaimRefused, api.Failure, c.String(), c.Reason.Text())
 	}
@@ -51,28 +33,53 @@ func diagnose(v *view, wanted []string, own *api.Host, conflicts []api.Conflict)
 
 type adder func(code api.Code, severity api.Severity, text, fix string)
 
-func diagnoseBridges(v *view, wanted []string, own *api.Host, add adder) {
-	for _, name := range wanted {
-		b, ok := bridge(v.facts, name)
+// diagnoseBridges looks at the bridges that are asked for by name, and at those the host was
+// reported with.
+func diagnoseBridges(v *view, serve Serve, own *api.Host, add adder) {
+	served := serve.bridges(v.facts, own)
+	for _, b := range served {
 		for _, p := range b.Prefixes() {
 			if !usable(p) {
-				add(api.FindingBadSubnet, api.Failure, fmt.Sprintf("%s has subnet %s, which cannot be routed", name, p), "give Docker another bip")
+				add(api.FindingBadSubnet, api.Failure, fmt.Sprintf("%s has subnet %s, which cannot be routed", b.Name, p), "give Docker another bip")
 			}
 		}
-		kept := claimed(own, name)
-		switch {
-		case ok && len(b.Addresses) > 0:
-		case ok:
-			text := fmt.Sprintf("%s has no IPv4 address: Docker gives it one when it starts", name)
-			if len(kept) > 0 {
-				text += fmt.Sprintf("; its claim to %s is kept", join(kept))
-			}
-			add(noAddress(kept), api.Warning, text, "restart Docker, and see what takes the address away")
-		case len(kept) > 0:
-			add(api.FindingBridgeLost, api.Warning, fmt.Sprintf("%s is gone; its claim to %s is kept", name, join(kept)), "see whether Docker runs")
-		default:
-			add(api.FindingNoBridge, api.Warning, fmt.Sprintf("no %s yet: waiting for Docker to create it", name), "see whether Docker runs")
+	}
+	names := slices.Clone(serve.Bridges)
+	kept := serve.kept(v.facts, own)
+	for _, s := range kept {
+		if !slices.Contains(names, s.Bridge) {
+			names = append(names, s.Bridge)
 		}
+	}
+	for _, name := range names {
+		diagnoseBridge(name, v, served, kept, add)
+	}
+}
+
+func diagnoseBridge(name string, v *view, served []host.Bridge, kept []api.Subnet, add adder) {
+	b, ok := named(served, name)
+	if !ok && name == defaultBridge {
+		at := slices.IndexFunc(served, func(b host.Bridge) bool { return b.Network != nil && b.Network.Default })
+		if ok = at >= 0; ok {
+			b = served[at]
+		}
+	}
+	if _, there := named(v.facts.Bridges, name); there && !ok {
+		return // it is not served, and that has a finding of its own
+	}
+	kept = slices.DeleteFunc(slices.Clone(kept), func(s api.Subnet) bool { return s.Bridge != name })
+	switch {
+	case ok && len(b.Addresses) > 0:
+	case ok:
+		text := fmt.Sprintf("%s has no IPv4 address: Docker gives it one when it starts", name)
+		if len(kept) > 0 {
+			text += fmt.Sprintf("; its claim to %s is kept", join(kept))
+		}
+		add(noAddress(kept), api.Warning, text, "restart Docker, and see what takes the address away")
+	case len(kept) > 0:
+		add(api.FindingBridgeLost, api.Warning, fmt.Sprintf("%s is gone; its claim to %s is kept", name, join(kept)), "see whether Docker runs")
+	default:
+		add(api.FindingNoBridge, api.Warning, fmt.Sprintf("no %s yet: waiting for Docker to create it", name), "see whether Docker runs")
 	}
 }
 
@@ -84,12 +91,119 @@ func noAddress(kept []api.Subnet) api.Code {
 	return api.FindingNoBridge
 }
 
-func diagnoseForwarding(v *view, add adder) {
+// diagnoseNetworks looks at what Docker tells of the networks.
+func diagnoseNetworks(v *view, config Config, own *api.Host, add adder) {
+	f := v.facts
+	if f.Asked != nil && (len(config.Serve.Networks) > 0 || own != nil && own.Versions.Docker != "") {
+		add(api.FindingEngineSilent, api.Warning, "Docker's API does not answer, so networks are known by their bridges only: "+f.Asked.Error(), "see whether Docker runs, and --docker")
+	}
+	if !answers(f) {
+		return
+	}
+	for _, name := range config.Serve.Networks {
+		if !slices.ContainsFunc(f.Engine.Networks, func(n engine.Network) bool { return n.Name == name }) {
+			add(api.FindingNotServed, api.Warning, fmt.Sprintf("Docker has no bridge network %q", name), "docker network ls --filter driver=bridge")
+		}
+	}
+	for _, b := range f.Bridges {
+		if b.Network != nil && b.Network.Internal && config.Serve.wants(b) {
+			add(api.FindingNotServed, api.Warning, fmt.Sprintf("network %q is internal: Docker lets nothing in or out of it, and so do we", b.Network.Name), "")
+		}
+	}
+	for _, b := range config.Serve.bridges(f, own) {
+		if b.Network != nil && !b.Network.ICC && !config.Strict {
+			add(api.FindingOverruled, api.Warning,
+				fmt.Sprintf("network %q forbids its containers to speak to each other (icc=false), yet those of other hosts may speak to them", b.Network.Name),
+				"start the agent with --admit published, or do not serve the network")
+		}
+	}
+}
+
+func diagnoseForwarding(v *view, config Config, add adder) {
+	failed := v.outcome.Failures[host.PartForwarding]
 	switch {
-	case v.outcome.Forwarding != nil:
-		add(api.FindingForwardingOff, api.Failure, "net.ipv4.ip_forward is off: "+v.outcome.Forwarding.Error(), "sysctl net.ipv4.ip_forward=1")
+	case failed != nil:
+		add(api.FindingForwardingOff, api.Failure, "net.ipv4.ip_forward is off: "+failed.Error(), "sysctl net.ipv4.ip_forward=1")
+	case !v.facts.Forwarding && slices.Contains(config.Leave, host.PartForwarding):
+		add(api.FindingForwardingOff, api.Failure, "net.ipv4.ip_forward is off, and the agent is told to leave it", "sysctl net.ipv4.ip_forward=1")
 	case !v.facts.Forwarding && !v.wish.Forward:
 		add(api.FindingForwardingOff, api.Warning, "net.ipv4.ip_forward is off; it is left to Docker, which has not started yet", "see whether Docker runs")
+	}
+}
+
+func diagnoseRules(v *view, add adder) {
+	f, failed := v.facts, v.outcome.Failures
+	rules, native := failed[host.PartRules], failed[host.PartNative]
+	switch {
+	case f.Uplink == "":
+		add(api.FindingNoUplink, api.Failure, "no interface carries the host's private address",
+			"compare the agent's --ip, or what the metadata service says, with 'ip address'")
+	case rules != nil:
+		add(api.FindingRulesFailed, api.Failure, "the firewall rules are not in place: "+rules.Error(), "")
+	case native != nil:
+		add(api.FindingRulesFailed, api.Failure, "packets do not get through Docker's nftables rules: "+native.Error(), "")
+	case v.wish.Way == host.WayRedirect && len(v.wish.Locals) > 0:
+		add(api.FindingRedirected, api.Info, "Docker keeps its rules in nftables and was not told to accept marked packets, so the uplink hands packets to the bridges itself",
+			`add "allow-direct-routing": true and "bridge-accept-fwmark": "0x10000/0x10000" to daemon.json and restart Docker, or give the agent --docker-restart`)
+	}
+	if f.Blocked != "" {
+		add(api.FindingOtherVariant, api.Failure, fmt.Sprintf("the policy of FORWARD in iptables-%s is DROP, and no rule in iptables-%s, which Docker uses, lifts that", f.Blocked, f.Variant),
+			fmt.Sprintf("iptables-%s -P FORWARD ACCEPT", f.Blocked))
+	}
+	if f.Variant != f.Default {
+		add(api.FindingVariantDiffers, api.Info, fmt.Sprintf("Docker writes its rules with iptables-%s; the command iptables shows those of iptables-%s", f.Variant, f.Default),
+			fmt.Sprintf("look at the rules with iptables-%s", f.Variant))
+	}
+	if source := failed[host.PartSource]; source != nil && f.Uplink != "" {
+		add(api.FindingSourceMasked, api.Warning, "containers show the host's address to other hosts: "+source.Error(), "")
+	}
+	for _, lack := range f.Missing {
+		add(api.FindingPermission, api.Failure, "the agent lacks "+lack, "start it as root or with CAP_NET_ADMIN and CAP_NET_RAW, and install iptables")
+	}
+	if len(f.UserDrops) > 0 {
+		add(api.FindingOverruled, api.Warning, fmt.Sprintf("traffic between hosts passes ahead of the rules in DOCKER-USER that drop: %s", strings.Join(f.UserDrops, "; ")),
+			"a rule that shall hold for it too belongs into iptables -t mangle -A FORWARD")
+	}
+}
+
+// diagnoseDrops names the rules that drop what should pass.
+func diagnoseDrops(v *view, add adder) {
+	for _, d := range v.drops {
+		severity := api.Failure
+		if len(d.unsure) > 0 {
+			severity = api.Warning
+		}
+		add(api.FindingDropped, severity, d.String(), "remove that rule, or put one ahead of it that accepts these subnets")
+	}
+	if v.unproven != nil && len(v.facts.Missing) == 0 {
+		add(api.FindingDropped, api.Warning, "it cannot be told whether a rule drops packets between our subnets: "+v.unproven.Error(), "")
+	}
+}
+
+// diagnoseParts tells of what is not changed: settings that could not be, fights with other
+// programs, and what is switched off.
+func diagnoseParts(v *view, config Config, add adder) {
+	for _, p := range []host.Part{host.PartEngine, host.PartReversePath, host.PartRouterAdv, host.PartDropIn} {
+		if err := v.outcome.Failures[p]; err != nil {
+			add(api.FindingSettings, api.Warning, fmt.Sprintf("%s: %v", p, err), "")
+		}
+	}
+	for _, f := range v.fights {
+		text := fmt.Sprintf("another program keeps undoing what the agent puts in place, last: %s", f.last.What)
+		if v.facts.Writer != "" {
+			text += "; nftables were last changed by " + v.facts.Writer
+		}
+		add(api.FindingFight, api.Failure, fmt.Sprintf("%s; the agent mends it again after %s", text, f.until.UTC().Format(time.TimeOnly)),
+			"stop the other program, or have it leave sealane's rules and settings alone")
+	}
+	if v.facts.ReversePath == 1 && slices.Contains(config.Leave, host.PartReversePath) {
+		add(api.FindingSettings, api.Warning, fmt.Sprintf("the reverse path filter of %s is strict and drops replies that come another way; the agent is told to leave it", v.facts.Uplink),
+			fmt.Sprintf("sysctl net.ipv4.conf.%s.rp_filter=2", v.facts.Uplink))
+	}
+	for _, p := range config.Leave {
+		if p == host.PartRules || p == host.PartNative && v.facts.Native != nil {
+			add(api.FindingLeftOut, api.Info, fmt.Sprintf("the agent is told to leave %s; what lets packets through is up to somebody else", p), "")
+		}
 	}
 }
 

@@ -113,7 +113,7 @@ func (a *Agent) draft(k *keeping) (report *api.Report, news bool) {
 		return nil, false
 	}
 	own := hostOf(a.snapshot.Load(), a.config.Identity.Instance)
-	r := describe(a.config, v, own, diagnose(v, a.config.Bridges, own, k.conflicts))
+	r := describe(a.config, v, a.snapshot.Load(), diagnose(v, a.config, own, k.conflicts))
 	return &r, isNews(r, own)
 }
 

@@ -8,31 +8,59 @@ import (
 )
 
 // describe makes the host's report, without its time. A bridge that is gone keeps the
-// subnets it was reported with: the routes to them stay until somebody says otherwise.
-func describe(config Config, v *view, own *api.Host, findings []api.Finding) api.Report {
+// subnets it was reported with: the routes to them stay until somebody says otherwise, which
+// for a network of the user's is also Docker. IPv6 subnets are reported where a pool of the
+// cluster is IPv6.
+func describe(config Config, v *view, snapshot *api.Snapshot, findings []api.Finding) api.Report {
 	id := config.Identity
+	own := hostOf(snapshot, id.Instance)
 	r := api.Report{
 		Instance: id.Instance, Name: id.Name, Region: id.Region, VPC: id.VPC, VSwitch: id.VSwitch, IP: id.IP,
-		Readiness: api.Readiness{
-			Forwarding: (v.facts.Forwarding || v.wish.Forward) && v.outcome.Forwarding == nil,
-			Rules:      v.outcome.Rules == nil && !v.facts.DockerNFT && v.facts.Blocked == "",
-		},
-		Versions: api.Versions{Agent: config.Version, Kernel: v.facts.Kernel},
-		Findings: findings,
+		Readiness: readiness(v),
+		Versions:  api.Versions{Agent: config.Version, Kernel: v.facts.Kernel, Docker: v.facts.Engine.Version},
+		Findings:  findings,
 	}
-	for _, name := range config.Bridges {
-		b, _ := bridge(v.facts, name)
-		if len(b.Addresses) == 0 {
-			r.Subnets = append(r.Subnets, claimed(own, name)...)
+	if !answers(v.facts) && own != nil {
+		r.Versions.Docker = own.Versions.Docker // silence is no news
+	}
+	served := config.Serve.bridges(v.facts, own)
+	for _, l := range subnetsOf(served) {
+		if !l.Prefix.Addr().Is4() && (snapshot == nil || snapshot.Config == nil || !pooled(l.Prefix, snapshot.Config)) {
+			continue
 		}
-		for _, p := range b.Prefixes() {
-			if usable(p) {
-				r.Subnets = append(r.Subnets, api.Subnet{Prefix: p, Bridge: name})
+		s := api.Subnet{Prefix: l.Prefix, Bridge: l.Bridge}
+		if b, _ := named(served, l.Bridge); b.Network != nil {
+			s.Network = b.Network.Name
+		} else {
+			s.Network = networkOf(own, s)
+		}
+		r.Subnets = append(r.Subnets, s)
+	}
+	r.Subnets = append(r.Subnets, config.Serve.kept(v.facts, own)...)
+	slices.SortFunc(r.Subnets, func(a, b api.Subnet) int { return api.ComparePrefixes(a.Prefix, b.Prefix) })
+	return r
+}
+
+// networkOf is the name that a subnet's network was reported with.
+func networkOf(own *api.Host, s api.Subnet) string {
+	if own != nil {
+		for _, was := range own.Subnets {
+			if was.Prefix == s.Prefix && was.Bridge == s.Bridge {
+				return was.Network
 			}
 		}
 	}
-	slices.SortFunc(r.Subnets, func(a, b api.Subnet) int { return api.ComparePrefixes(a.Prefix, b.Prefix) })
-	return r
+	return ""
+}
+
+// readiness says how far the host is prepared. A part that is switched off or left alone is
+// taken for done by somebody else, as long as no rule is seen to drop.
+func readiness(v *view) api.Readiness {
+	failed := v.outcome.Failures
+	return api.Readiness{
+		Forwarding: v.facts.Forwarding || v.wish.Forward && failed[host.PartForwarding] == nil && !slices.Contains(v.wish.Leave, host.PartForwarding),
+		Rules:      failed[host.PartRules] == nil && failed[host.PartNative] == nil && v.facts.Blocked == "" && !certain(v.drops),
+	}
 }
 
 // isNews reports whether the registry lacks something of the report: its words, or a claim
@@ -44,21 +72,4 @@ func isNews(r api.Report, own *api.Host) bool {
 	return slices.ContainsFunc(r.Subnets, func(s api.Subnet) bool {
 		return !slices.ContainsFunc(own.Claims, func(c api.Claim) bool { return c.Prefix == s.Prefix })
 	})
-}
-
-func bridge(f host.Facts, name string) (b host.Bridge, ok bool) {
-	for _, b := range f.Bridges {
-		if b.Name == name {
-			return b, true
-		}
-	}
-	return host.Bridge{}, false
-}
-
-// claimed are the subnets that the registry has for a bridge of this host.
-func claimed(own *api.Host, name string) []api.Subnet {
-	if own == nil || own.Left {
-		return nil
-	}
-	return slices.DeleteFunc(slices.Clone(own.Subnets), func(s api.Subnet) bool { return s.Bridge != name })
 }

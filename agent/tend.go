@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/sealane/sealane/api"
@@ -20,6 +21,7 @@ func (a *Agent) tend(ctx context.Context) {
 		} else if ctx.Err() == nil && trouble.is(err.Error()) {
 			a.log.Error("cannot look at the host", api.KeyError, err)
 		}
+		pause(ctx, quiet) // what comes together is one pass, and the first of it is seen to at once
 		timer.Reset(a.config.Poll)
 		select {
 		case <-ctx.Done():
@@ -27,7 +29,6 @@ func (a *Agent) tend(ctx context.Context) {
 		case <-a.tendNow:
 		case <-timer.C:
 		}
-		pause(ctx, quiet) // what comes together is one pass
 	}
 }
 
@@ -61,8 +62,11 @@ func (a *Agent) try(ctx context.Context) (view, error) {
 	if err != nil {
 		return view{}, err
 	}
-	v := view{facts: facts, wish: wish(facts, a.config.Identity, a.snapshot.Load())}
+	v := view{facts: facts, wish: wish(facts, a.config, a.snapshot.Load())}
+	v.wish.Leave = append(slices.Clone(v.wish.Leave), a.fights.resting(time.Now())...)
 	v.outcome = a.host.Apply(ctx, v.wish)
+	v.fights = a.fights.note(time.Now(), v.wish, v.outcome.Repairs)
+	v.drops, v.unproven = a.proof.drops(ctx, a.host, v.wish)
 	for _, r := range v.outcome.Repairs {
 		a.log.Info("host changed", api.KeyReason, string(r.Kind), api.KeyDetail, r.What)
 		a.metrics.repaired(r.Kind)

@@ -11,23 +11,34 @@ import (
 // wish works out what the host should be like. snapshot is nil before the registry was
 // read for the first time.
 //
+// Forwarding is not turned on before Docker's first start: Docker would find it on and leave
+// the policy of FORWARD at ACCEPT, which up to version 27 opens every container port to the
+// whole network. Docker turns it on itself, and its chains or bridges show that it was there.
+//
 // Only subnets that the registry granted and that lie in a pool count: routes to a refused
 // one lead to another host. Of the other hosts' subnets, one that overlaps a bridge of ours
 // or contains our own address is left out, whatever the registry says. A host that holds no
 // subnet is none of ours, or no longer: its address may be somebody else's by now.
-func wish(f host.Facts, self Identity, snapshot *api.Snapshot) host.Wish {
-	w := host.Wish{Uplink: f.Uplink, Forward: mayForward(f), Incomplete: snapshot == nil || !snapshot.Complete()}
+func wish(f host.Facts, c Config, snapshot *api.Snapshot) host.Wish {
+	self := c.Identity
+	served := subnetsOf(c.Serve.bridges(f, hostOf(snapshot, self.Instance)))
+	w := host.Wish{
+		Uplink: f.Uplink, Forward: f.Docker || len(served) > 0, Strict: c.Strict, Way: way(f), Leave: c.Leave,
+		Incomplete: snapshot == nil || !snapshot.Complete(),
+	}
 	if snapshot == nil {
 		return w
 	}
-	bridged := subnetsOf(f)
+	bridged := prefixesOf(subnetsOf(f.Bridges))
 	keeps := keeper(f, *snapshot, self.Instance)
 	for _, h := range snapshot.Hosts {
 		switch {
 		case h.Instance == self.Instance:
-			w.Locals, w.KeepFrom = pick(h, keeps, func(p netip.Prefix) bool {
-				return slices.Contains(bridged, p) && pooled(p, snapshot.Config)
+			var locals []netip.Prefix
+			locals, w.KeepFrom = pick(h, keeps, func(p netip.Prefix) bool {
+				return slices.Contains(prefixesOf(served), p) && pooled(p, snapshot.Config)
 			})
+			w.Locals = slices.DeleteFunc(served, func(l host.Local) bool { return !slices.Contains(locals, l.Prefix) })
 		case h.Life.Withdraws() || len(h.Claims) == 0 || h.VPC != self.VPC:
 		default:
 			if h.IP.Is4() && h.IP != self.IP {
@@ -43,6 +54,27 @@ func wish(f host.Facts, self Identity, snapshot *api.Snapshot) host.Wish {
 	slices.SortFunc(w.Keep, api.ComparePrefixes)
 	slices.SortFunc(w.Peers, netip.Addr.Compare)
 	return w
+}
+
+// way is how packets get through Docker's own nft table. Marks are the robust way, but
+// Docker must have been told to accept them.
+func way(f host.Facts) host.Way {
+	switch {
+	case f.Native == nil:
+		return host.WayNone
+	case f.Native.Marks():
+		return host.WayMark
+	default:
+		return host.WayRedirect
+	}
+}
+
+func prefixesOf(locals []host.Local) []netip.Prefix {
+	var all []netip.Prefix
+	for _, l := range locals {
+		all = append(all, l.Prefix)
+	}
+	return all
 }
 
 // pick takes those of a host's claims that fit, and of them those with a kept source.
@@ -62,12 +94,6 @@ func pick(h api.Host, keeps func(netip.Prefix, api.Host) bool, fits func(netip.P
 func overlapsAny(all []netip.Prefix, p netip.Prefix) bool {
 	return slices.ContainsFunc(all, p.Overlaps)
 }
-
-// mayForward decides whether we turn net.ipv4.ip_forward on. Before Docker's first start we
-// do not: it would find forwarding on and leave the policy of FORWARD at ACCEPT, which up
-// to version 27 opens every container port to the whole network. Docker turns it on
-// itself, and its chains or bridges show that it was there.
-func mayForward(f host.Facts) bool { return f.Docker || len(subnetsOf(f)) > 0 }
 
 // pooled reports whether a prefix lies in a pool. Without a configuration there is none to
 // hold it against.
@@ -96,27 +122,6 @@ func keeper(f host.Facts, s api.Snapshot, self api.InstanceID) func(netip.Prefix
 			return r.Destination == p && r.Host == h.Instance && written && r.KeepSource
 		})
 	}
-}
-
-// subnetsOf are the usable subnets of all bridges.
-func subnetsOf(f host.Facts) []netip.Prefix {
-	var subnets []netip.Prefix
-	for _, b := range f.Bridges {
-		for _, p := range b.Prefixes() {
-			if usable(p) {
-				subnets = append(subnets, p)
-			}
-		}
-	}
-	return subnets
-}
-
-// usable reports whether containers can live in a subnet that is routed: it has room for
-// some, is not larger than any private range, and can be routed at all.
-func usable(p netip.Prefix) bool {
-	const roomy, large = 30, 8
-	a := p.Addr()
-	return a.Is4() && p.Bits() <= roomy && p.Bits() >= large && !a.IsLoopback() && !a.IsLinkLocalUnicast() && !a.IsMulticast() && !a.IsUnspecified()
 }
 
 // hostOf is the host's record; nil if there is none or nothing is known.

@@ -34,6 +34,14 @@ const (
 	FindingSourceMasked   Code = "SL-F009" // sources are masqueraded: keeping them could not be set up
 	FindingBadSubnet      Code = "SL-F010" // a bridge's address gives no usable subnet
 	FindingOtherVariant   Code = "SL-F011" // the iptables variant that Docker does not use drops what is forwarded
+	FindingDropped        Code = "SL-F012" // a firewall rule drops packets between our subnets, and which one
+	FindingFight          Code = "SL-F013" // another program keeps undoing what the agent puts in place
+	FindingNotServed      Code = "SL-F014" // a network that was asked for cannot be served: it is internal, or not there
+	FindingOverruled      Code = "SL-F015" // traffic between hosts passes where Docker or the operator restricts local traffic
+	FindingSettings       Code = "SL-F016" // a kernel setting is not as it should be
+	FindingEngineSilent   Code = "SL-F017" // Docker's API does not answer; networks are known by their bridges only
+	FindingRedirected     Code = "SL-F018" // Docker's nftables backend is served by a redirect, not by marks
+	FindingLeftOut        Code = "SL-F019" // a change that the host needs is switched off
 )
 
 // Finding codes of the controller and the cloud, F101 on.

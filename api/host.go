@@ -24,8 +24,9 @@ type Report struct {
 
 // Subnet is the range of one Docker bridge network of one host.
 type Subnet struct {
-	Prefix netip.Prefix `json:"prefix"` // masked
-	Bridge string       `json:"bridge"` // the bridge's interface name, for example "docker0"
+	Prefix  netip.Prefix `json:"prefix"`            // masked
+	Bridge  string       `json:"bridge"`            // the bridge's interface name, for example "docker0"
+	Network string       `json:"network,omitempty"` // the name Docker has for it; empty if not known
 }
 
 // Readiness says how far the host itself is prepared to forward.

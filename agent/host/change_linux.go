@@ -18,6 +18,7 @@ func (h *Host) parts() []part {
 	return []part{
 		{PartRules, h.planRules, h.undoRules},
 		{PartNative, h.planNative, h.undoNative},
+		{PartEngine, h.planEngine, h.undoEngine},
 		{PartSource, h.planSource, h.undoSource},
 		{PartRouterAdv, h.planRouterAdv, h.undoRouterAdv},
 		{PartForwarding, h.planForwarding, h.undoForwarding},
@@ -31,6 +32,8 @@ func (h *Host) parts() []part {
 func (h *Host) Apply(ctx context.Context, w Wish) Outcome {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.applying.Store(true)
+	defer h.applying.Store(false)
 	out := Outcome{Failures: map[Part]error{}}
 	h.serve(w)
 	err := h.recall()
@@ -44,6 +47,9 @@ func (h *Host) Apply(ctx context.Context, w Wish) Outcome {
 		}
 		steps, failure := p.plan(ctx, w)
 		repairs, stopped := run(ctx, steps)
+		for i := range repairs {
+			repairs[i].Part = p.name
+		}
 		out.Repairs = append(out.Repairs, repairs...)
 		if failure = errors.Join(failure, stopped); failure != nil {
 			out.Failures[p.name] = failure
@@ -124,5 +130,5 @@ func run(ctx context.Context, steps []Step) ([]Repair, error) {
 
 // step is the usual step, which repairs one thing.
 func step(kind Kind, what, command string, do func(context.Context) error) Step {
-	return Step{Repairs: []Repair{{kind, what}}, Command: command, do: do}
+	return Step{Repairs: []Repair{{Kind: kind, What: what}}, Command: command, do: do}
 }

@@ -67,3 +67,11 @@ func lock(ctx context.Context, f *os.File) error {
 		}
 	}
 }
+
+// Whole reports whether this process is in the machine's own network namespace, not in one
+// that it was put into: files in /etc then hold for the host.
+func Whole() bool {
+	own, err := os.Readlink("/proc/thread-self/ns/net")
+	first, denied := os.Readlink("/proc/1/ns/net")
+	return err == nil && denied == nil && own == first
+}

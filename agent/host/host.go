@@ -51,6 +51,7 @@ type Facts struct {
 	Blocked         Variant        // the variant that Docker does not use, if it drops by policy what is forwarded
 	Others          []string       // other programs that keep firewall rules here: firewalld, ufw
 	Shielded        bool           // Docker itself drops what is not published, whatever the policy of FORWARD
+	UserDrops       []string       // rules in DOCKER-USER, not ours, that drop
 	Writer          string         // who last changed nftables rules, other than us: a command's name and number
 	ReversePath     int            // effective reverse path filter of the uplink: 0 off, 1 strict, 2 loose
 	BridgeNetfilter bool           // iptables sees what passes from port to port of a bridge too

@@ -30,10 +30,13 @@ type Host struct {
 	standards map[string]Variant
 	standard  Variant           // of them, the one that counts now
 	planned   map[string]former // sysctls to be set before the file that makes them last
-	docker    *dockerTable      // as last read
-	redirect  *redirect         // as last read or made
+	listing   listing
+	docker    *dockerTable // as last read
+	redirect  *redirect    // as last read or made
 
-	served atomic.Pointer[[]int] // the interfaces whose settings matter, by index; nil before the first wish
+	applying atomic.Bool            // changes of nftables are ours now
+	served   atomic.Pointer[[]int]  // the interfaces whose settings matter, by index; nil before the first wish
+	writer   atomic.Pointer[string] // who made one otherwise; nil if nobody was seen to
 }
 
 // New returns the host. It reads and changes nothing yet.
@@ -80,9 +83,12 @@ func (h *Host) lookAtFirewall(ctx context.Context, f *Facts) error {
 		d.native, _ = h.readNative() // needs no command
 		d.docker, d.shielded = d.native != nil, d.native != nil
 	}
-	f.Docker, f.Native, f.Shielded, f.Variant, f.Default, f.Blocked, f.Others = d.docker, d.native, d.shielded, d.variant, d.standard, d.blocked, d.others
+	d.tell(f)
 	var failure error
 	f.Kept, failure = kept()
+	if writer := h.writer.Load(); writer != nil {
+		f.Writer = *writer
+	}
 	return errors.Join(err, failure)
 }
 
@@ -165,4 +171,10 @@ func (h *Host) log() *slog.Logger {
 		return slog.New(slog.DiscardHandler)
 	}
 	return h.opts.Log
+}
+
+// Missing names what this process needs to change a host and has not, each with what for.
+func Missing() []string {
+	lacks, _ := missing()
+	return lacks
 }

@@ -204,7 +204,7 @@ func (h *Host) planTable(fw *firewall, table string, w Wish, anchor bool) []Step
 	refill := !fw.has(table, chain) || !h.same(fw.chains[table+"/"+chain], want)
 	if refill {
 		lines = append(append(lines, ":"+chain+" - [0:0]"), want...)
-		repairs = append(repairs, Repair{KindChain, fw.family.prefix() + chain})
+		repairs = append(repairs, Repair{Kind: KindChain, What: fw.family.prefix() + chain})
 	}
 	for _, j := range jumps() {
 		if j.table != table || j.from == dockerUser && !anchor && !fw.has("filter", dockerUser) {
@@ -212,7 +212,7 @@ func (h *Host) planTable(fw *firewall, table string, w Wish, anchor bool) []Step
 		}
 		if moves := j.moves(fw.chains[table+"/"+j.from]); len(moves) > 0 {
 			lines = append(lines, moves...)
-			repairs = append(repairs, Repair{KindJump, fw.family.prefix() + j.from + " to " + j.to})
+			repairs = append(repairs, Repair{Kind: KindJump, What: fw.family.prefix() + j.from + " to " + j.to})
 		}
 	}
 	if len(lines) == 0 {

@@ -45,7 +45,7 @@ func (h *Host) undoFamily(fw *firewall) []Step {
 			lines = append(lines, fw.dropDockerUser()...)
 		}
 		if len(lines) > 0 {
-			what := Repair{KindChain, fw.family.prefix() + chainOf(table) + " and its jumps removed"}
+			what := Repair{Kind: KindChain, What: fw.family.prefix() + chainOf(table) + " and its jumps removed"}
 			steps = append(steps, fw.commit(table, lines, what))
 		}
 	}

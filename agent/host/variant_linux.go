@@ -24,6 +24,20 @@ type detected struct {
 	tables   map[Variant]*firewall // what each variant has; nil for one that is not in use
 }
 
+// tell adds what was detected to the facts.
+func (d detected) tell(f *Facts) {
+	f.Docker, f.Native, f.Shielded, f.Others = d.docker, d.native, d.shielded, d.others
+	f.Variant, f.Default, f.Blocked = d.variant, d.standard, d.blocked
+	if d.tables == nil {
+		return
+	}
+	for _, r := range d.tables[d.variant].chains["filter/"+dockerUser] {
+		if strings.Contains(r, " -j DROP") || strings.Contains(r, " -j REJECT") {
+			f.UserDrops = append(f.UserDrops, strings.TrimPrefix(r, "-A "+dockerUser+" "))
+		}
+	}
+}
+
 // detect finds the variant that Docker writes with, since a rule in the other one has no
 // say. Docker's own chain decides; where there is none yet, what the command "iptables"
 // writes, as that is what Docker will call. The legacy command is asked only when legacy

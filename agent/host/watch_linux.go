@@ -19,8 +19,9 @@ import (
 
 // Watch says when something changed that our pass looks at: a bridge's address, forwarding
 // or a filter, or a rule in a place of ours. It only wakes; several changes may be one wake. The channel
-// closes when the context ends. What the kernel does not announce (iptables-legacy, ipset)
-// is left to the caller's timer, as is everything if the kernel refuses to be listened to.
+// closes when the context ends. What nobody announces (iptables-legacy, ipset) is looked at
+// every few seconds; all else is left to the caller's timer if the kernel refuses to be
+// listened to.
 func (h *Host) Watch(ctx context.Context) <-chan struct{} {
 	wake := make(chan struct{}, 1)
 	var readers sync.WaitGroup
@@ -35,7 +36,12 @@ func (h *Host) Watch(ctx context.Context) <-chan struct{} {
 		readers.Go(func() { h.follow(ctx, s, matters, wake) })
 	}
 	listen(unix.NETLINK_ROUTE, h.routeMatters, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV4_NETCONF, unix.RTNLGRP_IPV6_NETCONF)
-	listen(unix.NETLINK_NETFILTER, firewallMatters, unix.NFNLGRP_NFTABLES)
+	listen(unix.NETLINK_NETFILTER, func(m syscall.NetlinkMessage) bool { h.note(m); return firewallMatters(m) }, unix.NFNLGRP_NFTABLES)
+	wakeUp := func() { nudge(wake) }
+	if h.opts.Engine != nil {
+		readers.Go(func() { h.opts.Engine.Follow(ctx, wakeUp) })
+	}
+	readers.Go(func() { h.glance(ctx, wakeUp) })
 	go func() {
 		<-ctx.Done()
 		for _, s := range sockets {
@@ -69,11 +75,16 @@ func read(s receiver, matters func(syscall.NetlinkMessage) bool, wake chan<- str
 			return fmt.Errorf("read what the kernel announces: %w", err)
 		}
 		if lost || slices.ContainsFunc(messages, matters) {
-			select {
-			case wake <- struct{}{}:
-			default: // a wake is waiting already
-			}
+			nudge(wake)
 		}
+	}
+}
+
+// nudge wakes who waits, unless a wake is waiting already.
+func nudge(wake chan<- struct{}) {
+	select {
+	case wake <- struct{}{}:
+	default:
 	}
 }
 
@@ -110,27 +121,44 @@ func (h *Host) serve(w Wish) {
 	h.served.Store(&indices)
 }
 
-// firewallMatters lets changes through that may touch what we put in place. Docker's own
-// for each container, in its chains and in table nat, are not among them.
+// note remembers who made a change of nftables, unless we are making ours just now: the
+// message that ends a transaction names the process.
+func (h *Host) note(m syscall.NetlinkMessage) {
+	if m.Header.Type != unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_NEWGEN || h.applying.Load() {
+		return
+	}
+	pid, _ := attribute(m.Data, unix.NFTA_GEN_PROC_PID)
+	name, ok := attribute(m.Data, unix.NFTA_GEN_PROC_NAME)
+	if !ok || len(pid) != 4 {
+		return
+	}
+	writer := fmt.Sprintf("%s (process %d)", text(name), binary.BigEndian.Uint32(pid))
+	h.writer.Store(&writer)
+}
+
+// firewallMatters lets changes through that may touch what we put in place, or what stands
+// in its way. Docker's own for each container, in its chains and in table nat, are not among
+// them; in its nft table, its drops are.
 func firewallMatters(m syscall.NetlinkMessage) bool {
 	const first, second, third = 1, 2, 3 // attributes by number
-	if m.Header.Type>>8 != unix.NFNL_SUBSYS_NFTABLES || len(m.Data) == 0 || m.Data[0] != unix.NFPROTO_IPV4 {
+	if m.Header.Type>>8 != unix.NFNL_SUBSYS_NFTABLES || len(m.Data) == 0 {
 		return false
 	}
+	families := []byte{unix.NFPROTO_IPV4, unix.NFPROTO_IPV6, unix.NFPROTO_INET}
 	table, _ := attribute(m.Data, first)
-	if !slices.Contains([]string{"raw", "filter", sourceTable}, text(table)) {
+	if !slices.Contains(families, m.Data[0]) || !slices.Contains([]string{"raw", "filter", sourceTable, markTable, nativeTable, "firewalld"}, text(table)) {
 		return false
 	}
-	places := []string{"PREROUTING", "FORWARD", dockerUser, chainRaw, chainFwd, chainPost}
+	places := []string{"PREROUTING", "FORWARD", dockerUser, chainRaw, chainFwd, chainPost, chainPre, "raw-PREROUTING", "filter_FORWARD"}
 	switch m.Header.Type & 0xff {
 	case unix.NFT_MSG_NEWRULE, unix.NFT_MSG_DELRULE:
 		chain, _ := attribute(m.Data, second)
 		return slices.Contains(places, text(chain))
 	case unix.NFT_MSG_NEWCHAIN, unix.NFT_MSG_DELCHAIN:
 		chain, _ := attribute(m.Data, third)
-		return slices.Contains(append(places, "DOCKER"), text(chain))
+		return slices.Contains(append(places, "DOCKER"), text(chain)) || text(table) == nativeTable
 	default:
-		return true // a table, a set or a member of it
+		return text(table) != nativeTable && text(table) != "firewalld" // a table, a set or a member of it
 	}
 }
 

@@ -62,7 +62,7 @@ const (
 // rules, so that nothing passes that they would stop, and after accept-ra, because routes that
 // were advertised are lost otherwise. They are undone the other way round.
 func Parts() []Part {
-	return []Part{PartEngine, PartRules, PartNative, PartSource, PartRouterAdv, PartForwarding, PartReversePath, PartDropIn}
+	return []Part{PartRules, PartNative, PartEngine, PartSource, PartRouterAdv, PartForwarding, PartReversePath, PartDropIn}
 }
 
 // Outcome is what became of a wish. Each part is tried even when another fails.
@@ -84,6 +84,7 @@ func (o Outcome) Err() error {
 type Repair struct {
 	Kind Kind
 	What string // for people: which chain, set, value
+	Part Part   // what it is a part of
 }
 
 func (r Repair) String() string { return string(r.Kind) + " " + r.What }

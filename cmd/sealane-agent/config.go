@@ -3,17 +3,21 @@ package main
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/netip"
 	"net/url"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
 
 	"github.com/sealane/sealane/agent"
 	"github.com/sealane/sealane/agent/host"
+	"github.com/sealane/sealane/agent/host/engine"
 	"github.com/sealane/sealane/api"
 	"github.com/sealane/sealane/cloud/metadata"
 	"github.com/sealane/sealane/cmd/cli"
@@ -22,7 +26,10 @@ import (
 // flags are the command line as written; check turns them into values that cannot be wrong.
 type flags struct {
 	cluster, metadataURL, stateDir, listen   string
-	etcdEndpoints, bridges                   []string
+	etcdEndpoints, bridges, networks, leave  []string
+	label, admit, docker                     string
+	dockerConfig, dockerRestart, sysctlDir   string
+	dryRun                                   bool
 	leaseTTL, poll                           time.Duration
 	instance, name, region, vpc, vswitch, ip string
 	logLevel, logFormat                      string
@@ -31,7 +38,15 @@ type flags struct {
 func (f *flags) register(set *pflag.FlagSet) {
 	set.StringVar(&f.cluster, "cluster", "default", "name of the cluster")
 	set.StringSliceVar(&f.etcdEndpoints, "etcd-endpoints", nil, "etcd of the registry, for example http://192.168.0.10:2379; repeatable (required)")
-	set.StringSliceVar(&f.bridges, "bridge", []string{"docker0"}, "Docker bridge whose subnet others may reach; repeatable")
+	set.StringSliceVar(&f.bridges, "bridge", []string{"docker0"}, "bridge whose subnet others may reach; docker0 is Docker's default network, whatever its bridge is called; repeatable")
+	set.StringSliceVar(&f.networks, "network", nil, "Docker network whose subnet others may reach, by name; repeatable")
+	set.StringVar(&f.label, "label", "sealane.serve", "Docker networks with this label are served as well")
+	set.StringVar(&f.admit, "admit", "all", "what others may reach of containers: all, or published ports only")
+	set.StringSliceVar(&f.leave, "leave", nil, "change of the host to leave out: "+strings.Join(partNames(), ", ")+"; repeatable")
+	set.StringVar(&f.docker, "docker", "unix:///var/run/docker.sock", "address of Docker's API, which is only read; none: do not ask")
+	set.StringVar(&f.dockerConfig, "docker-config", "/etc/docker/daemon.json", "Docker's configuration file, changed only with --docker-restart")
+	set.StringVar(&f.dockerRestart, "docker-restart", "", "command that restarts Docker, for example 'systemctl restart docker': allows the agent to set the options that Docker's nftables backend needs, once (default: not allowed)")
+	set.StringVar(&f.sysctlDir, "sysctl-dir", "auto", "directory for the settings that must outlive a reboot; auto: /etc/sysctl.d, unless the host is a network namespace; none: no such file")
 	set.StringVar(&f.metadataURL, "metadata-url", metadata.DefaultURL, "address of the instance metadata service")
 	set.StringVar(&f.stateDir, "state-dir", "/var/lib/sealane/agent", "directory where former values are remembered")
 	set.DurationVar(&f.leaseTTL, "lease-ttl", 15*time.Second, "how long the host counts as alive after its agent was last heard")
@@ -64,7 +79,14 @@ func (f *flags) check(etcd bool) error {
 	for _, e := range f.etcdEndpoints {
 		wrong(!isURL(e), "etcd-endpoints", "%q is not an address like http://192.168.0.10:2379", e)
 	}
-	wrong(len(f.bridges) == 0, "bridge", "none given, for example docker0")
+	wrong(!slices.Contains([]string{admitAll, admitPublished}, f.admit), "admit", "%q is none of all, published", f.admit)
+	for _, p := range f.leave {
+		wrong(!slices.Contains(partNames(), p), "leave", "%q is none of %s", p, strings.Join(partNames(), ", "))
+	}
+	_, badDocker := engine.Dial(f.docker)
+	wrong(f.docker != none && badDocker != nil, "docker", "%q is neither an address like unix:///var/run/docker.sock nor none", f.docker)
+	wrong(!filepath.IsAbs(f.dockerConfig), "docker-config", "%q is not an absolute path", f.dockerConfig)
+	wrong(f.sysctlDir != none && f.sysctlDir != auto && !filepath.IsAbs(f.sysctlDir), "sysctl-dir", "%q is neither an absolute path nor auto nor none", f.sysctlDir)
 	for _, b := range f.bridges {
 		// The kernel's rule for the names of interfaces.
 		wrong(!regexp.MustCompile(`^[^\s/:]{1,15}$`).MatchString(b), "bridge", "%q is not the name of an interface", b)
@@ -92,6 +114,55 @@ func (f *flags) given() agent.Identity {
 	}
 }
 
-func (f *flags) hostOptions() host.Options {
-	return host.Options{StateDir: f.stateDir, Bridges: f.bridges}
+// The words that some flags take instead of a value.
+const (
+	none           = "none"
+	auto           = "auto"
+	admitAll       = "all"
+	admitPublished = "published"
+)
+
+func partNames() []string {
+	var names []string
+	for _, p := range host.Parts() {
+		names = append(names, string(p))
+	}
+	return names
+}
+
+// hostOptions say how to work on the host. The flags have been checked.
+func (f *flags) hostOptions(log *slog.Logger) (host.Options, error) {
+	options := host.Options{
+		StateDir: f.stateDir, DaemonConfig: f.dockerConfig, RestartEngine: strings.Fields(f.dockerRestart), Log: log,
+	}
+	if f.docker != none {
+		client, err := engine.Dial(f.docker)
+		if err != nil {
+			return options, err
+		}
+		options.Engine = client
+	}
+	switch f.sysctlDir {
+	case none:
+	case auto:
+		if host.Whole() {
+			options.SysctlDir = "/etc/sysctl.d"
+		}
+	default:
+		options.SysctlDir = f.sysctlDir
+	}
+	return options, nil
+}
+
+// agentConfig is how the agent of this host works.
+func (f *flags) agentConfig(id agent.Identity, boot string) agent.Config {
+	c := agent.Config{
+		Identity: id, BootID: boot, TTL: f.leaseTTL, Poll: f.poll, Version: cli.Version(),
+		Serve:  agent.Serve{Bridges: f.bridges, Networks: f.networks, Label: f.label},
+		Strict: f.admit == admitPublished,
+	}
+	for _, p := range f.leave {
+		c.Leave = append(c.Leave, host.Part(p))
+	}
+	return c
 }

@@ -33,6 +33,7 @@ Exit codes: 0 fine; 1 error; 2 wrong usage; 4 refused; 5 unreachable (registry, 
 		RunE:    func(cmd *cobra.Command, _ []string) error { return run(cmd, f) },
 	}
 	f.register(root.PersistentFlags())
+	root.PersistentFlags().BoolVar(&f.dryRun, "dry-run", false, "change nothing: print what run or cleanup would do, as commands one could type")
 	root.AddCommand(
 		&cobra.Command{
 			Use: "run", Short: "Tend the host until stopped (this is what happens without a command, too)", Args: cobra.NoArgs,
@@ -42,6 +43,7 @@ Exit codes: 0 fine; 1 error; 2 wrong usage; 4 refused; 5 unreachable (registry, 
 			Use: "cleanup", Short: "Undo everything the agent changed on this host; stop the agent first", Args: cobra.NoArgs,
 			RunE: func(cmd *cobra.Command, _ []string) error { return cleanup(cmd, f) },
 		},
+		newDoctor(f),
 		&cobra.Command{
 			Use: "leave", Short: "Take this host out of service: release its subnets, so that its routes are withdrawn", Args: cobra.NoArgs,
 			RunE: func(cmd *cobra.Command, _ []string) error { return leave(cmd, f) },

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"strings"
 
 	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/prometheus/client_golang/prometheus"
@@ -24,6 +23,9 @@ import (
 // run puts the parts together and runs them until the context ends.
 func run(cmd *cobra.Command, f *flags) error {
 	ctx := cmd.Context()
+	if f.dryRun {
+		return preview(cmd, f)
+	}
 	log, err := prepare(cmd, f, true)
 	if err != nil {
 		return err
@@ -35,14 +37,13 @@ func run(cmd *cobra.Command, f *flags) error {
 	if listener != nil {
 		defer func() { _ = listener.Close() }()
 	}
-	options := f.hostOptions()
-	options.Log = log
-	machine := host.New(options)
-	id, err := identify(ctx, f, log)
+	options, err := f.hostOptions(log)
 	if err != nil {
 		return err
 	}
-	if err := permitted(ctx, machine, id); err != nil {
+	machine := host.New(options)
+	id, err := identify(ctx, f, log)
+	if err != nil {
 		return err
 	}
 	release, err := host.Hold(ctx, f.stateDir)
@@ -62,9 +63,7 @@ func run(cmd *cobra.Command, f *flags) error {
 
 	numbers := newNumbers()
 	log = log.With(api.KeyCluster, f.cluster, api.KeyInstance, string(id.Instance))
-	a := agent.New(agent.Config{
-		Identity: id, Bridges: f.bridges, BootID: boot, TTL: f.leaseTTL, Poll: f.poll, Version: cli.Version(),
-	}, machine, registry.New(client, f.cluster), agent.NewMetrics(numbers), log)
+	a := agent.New(f.agentConfig(id, boot), machine, registry.New(client, f.cluster), agent.NewMetrics(numbers), log)
 
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return a.Run(ctx) })
@@ -112,43 +111,6 @@ func prepare(cmd *cobra.Command, f *flags, needsEtcd bool) (*slog.Logger, error)
 		return nil, err
 	}
 	return cli.Logger(cmd.ErrOrStderr(), f.logLevel, f.logFormat)
-}
-
-// permitted finds out at the start what would otherwise be a finding for ever.
-func permitted(ctx context.Context, machine *host.Host, id agent.Identity) error {
-	facts, err := machine.Facts(ctx, id.IP)
-	if err != nil {
-		return err
-	}
-	if len(facts.Missing) > 0 {
-		return fmt.Errorf("this process lacks %s; start it as root or with CAP_NET_ADMIN: %w", strings.Join(facts.Missing, " and "), api.ErrPermission)
-	}
-	return nil
-}
-
-// cleanup needs no registry and no identity, so that it works when all else is gone. A
-// running agent would put back what it undoes, and take that for the former values.
-func cleanup(cmd *cobra.Command, f *flags) error {
-	if _, err := prepare(cmd, f, false); err != nil {
-		return err
-	}
-	machine := host.New(f.hostOptions())
-	if err := permitted(cmd.Context(), machine, agent.Identity{}); err != nil {
-		return err
-	}
-	release, err := host.Hold(cmd.Context(), f.stateDir)
-	if err != nil {
-		return err
-	}
-	defer release()
-	undone, err := machine.Restore(cmd.Context())
-	for _, u := range undone {
-		_, _ = fmt.Fprintln(cmd.OutOrStdout(), u)
-	}
-	if len(undone) == 0 && err == nil {
-		_, _ = fmt.Fprintln(cmd.OutOrStdout(), "nothing to undo")
-	}
-	return err
 }
 
 func leave(cmd *cobra.Command, f *flags) error {

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/sealane/sealane/agent/host"
+	"github.com/sealane/sealane/agent/host/engine"
+	"github.com/sealane/sealane/agent/trace"
 )
 
 // SetBridge makes a bridge, or gives it other addresses; with none given, it goes away.
@@ -39,6 +41,17 @@ func (f *Fake) GainAddress(ip netip.Addr) { f.change(func() { f.uplinks[ip] = "e
 
 // Block makes this variant, which Docker does not use, drop what is forwarded.
 func (f *Fake) Block(v host.Variant) { f.change(func() { f.blocked = v }) }
+
+// SetEngine has Docker's API tell this.
+func (f *Fake) SetEngine(e engine.Engine) { f.change(func() { f.engine, f.asked = e, nil }) }
+
+// SilenceEngine has Docker's API answer no more, with this error.
+func (f *Fake) SilenceEngine(err error) {
+	f.change(func() { f.engine, f.asked = engine.Engine{}, err })
+}
+
+// SetRules makes this the dump of the host's rules.
+func (f *Fake) SetRules(d trace.Dump) { f.change(func() { f.rules = d }) }
 
 // Fail makes every Apply fail with this error until it is nil.
 func (f *Fake) Fail(err error) {

@@ -10,6 +10,8 @@ import (
 	"sync"
 
 	"github.com/sealane/sealane/agent/host"
+	"github.com/sealane/sealane/agent/host/engine"
+	"github.com/sealane/sealane/agent/trace"
 	"github.com/sealane/sealane/api"
 )
 
@@ -25,6 +27,9 @@ type Fake struct {
 	source  string              // the rule of table ip sealane; empty without the table
 	kept    []netip.Prefix      // the destinations in it
 	blocked host.Variant
+	engine  engine.Engine
+	asked   error
+	rules   trace.Dump
 	settings
 	memory   *former
 	failures error
@@ -53,8 +58,15 @@ func (f *Fake) Facts(_ context.Context, ip netip.Addr) (host.Facts, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	_, docker := f.chains["filter/DOCKER"]
+	bridges := slices.Clone(f.bridges)
+	for i, b := range bridges {
+		at := slices.IndexFunc(f.engine.Networks, func(n engine.Network) bool { return n.Bridge == b.Name })
+		if at >= 0 && f.asked == nil {
+			bridges[i].Network = &f.engine.Networks[at]
+		}
+	}
 	return host.Facts{
-		Bridges: slices.Clone(f.bridges), Uplink: f.uplinks[ip], Forwarding: f.forward, Kept: slices.Clone(f.kept), Docker: docker,
+		Bridges: bridges, Engine: f.engine, Asked: f.asked, Uplink: f.uplinks[ip], Forwarding: f.forward, Kept: slices.Clone(f.kept), Docker: docker,
 		Variant: host.NFT, Default: host.NFT, Blocked: f.blocked, Shielded: f.shield, ReversePath: f.reversePath(ip), Kernel: "6.1.0",
 	}, nil
 }
@@ -70,28 +82,35 @@ func (f *Fake) Apply(_ context.Context, w host.Wish) host.Outcome {
 		}
 		return out
 	}
-	done := func(k host.Kind, what string) { out.Repairs = append(out.Repairs, host.Repair{Kind: k, What: what}) }
+	part := host.PartRules
+	done := func(k host.Kind, what string) {
+		out.Repairs = append(out.Repairs, host.Repair{Kind: k, What: what, Part: part})
+	}
 	if f.memory == nil {
 		f.memory = &former{chains: map[string]bool{}}
 		for name := range f.chains {
 			f.memory.chains[name] = true
 		}
 	}
-	if w.Uplink == "" {
-		out.Failures[host.PartRules] = fmt.Errorf("no uplink: %w", api.ErrInvalid)
-	} else {
-		f.applySets(w, done)
-		f.applyChains(w, done)
-		f.applySource(w, done)
+	for _, part = range host.Parts() {
+		switch {
+		case slices.Contains(w.Leave, part):
+		case part == host.PartRules && w.Uplink == "":
+			out.Failures[part] = fmt.Errorf("no uplink: %w", api.ErrInvalid)
+		case part == host.PartRules:
+			f.applySets(w, done)
+			f.applyChains(w, done)
+		case part == host.PartSource && w.Uplink != "":
+			f.applySource(w, done)
+		case part == host.PartForwarding && w.Forward:
+			f.applyForward(done)
+			f.applyLinks(w, done)
+		case part == host.PartReversePath && w.Uplink != "":
+			f.applyFilter(done)
+		case part == host.PartDropIn:
+			f.applyFile(done)
+		}
 	}
-	if w.Forward {
-		f.applyForward(done)
-		f.applyLinks(w, done)
-	}
-	if w.Uplink != "" {
-		f.applyFilter(done)
-	}
-	f.applyFile(done)
 	return out
 }
 
@@ -276,4 +295,11 @@ func (f *Fake) String() string {
 		fmt.Fprintf(&b, "sealane %s\n", f.source)
 	}
 	return b.String()
+}
+
+// Rules are those that SetRules gave, which drop nothing to begin with.
+func (f *Fake) Rules(context.Context) (trace.Dump, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.rules, nil
 }

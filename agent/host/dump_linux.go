@@ -1,0 +1,111 @@
+package host
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"os/exec"
+	"slices"
+	"strings"
+
+	"github.com/vishvananda/netlink"
+
+	"github.com/sealane/sealane/agent/trace"
+)
+
+// listing is what nft printed at a count of the kernel's.
+type listing struct {
+	count uint32
+	text  string
+}
+
+// Rules are all rules of the host, for package trace to walk packets through: of both
+// variants and families of iptables, of nftables where the command nft is there, and the
+// sets they match.
+func (h *Host) Rules(ctx context.Context) (trace.Dump, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var d trace.Dump
+	if _, err := h.standardVariant(ctx); err != nil {
+		return d, err
+	}
+	for _, place := range []struct {
+		text    *string
+		family  family
+		variant Variant
+	}{
+		{&d.NFT, family{}, NFT}, {&d.NFT6, family{v6: true}, NFT},
+		{&d.Legacy, family{}, Legacy}, {&d.Legacy6, family{v6: true}, Legacy},
+	} {
+		fw, err := h.readTables(ctx, place.family, place.variant)
+		if err != nil {
+			return d, err
+		}
+		*place.text = fw.text
+	}
+	var err error
+	if d.Ruleset, err = h.listNFT(ctx); err != nil {
+		return d, err
+	}
+	d.Sets, err = allSets()
+	return d, err
+}
+
+// listNFT lists the tables of nftables. Where there are those of iptables only, which it
+// prints itself, nft is not asked.
+func (h *Host) listNFT(ctx context.Context) (string, error) {
+	tables, err := nftTables()
+	if err != nil {
+		return "", err
+	}
+	iptables := []string{"raw", "mangle", "nat", "filter", "security"}
+	for _, name := range iptables {
+		delete(tables, name)
+	}
+	nft, err := exec.LookPath("nft")
+	if err != nil || len(tables) == 0 {
+		return "", nil
+	}
+	count, err := generation()
+	if err != nil || h.listing.text != "" && h.listing.count == count {
+		return h.listing.text, err
+	}
+	out, err := exec.CommandContext(ctx, nft, "list", "ruleset").Output()
+	if err != nil {
+		return "", fmt.Errorf("list the rules of nftables: %w", hint(explain(err)))
+	}
+	h.listing = listing{count, string(out)}
+	return h.listing.text, nil
+}
+
+// allSets lists the members of all ipsets that hold addresses or subnets.
+func allSets() (map[string][]netip.Prefix, error) {
+	sets, err := netlink.IpsetListAll()
+	if noSubsystem(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list sets: %w", hint(err))
+	}
+	all := map[string][]netip.Prefix{}
+	for _, set := range sets {
+		if set.TypeName != "hash:net" && set.TypeName != "hash:ip" {
+			continue
+		}
+		prefixes := []netip.Prefix{}
+		for _, e := range set.Entries {
+			addr, ok := netip.AddrFromSlice(e.IP)
+			addr = addr.Unmap()
+			bits := int(e.CIDR)
+			if bits == 0 {
+				bits = addr.BitLen()
+			}
+			if ok {
+				prefixes = append(prefixes, netip.PrefixFrom(addr, bits))
+			}
+		}
+		slices.SortFunc(prefixes, func(a, b netip.Prefix) int { return strings.Compare(a.String(), b.String()) })
+		all[set.SetName] = prefixes
+	}
+	return all, nil
+}

@@ -1,0 +1,126 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"reflect"
+	"slices"
+
+	"github.com/sealane/sealane/agent/host"
+	"github.com/sealane/sealane/agent/trace"
+)
+
+// drop is a rule that drops packets which should pass.
+type drop struct {
+	from, to netip.Prefix
+	bridge   string // of the two subnets, the one that is ours is on it
+	rule     trace.Rule
+	unsure   []trace.Rule // not understood, and able to accept them before
+}
+
+func (d drop) String() string {
+	text := fmt.Sprintf("packets from %s to %s (%s) are dropped by %s", d.from, d.to, d.bridge, d.rule)
+	for _, r := range d.unsure {
+		text += fmt.Sprintf(", unless %s accepts them", r)
+	}
+	return text
+}
+
+// certain reports whether one of the drops is beyond doubt.
+func certain(all []drop) bool {
+	return slices.ContainsFunc(all, func(d drop) bool { return len(d.unsure) == 0 })
+}
+
+// proof asks the rules of a host only when they or the wish are others than before.
+type proof struct {
+	dump  trace.Dump
+	wish  host.Wish
+	found []drop
+}
+
+// drops are the rules of the host that drop packets which should pass. The error says why
+// that cannot be told.
+func (p *proof) drops(ctx context.Context, h Host, w host.Wish) ([]drop, error) {
+	dump, err := h.Rules(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if reflect.DeepEqual(dump, p.dump) && reflect.DeepEqual(w, p.wish) {
+		return p.found, nil
+	}
+	rules, err := trace.Parse(dump)
+	if err != nil {
+		return nil, fmt.Errorf("read the host's rules: %w", err)
+	}
+	*p = proof{dump, w, drops(rules, w)}
+	return p.found, nil
+}
+
+// drops asks a host's rules what they would do to packets between our subnets. One subnet
+// and one peer stand for all of the other hosts', since our rules match them by sets. Each
+// rule that drops is named once for a bridge.
+func drops(rules *trace.Ruleset, w host.Wish) []drop {
+	var found []drop
+	for _, l := range w.Locals {
+		for _, p := range probes(l, w) {
+			v := rules.Forward(p.packet)
+			d := drop{from: p.from, to: p.to, bridge: l.Bridge, rule: v.By, unsure: v.Unsure}
+			if v.Dropped && !slices.ContainsFunc(found, func(o drop) bool { return o.bridge == d.bridge && o.rule == d.rule }) {
+				found = append(found, d)
+			}
+		}
+	}
+	return found
+}
+
+// probe is a packet that stands for those between two subnets.
+type probe struct {
+	from, to netip.Prefix
+	packet   trace.Packet
+}
+
+// probes are the packets that must pass for a subnet of ours: what comes in anew, unless
+// only published ports are open, what comes back, and what goes out. A redirect on the
+// uplink makes what comes in look as if it came from the bridge.
+func probes(l host.Local, w host.Wish) []probe {
+	in := w.Uplink
+	if w.Way == host.WayRedirect {
+		in = l.Bridge
+	}
+	local := container(l.Prefix)
+	var all []probe
+	for _, r := range remotes(l, w) {
+		packet := trace.Packet{In: in, Out: l.Bridge, Src: container(r), Dst: local, Proto: "tcp", SrcPort: 40000, DstPort: 1, State: "new"}
+		if !w.Strict {
+			all = append(all, probe{r, l.Prefix, packet})
+		}
+		packet.State = "established"
+		all = append(all, probe{r, l.Prefix, packet})
+		packet.In, packet.Out, packet.Src, packet.Dst, packet.State = l.Bridge, w.Uplink, local, container(r), "new"
+		all = append(all, probe{l.Prefix, r, packet})
+	}
+	return all
+}
+
+// remotes are one subnet and one host of the others, of a local subnet's family.
+func remotes(l host.Local, w host.Wish) []netip.Prefix {
+	var some []netip.Prefix
+	same := func(a netip.Addr) bool { return a.Is4() == l.Prefix.Addr().Is4() }
+	if i := slices.IndexFunc(w.Remotes, func(p netip.Prefix) bool { return same(p.Addr()) }); i >= 0 {
+		some = append(some, w.Remotes[i])
+	}
+	if i := slices.IndexFunc(w.Peers, same); i >= 0 {
+		some = append(some, netip.PrefixFrom(w.Peers[i], w.Peers[i].BitLen()))
+	}
+	return some
+}
+
+// container is the address that Docker gives a subnet's first container, behind the
+// bridge's own; of a single host, its own.
+func container(p netip.Prefix) netip.Addr {
+	if p.IsSingleIP() {
+		return p.Addr()
+	}
+	return p.Masked().Addr().Next().Next()
+}
