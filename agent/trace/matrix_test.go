@@ -329,7 +329,7 @@ func TestMatrix(t *testing.T) {
 			}
 		})
 	}
-	if asked < 4000 {
+	if asked < 8000 {
 		t.Errorf("%d cells, fewer than there should be", asked)
 	}
 }
