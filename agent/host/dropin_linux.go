@@ -141,11 +141,11 @@ func (h *Host) readDropIn() (data []byte, ours bool, err error) {
 }
 
 func formatDropIn(settings map[string]former) []byte {
-	text := dropInMark + dropInTrap
+	text := []byte(dropInMark + dropInTrap)
 	for _, name := range slices.Sorted(maps.Keys(settings)) {
-		text += fmt.Sprintf("# was %s\n%s = %s\n", settings[name].Was, dotted(name), settings[name].Value)
+		text = fmt.Appendf(text, "# was %s\n%s = %s\n", settings[name].Was, dotted(name), settings[name].Value)
 	}
-	return []byte(text)
+	return text
 }
 
 // parseDropIn is the reverse of formatDropIn.

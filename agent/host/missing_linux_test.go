@@ -2,17 +2,41 @@ package host_test
 
 import (
 	"encoding/json"
+	"errors"
 	"net/netip"
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/sealane/sealane/agent/host"
 )
 
 // lacking is set for a process of this test that has to do without something.
 const lacking = "SEALANE_TEST_LACKING"
+
+// readOnly starts a command that cannot write sysctls.
+const readOnly = `unshare -m sh -c 'mount --bind /proc/sys /proc/sys && mount -o remount,ro,bind /proc/sys && exec "$0" "$@"'`
+
+// TestSettingsReadOnly fails to turn forwarding on, and does not take it for ours when
+// somebody else does so then.
+func TestSettingsReadOnly(t *testing.T) {
+	if dir := os.Getenv(lacking); dir != "" {
+		s := settled{t, host.Options{StateDir: dir}}
+		out := host.New(s.opts).Apply(t.Context(), s.wish())
+		if err := out.Failures[host.PartForwarding]; !errors.Is(err, unix.EROFS) {
+			t.Errorf("turned on forwarding: %v", err)
+		}
+		return
+	}
+	s := newSettled(t)
+	shell(t, readOnly+" env "+lacking+"="+s.opts.StateDir+" "+os.Args[0]+" -test.run '^TestSettingsReadOnly$'")
+	s.set("ipv4/ip_forward 1")
+	s.restore()
+	s.want("ipv4/ip_forward 1")
+}
 
 // TestMissing starts itself with less than is needed, and wants it told what that is, and
 // the rest of the facts.
@@ -44,7 +68,7 @@ func TestMissing(t *testing.T) {
 			want: []string{"CAP_NET_ADMIN", "CAP_NET_RAW"},
 		},
 		{name: "no commands", prefix: "env", path: "/nowhere", want: []string{"iptables", "iptables-save", "iptables-restore"}},
-		{name: "read-only", prefix: "unshare -m sh -c 'mount --bind /proc/sys /proc/sys && mount -o remount,ro,bind /proc/sys && exec \"$0\" \"$@\"'", want: []string{"/proc/sys"}, sees: true},
+		{name: "read-only", prefix: readOnly, want: []string{"/proc/sys"}, sees: true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			namespace(t)

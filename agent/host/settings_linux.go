@@ -53,7 +53,7 @@ func (w Wish) links() []string {
 	return slices.DeleteFunc(slices.Compact(links), func(l string) bool { return l == "" })
 }
 
-func (h *Host) planForwarding(ctx context.Context, w Wish) ([]Step, error) {
+func (h *Host) planForwarding(_ context.Context, w Wish) ([]Step, error) {
 	if !w.Forward {
 		return nil, nil
 	}
@@ -66,7 +66,7 @@ func (h *Host) planForwarding(ctx context.Context, w Wish) ([]Step, error) {
 	if err != nil {
 		return nil, err
 	}
-	steps, err := h.planSettings(want, func(ctx context.Context, s setting) error {
+	return h.planSettings(want, func(s setting) error {
 		if s.name != ipForward6 {
 			return nil
 		}
@@ -77,7 +77,6 @@ func (h *Host) planForwarding(ctx context.Context, w Wish) ([]Step, error) {
 		}
 		return err
 	})
-	return steps, err
 }
 
 // planRouterAdv has interfaces go on taking router advertisements when they forward.
@@ -199,7 +198,7 @@ func bridgeNetfilter() bool {
 
 // planSettings brings sysctls to their values. Before one is set, the permit is asked; nil
 // permits all. One whose interface is not there is left out.
-func (h *Host) planSettings(want []setting, permit func(context.Context, setting) error) ([]Step, error) {
+func (h *Host) planSettings(want []setting, permit func(setting) error) ([]Step, error) {
 	var steps []Step
 	first := map[string]string{}
 	for _, s := range want {
@@ -222,7 +221,7 @@ func (h *Host) planSettings(want []setting, permit func(context.Context, setting
 		steps = append(steps, step(s.kind, name+" set to "+s.value, "sysctl -w "+name+"="+s.value, func(ctx context.Context) error {
 			clear(h.planned)
 			if permit != nil {
-				if err := permit(ctx, s); err != nil {
+				if err := permit(s); err != nil {
 					return err
 				}
 			}
@@ -244,7 +243,7 @@ func (h *Host) set(ctx context.Context, s setting) error {
 	was := map[string]string{}
 	var err error
 	for _, f := range families() {
-		if _, known := h.mem.Sysctls[s.name]; !known && s.name == f.forward() {
+		if s.name == f.forward() {
 			if was, err = f.flips(); err != nil {
 				return err
 			}

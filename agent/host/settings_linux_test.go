@@ -167,20 +167,22 @@ func TestSettingsInterrupted(t *testing.T) {
 // TestSettingsOfOthers has somebody else change what we set, and interfaces come and go.
 func TestSettingsOfOthers(t *testing.T) {
 	s := newSettled(t)
-	s.set("ipv4/conf/eth0/rp_filter 1")
+	s.set("ipv4/conf/eth0/rp_filter 1", "ipv4/conf/eth1/forwarding 1", "ipv6/conf/eth1/forwarding 1", "ipv4/conf/all/accept_redirects 0")
 	s.apply(s.wish())
 	s.want("ipv6/conf/eth0/accept_ra 2", "ipv6/conf/docker0/accept_ra 1", "ipv6/conf/veth7/accept_ra 1", "ipv6/conf/lo/accept_ra 1")
-	others := []string{"ipv4/conf/eth0/rp_filter 0", "ipv4/conf/eth1/forwarding 0", "ipv6/conf/eth1/forwarding 0", "ipv6/conf/eth0/accept_ra 0"}
+	others := []string{
+		"ipv4/conf/eth0/rp_filter 0", "ipv4/conf/eth1/forwarding 0", "ipv6/conf/eth1/forwarding 0", "ipv6/conf/eth0/accept_ra 0",
+		"ipv4/conf/all/accept_redirects 1",
+	}
 	s.set(others...)
-	s.set("ipv4/conf/all/accept_redirects 1")
-	shell(t, "ip link del docker0; ip link add br-0123456789ab type bridge; ip link add eth9 type veth peer name wire9")
+	shell(t, "ip link del docker0; ip link del eth0.100; ip link add br-0123456789ab type bridge; ip link add eth9 type veth peer name wire9")
 	w := s.wish()
 	w.Locals = append(w.Locals, host.Local{Prefix: netip.MustParsePrefix("10.0.1.0/24"), Bridge: "br-0123456789ab"})
 	s.apply(w)
 	s.want("ipv6/conf/eth9/accept_ra 2", "ipv6/conf/br-0123456789ab/accept_ra 1")
 	s.restore()
 	s.want(others...)
-	s.want("ipv4/ip_forward 0", "ipv4/conf/all/accept_redirects 1", "ipv4/conf/eth0/forwarding 0", "ipv4/conf/br-0123456789ab/forwarding 0",
+	s.want("ipv4/ip_forward 0", "ipv4/conf/eth0/forwarding 0", "ipv4/conf/br-0123456789ab/forwarding 0",
 		"ipv6/conf/all/forwarding 0", "ipv6/conf/eth9/accept_ra 1", "ipv6/conf/eth0/forwarding 0")
 }
 
@@ -195,7 +197,11 @@ func TestSettingsNotOurs(t *testing.T) {
 	}
 	s.set("ipv4/conf/docker0/forwarding 0")
 	s.apply(s.wish())
-	s.restore()
+	for _, u := range s.restore() {
+		if strings.Contains(u.What, "ipv4") {
+			t.Errorf("undone: %s", u)
+		}
+	}
 	s.want("ipv4/ip_forward 1", "ipv4/conf/docker0/forwarding 1", "ipv4/conf/eth1/forwarding 1")
 }
 
@@ -203,9 +209,11 @@ func TestSettingsNotOurs(t *testing.T) {
 func TestSettingsBeforeDocker(t *testing.T) {
 	s := newSettled(t)
 	s.apply(s.wish())
+	s.set("ipv4/conf/docker0/forwarding 0")
+	s.apply(s.wish())
 	shell(t, "iptables -N DOCKER")
 	s.restore()
-	s.want("ipv4/ip_forward 1", "ipv6/conf/all/forwarding 1", "ipv6/conf/eth0/accept_ra 2")
+	s.want("ipv4/ip_forward 1", "ipv4/conf/docker0/forwarding 1", "ipv6/conf/all/forwarding 1", "ipv6/conf/eth0/accept_ra 2")
 }
 
 // TestSettingsPlan runs what is told as commands in a shell, and wants nothing left to do.
@@ -369,12 +377,16 @@ func TestRouterAdvertisements(t *testing.T) {
 			t.Fatal("the advertisement gave no route")
 		}
 	}
+	shell(t, "iptables -N DOCKER; iptables -A DOCKER ! -i docker0 -o docker0 -j DROP")
 	refused := s.wish()
 	refused.Leave = append(refused.Leave, host.PartRouterAdv)
 	if out := host.New(s.opts).Apply(t.Context(), refused); !errors.Is(out.Failures[host.PartForwarding], api.ErrRefused) || !strings.Contains(out.Err().Error(), "eth0") {
 		t.Errorf("forwarding turned on with accept_ra left at 1: %v", out.Err())
 	}
 	s.want("ipv4/ip_forward 1", "ipv6/conf/all/forwarding 0")
+	if text := s.file(); strings.Contains(text, "ipv6") || !strings.Contains(text, "ip_forward = 1") {
+		t.Errorf("the file is to have what was made, and no more:\n%s", text)
+	}
 	s.apply(s.wish())
 	s.want("ipv6/conf/all/forwarding 1", "ipv6/conf/eth0/accept_ra 2")
 	if !routed() {
@@ -394,7 +406,7 @@ func advertise(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer unix.Close(fd)
+	defer func() { _ = unix.Close(fd) }()
 	from, to := &unix.SockaddrInet6{}, &unix.SockaddrInet6{Addr: netip.MustParseAddr("ff02::1").As16()}
 	from.Addr = netip.MustParseAddr("fe80::1").As16()
 	link, err := netlink.LinkByName("wire")

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/sealane/sealane/agent/host"
 )
@@ -115,15 +116,15 @@ func (f *Fake) reversePath(ip netip.Addr) int {
 
 // lines are the settings as text.
 func (s settings) lines() string {
-	text := ""
+	var text strings.Builder
 	for _, link := range slices.Sorted(maps.Keys(s.off)) {
-		text += fmt.Sprintf("forwarding of %s off\n", link)
+		fmt.Fprintf(&text, "forwarding of %s off\n", link)
 	}
 	if s.filter != 0 {
-		text += fmt.Sprintf("rp_filter of eth0 %d\n", s.filter)
+		fmt.Fprintf(&text, "rp_filter of eth0 %d\n", s.filter)
 	}
 	for _, line := range s.file {
-		text += "sysctl.d: " + line + "\n"
+		text.WriteString("sysctl.d: " + line + "\n")
 	}
-	return text
+	return text.String()
 }
