@@ -38,6 +38,28 @@ func TestSettingsReadOnly(t *testing.T) {
 	s.want("ipv4/ip_forward 1")
 }
 
+// TestRestoreReadOnly gets no further, after a reboot, than removing the file that told the
+// former values.
+func TestRestoreReadOnly(t *testing.T) {
+	if dirs := os.Getenv(lacking); dirs != "" {
+		state, sysctls, _ := strings.Cut(dirs, ":")
+		if _, err := host.New(host.Options{StateDir: state, SysctlDir: sysctls}).Restore(t.Context()); !errors.Is(err, unix.EROFS) {
+			t.Errorf("restored: %v", err)
+		}
+		return
+	}
+	s := newSettled(t)
+	s.set("ipv4/conf/eth0/rp_filter 1")
+	s.apply(s.wish())
+	s.opts.StateDir = t.TempDir()
+	shell(t, readOnly+" env "+lacking+"="+s.opts.StateDir+":"+s.opts.SysctlDir+" "+os.Args[0]+" -test.run '^TestRestoreReadOnly$'")
+	if s.file() != "" {
+		t.Error("the file is still there")
+	}
+	s.restore()
+	s.want("ipv4/conf/eth0/rp_filter 1")
+}
+
 // TestMissing starts itself with less than is needed, and wants it told what that is, and
 // the rest of the facts.
 func TestMissing(t *testing.T) {

@@ -6,18 +6,12 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"regexp"
-	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 
 	"github.com/sealane/sealane/agent/host"
-	"github.com/sealane/sealane/api"
 )
 
 // settled is a machine whose host makes kernel settings only.
@@ -189,14 +183,18 @@ func TestSettingsOfOthers(t *testing.T) {
 // TestSettingsNotOurs has somebody turn off, for a while, what was on before us.
 func TestSettingsNotOurs(t *testing.T) {
 	s := newSettled(t)
-	s.set("ipv4/ip_forward 1")
+	s.set("ipv4/ip_forward 1", "ipv6/conf/all/forwarding 1", "ipv6/conf/eth1/forwarding 0")
 	s.apply(s.wish())
+	s.want("ipv6/conf/eth1/accept_ra 1")
 	s.set("ipv4/ip_forward 0")
 	if have := s.apply(s.wish()); len(have) != 1 || have[0].Kind != host.KindForwarding {
 		t.Errorf("repaired %v, want forwarding", have)
 	}
 	s.set("ipv4/conf/docker0/forwarding 0")
 	s.apply(s.wish())
+	if text := s.file(); strings.Contains(text, "docker0") {
+		t.Errorf("the file has what was on before us:\n%s", text)
+	}
 	for _, u := range s.restore() {
 		if strings.Contains(u.What, "ipv4") {
 			t.Errorf("undone: %s", u)
@@ -262,165 +260,6 @@ func TestSettingsPlan(t *testing.T) {
 	}
 	if left := s.apply(w); len(left) > 0 {
 		t.Errorf("typed, and still repaired %v", left)
-	}
-}
-
-// TestSettingsFile is about what outlives a reboot.
-func TestSettingsFile(t *testing.T) {
-	settings := func(s settled) []string {
-		return regexp.MustCompile(`(?m)^net.*$`).FindAllString(s.file(), -1)
-	}
-	filter, forward := "net.ipv4.conf.eth0.rp_filter = 2", "net.ipv4.ip_forward = 1"
-	strict := func(t *testing.T) settled {
-		s := newSettled(t)
-		s.set("ipv4/conf/eth0/rp_filter 1")
-		return s
-	}
-	four := func(s settled) host.Wish {
-		w := s.wish()
-		w.Locals = w.Locals[:1]
-		return w
-	}
-	t.Run("ip_forward where Docker shields", func(t *testing.T) {
-		s := strict(t)
-		for _, step := range []struct {
-			script string
-			want   []string
-		}{
-			{"", []string{filter}},
-			{"iptables -N DOCKER; iptables -P FORWARD DROP", []string{filter}},
-			{"iptables -A DOCKER ! -i docker0 -o docker0 -j DROP", []string{filter, forward}},
-			{"iptables -F; iptables -X DOCKER", []string{filter, forward}}, // as after a boot, before Docker
-			{"iptables -N DOCKER", []string{filter}},
-		} {
-			shell(t, step.script)
-			s.apply(four(s))
-			if have := settings(s); !slices.Equal(have, step.want) {
-				t.Errorf("after %q the file has %q, want %q", step.script, have, step.want)
-			}
-			if again := s.apply(four(s)); len(again) > 0 {
-				t.Errorf("applied twice, repaired %v", again)
-			}
-		}
-	})
-	t.Run("not what was on before", func(t *testing.T) {
-		s := strict(t)
-		s.set("ipv4/ip_forward 1")
-		shell(t, "iptables -N DOCKER; iptables -A DOCKER ! -i docker0 -o docker0 -j DROP")
-		s.apply(four(s))
-		if have := settings(s); !slices.Equal(have, []string{filter}) {
-			t.Errorf("the file has %q, want %q", have, filter)
-		}
-	})
-	t.Run("known after a reboot", func(t *testing.T) {
-		s := strict(t)
-		shell(t, "iptables -N DOCKER; iptables -A DOCKER ! -i docker0 -o docker0 -j DROP")
-		before := dump(t)
-		s.apply(s.wish())
-		file := s.file()
-		s.opts.StateDir = t.TempDir()
-		if repairs := s.apply(s.wish()); len(repairs) > 0 || s.file() != file {
-			t.Errorf("repaired %v, file\n%s", repairs, s.file())
-		}
-		s.opts.StateDir = t.TempDir()
-		shell(t, "iptables -F; iptables -X DOCKER")
-		s.restore()
-		shell(t, "iptables -N DOCKER; iptables -A DOCKER ! -i docker0 -o docker0 -j DROP")
-		if diff := cmp.Diff(before, dump(t)); diff != "" || s.file() != "" {
-			t.Errorf("not as before (-before +after):\n%s%s", diff, s.file())
-		}
-	})
-	t.Run("of somebody else", func(t *testing.T) {
-		for _, foreign := range []string{"echo net.ipv4.ip_forward=0 >", "ln -s /dev/null"} {
-			s := strict(t)
-			shell(t, foreign+" "+s.opts.SysctlDir+"/60-sealane.conf")
-			before := s.file()
-			out := host.New(s.opts).Apply(t.Context(), s.wish())
-			if err := out.Failures[host.PartDropIn]; !errors.Is(err, api.ErrRefused) || len(out.Failures) != 1 || s.file() != before {
-				t.Errorf("%s: %v", foreign, out.Err())
-			}
-			s.restore()
-			if _, err := os.Lstat(s.opts.SysctlDir + "/60-sealane.conf"); err != nil || s.file() != before {
-				t.Errorf("a foreign file was removed: %v", err)
-			}
-		}
-	})
-	t.Run("readable, and of this directory only", func(t *testing.T) {
-		s := strict(t)
-		s.apply(s.wish())
-		info, err := os.Stat(s.opts.SysctlDir + "/60-sealane.conf")
-		if err != nil || info.Mode().Perm() != 0o644 {
-			t.Errorf("%v, %v", info, err)
-		}
-		s.restore()
-		s.opts.SysctlDir = ""
-		s.apply(s.wish())
-		s.restore()
-	})
-}
-
-// TestRouterAdvertisements sends one, and wants its route kept through all changes.
-func TestRouterAdvertisements(t *testing.T) {
-	s := newSettled(t)
-	shell(t, `
-		ip link set wire addrgenmode none
-		ip link set wire up
-		ip -6 addr add fe80::1/64 dev wire nodad`)
-	advertise(t)
-	routed := func() bool {
-		return strings.Contains(shell(t, "ip -6 route show default dev eth0"), "fe80::1")
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-	defer cancel()
-	for tick := time.Tick(20 * time.Millisecond); !routed(); <-tick {
-		if ctx.Err() != nil {
-			t.Fatal("the advertisement gave no route")
-		}
-	}
-	shell(t, "iptables -N DOCKER; iptables -A DOCKER ! -i docker0 -o docker0 -j DROP")
-	refused := s.wish()
-	refused.Leave = append(refused.Leave, host.PartRouterAdv)
-	if out := host.New(s.opts).Apply(t.Context(), refused); !errors.Is(out.Failures[host.PartForwarding], api.ErrRefused) || !strings.Contains(out.Err().Error(), "eth0") {
-		t.Errorf("forwarding turned on with accept_ra left at 1: %v", out.Err())
-	}
-	s.want("ipv4/ip_forward 1", "ipv6/conf/all/forwarding 0")
-	if text := s.file(); strings.Contains(text, "ipv6") || !strings.Contains(text, "ip_forward = 1") {
-		t.Errorf("the file is to have what was made, and no more:\n%s", text)
-	}
-	s.apply(s.wish())
-	s.want("ipv6/conf/all/forwarding 1", "ipv6/conf/eth0/accept_ra 2")
-	if !routed() {
-		t.Error("the route is lost with forwarding turned on")
-	}
-	s.restore()
-	s.want("ipv6/conf/all/forwarding 0", "ipv6/conf/eth0/accept_ra 1")
-	if !routed() {
-		t.Error("the route is lost with forwarding turned off")
-	}
-}
-
-// advertise sends a router advertisement from wire, for half an hour.
-func advertise(t *testing.T) {
-	t.Helper()
-	fd, err := unix.Socket(unix.AF_INET6, unix.SOCK_RAW, unix.IPPROTO_ICMPV6)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = unix.Close(fd) }()
-	from, to := &unix.SockaddrInet6{}, &unix.SockaddrInet6{Addr: netip.MustParseAddr("ff02::1").As16()}
-	from.Addr = netip.MustParseAddr("fe80::1").As16()
-	link, err := netlink.LinkByName("wire")
-	if err != nil {
-		t.Fatal(err)
-	}
-	from.ZoneId, to.ZoneId = uint32(link.Attrs().Index), uint32(link.Attrs().Index)
-	message := []byte{134, 0, 0, 0, 64, 0, 0x07, 0x08, 0, 0, 0, 0, 0, 0, 0, 0}
-	err = errors.Join(
-		unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_HOPS, 255),
-		unix.Bind(fd, from),
-		unix.Sendto(fd, message, 0, to))
-	if err != nil {
-		t.Fatal(err)
 	}
 }
 
