@@ -8,6 +8,10 @@ BIN           := bin
 PACKAGES      := ./...
 TIMEOUT       := 20m
 
+# Programs that run on any distribution, and no larger than they must be: with grpc's tracing
+# comes html/template, and with that the linker keeps every method of every type.
+GO_BUILD := CGO_ENABLED=0 go build -trimpath -tags grpcnotrace
+
 # go test as it prints itself, then each skipped test by name with its reason, and the count.
 GO_TEST := go run gotest.tools/gotestsum@$(GOTESTSUM) --format standard-quiet --
 
@@ -16,7 +20,7 @@ help: ## list the targets
 
 build: ## build the three commands into bin/
 	@mkdir -p $(BIN)
-	go build -trimpath -o $(BIN)/ ./cmd/sealane ./cmd/sealane-agent ./cmd/sealane-controller
+	$(GO_BUILD) -o $(BIN)/ ./cmd/sealane ./cmd/sealane-agent ./cmd/sealane-controller
 
 demo: deps build ## a whole cluster on this machine; CHECK=1 ends by itself
 	$(BIN)/sealane lab demo $(if $(CHECK),--check)
@@ -45,6 +49,9 @@ fuzz: ## each fuzz target for FUZZTIME (30s)
 bench: ## the benchmarks: counts and ratios
 	go test -run '^$$' -bench . -benchmem $(PACKAGES)
 
+idle: build ## what an idle agent costs in memory and CPU, over SECONDS (300)
+	@deploy/idle.sh $(BIN) $(or $(SECONDS),300)
+
 check: lint unit ## what to run before a commit
 
 deps: ## install what demo and test need (Debian and Ubuntu, as root)
@@ -54,4 +61,4 @@ clean: ## remove what was built, and a lab that was left behind
 	-@[ ! -x $(BIN)/sealane ] || $(BIN)/sealane lab down
 	rm -rf $(BIN) dist
 
-.PHONY: help build demo test unit race e2e lint fmt fuzz bench check deps clean
+.PHONY: help build demo test unit race e2e lint fmt fuzz bench idle check deps clean

@@ -11,7 +11,10 @@ import (
 	"github.com/sealane/sealane/cmd/cli"
 )
 
-func main() { os.Exit(cli.Main(newRoot(), cli.OS(), os.Args[1:])) }
+func main() {
+	frugal()
+	os.Exit(cli.Main(newRoot(), cli.OS(), os.Args[1:]))
+}
 
 func newRoot() *cobra.Command {
 	f := &flags{}

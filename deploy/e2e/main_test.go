@@ -48,7 +48,9 @@ func build(dir string) error {
 		"sealane-controller": "github.com/sealane/sealane/cmd/sealane-controller",
 		"etcd":               "go.etcd.io/etcd/server/v3",
 	} {
-		out, err := exec.Command("go", "build", "-o", filepath.Join(dir, name), pkg).CombinedOutput()
+		cmd := exec.Command("go", "build", "-tags", "grpcnotrace", "-o", filepath.Join(dir, name), pkg)
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0") // as make build does
+		out, err := cmd.CombinedOutput()
 		if err != nil {
 			return fmt.Errorf("build %s: %w\n%s", name, err, out)
 		}
