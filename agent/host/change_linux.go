@@ -14,6 +14,8 @@ type part struct {
 	undo func(context.Context) ([]Step, error)
 }
 
+// parts are in the order of Parts. The engine comes after what its options need, so that it
+// is restarted without them before the guard goes.
 func (h *Host) parts() []part {
 	return []part{
 		{PartRules, h.planRules, h.undoRules},

@@ -24,8 +24,9 @@ const (
 
 // dockerTable is what Docker's own table says, at a count of the kernel's.
 type dockerTable struct {
-	count  uint32
-	native *Native // nil without the table
+	count   uint32
+	native  *Native // nil without the table
+	bridges int     // whose chains were read
 	// The bridges whose containers nobody reaches from outside by their own addresses, by
 	// family, unless Docker was told to allow direct routing; it then drops that no more.
 	closed map[family][]string
@@ -57,44 +58,57 @@ func (h *Host) readDocker() (*dockerTable, error) {
 		return nil, fmt.Errorf("open nftables: %w", err)
 	}
 	d := &dockerTable{count: count, closed: map[family][]string{}}
-	first := true
 	for _, f := range families() {
-		chains, err := conn.ListChainsOfTableFamily(f.nft())
-		if err != nil {
-			return nil, fmt.Errorf("list nftables chains: %w", hint(err))
+		if err := d.read(conn, f); err != nil {
+			return nil, err
 		}
-		for _, c := range chains {
-			if c.Table.Name != nativeTable {
-				continue
-			}
-			rules, err := conn.GetRules(c.Table, c)
-			if err != nil {
-				return nil, fmt.Errorf("list chain %s of table %s %s: %w", c.Name, f.nftName(), nativeTable, hint(err))
-			}
-			if d.native == nil {
-				d.native = &Native{}
-			}
-			bridge, in := strings.CutPrefix(c.Name, nativeIn)
-			switch {
-			case c.Name == nativeRaw:
-				d.native.Drops = d.native.Drops || slices.ContainsFunc(rules, dropsContainer)
-			case in && !slices.ContainsFunc(rules, dropsOutside):
-				mark, mask := acceptedMark(rules)
-				if !first && (mark != d.native.Mark || mask != d.native.Mask) {
-					mark, mask = 0, 0 // not every bridge accepts it
-				}
-				d.native.Mark, d.native.Mask, first = mark, mask, false
-				if closes(rules) {
-					d.closed[f] = append(d.closed[f], bridge)
-				}
-			}
-		}
-	}
-	for _, bridges := range d.closed {
-		slices.Sort(bridges)
+		slices.Sort(d.closed[f])
 	}
 	h.docker = d
 	return d, nil
+}
+
+// read adds what the table of a family says.
+func (d *dockerTable) read(conn *nftables.Conn, f family) error {
+	chains, err := conn.ListChainsOfTableFamily(f.nft())
+	if err != nil {
+		return fmt.Errorf("list nftables chains: %w", hint(err))
+	}
+	for _, c := range chains {
+		if c.Table.Name != nativeTable {
+			continue
+		}
+		rules, err := conn.GetRules(c.Table, c)
+		if err != nil {
+			return fmt.Errorf("list chain %s of table %s %s: %w", c.Name, f.nftName(), nativeTable, hint(err))
+		}
+		if d.native == nil {
+			d.native = &Native{}
+		}
+		if c.Name == nativeRaw {
+			d.native.Drops = d.native.Drops || slices.ContainsFunc(rules, dropsContainer)
+		}
+		if bridge, ok := strings.CutPrefix(c.Name, nativeIn); ok {
+			d.learn(f, bridge, rules)
+		}
+	}
+	return nil
+}
+
+// learn adds what the chain of a bridge says. A mark counts if every bridge accepts it, but
+// for those of internal networks, which take nothing from outside.
+func (d *dockerTable) learn(f family, bridge string, rules []*nftables.Rule) {
+	if slices.ContainsFunc(rules, dropsOutside) {
+		return
+	}
+	mark, mask := acceptedMark(rules)
+	if d.bridges++; d.bridges > 1 && (mark != d.native.Mark || mask != d.native.Mask) {
+		mark, mask = 0, 0
+	}
+	d.native.Mark, d.native.Mask = mark, mask
+	if closes(rules) {
+		d.closed[f] = append(d.closed[f], bridge)
+	}
 }
 
 // verdict is what a rule ends with, and whether it decides for every packet alike.
@@ -184,7 +198,7 @@ func closes(rules []*nftables.Rule) bool {
 
 // planNative gets packets through Docker's own table in the way wished for, and takes away
 // what another way left.
-func (h *Host) planNative(ctx context.Context, w Wish) ([]Step, error) {
+func (h *Host) planNative(_ context.Context, w Wish) ([]Step, error) {
 	if w.Uplink == "" {
 		return nil, nil // the rules say so
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/netip"
 
@@ -161,6 +162,14 @@ func networkOrder(n uint16) int32 {
 	return int32(binary.NativeEndian.Uint16(b[:]))
 }
 
+// byteOrder is that of the processor, as one of the two that the library knows.
+func byteOrder() binary.ByteOrder {
+	if networkOrder(1) == 1 {
+		return binary.BigEndian
+	}
+	return binary.LittleEndian
+}
+
 // writeRedirect brings the program on an interface to these entries, or puts one there,
 // which replaces what has its place at one moment.
 func (h *Host) writeRedirect(link netlink.Link, have *redirect, want entries) error {
@@ -223,28 +232,37 @@ func (r *redirect) change(want entries) error {
 			}
 		}
 	}
-	for p := range r.entries.to {
-		if _, ok := want.to[p]; !ok {
-			if err := r.locals.Delete(keyOf(p)); err != nil {
-				return fmt.Errorf("delete %s: %w", p, err)
-			}
-		}
+	if err := deleteOthers(r.remotes, r.entries.from, want.from); err != nil {
+		return err
 	}
-	for p := range r.entries.from {
-		if !want.from[p] {
-			if err := r.remotes.Delete(keyOf(p)); err != nil {
-				return fmt.Errorf("delete %s: %w", p, err)
-			}
-		}
+	if err := deleteOthers(r.locals, r.entries.to, want.to); err != nil {
+		return err
 	}
 	r.entries = want
+	return nil
+}
+
+// deleteOthers deletes what is to stay no longer.
+func deleteOthers[V any](m *ebpf.Map, have, stay map[netip.Prefix]V) error {
+	for p := range have {
+		if _, ok := stay[p]; ok {
+			continue
+		}
+		if err := m.Delete(keyOf(p)); err != nil {
+			return fmt.Errorf("delete %s: %w", p, err)
+		}
+	}
 	return nil
 }
 
 // adoptRedirect reads a program that an agent before us left on an interface; nil if it is
 // not the one we would load.
 func adoptRedirect(link int, filter *netlink.BpfFilter) (*redirect, error) {
-	same, err := program(0, 0).Instructions.HasTag(filter.Tag, binary.NativeEndian)
+	own := program(0, 0).Instructions
+	if err := own.Marshal(io.Discard, byteOrder()); err != nil { // which resolves the jumps
+		return nil, err
+	}
+	same, err := own.HasTag(filter.Tag, byteOrder())
 	if err != nil || !same {
 		return nil, err
 	}

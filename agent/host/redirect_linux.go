@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"net/netip"
 	"slices"
@@ -29,9 +28,8 @@ const (
 
 // redirected is what the redirect changed on the host.
 type redirected struct {
-	Uplink  string            `json:"uplink"`
-	Qdisc   bool              `json:"qdisc,omitempty"`   // the qdisc clsact is ours
-	Filters map[string]string `json:"filters,omitempty"` // former rp_filter of bridges
+	Uplink string `json:"uplink"`
+	Qdisc  bool   `json:"qdisc,omitempty"` // the qdisc clsact is ours
 }
 
 // planRedirect puts the redirect on the uplink, with these subnets. It must be told anew of
@@ -71,6 +69,9 @@ func (h *Host) planRedirect(w Wish) ([]Step, error) {
 		want.add(have.entries)
 	}
 	if have != nil && have.entries.equal(want) {
+		if h.mem.Redirect == nil { // the state directory was lost
+			steps = append(steps, Step{do: func(context.Context) error { return h.rememberRedirect(link) }})
+		}
 		return steps, nil
 	}
 	what := fmt.Sprintf("from %d ranges of others to %v", len(want.from), slices.SortedFunc(maps.Keys(want.to), api.ComparePrefixes))
@@ -162,24 +163,16 @@ func (h *Host) rememberRedirect(link netlink.Link) error {
 	if err != nil {
 		return err
 	}
-	m := redirected{Uplink: link.Attrs().Name}
-	if h.mem.Redirect != nil {
-		m = *h.mem.Redirect
-		m.Uplink = link.Attrs().Name
+	made := redirected{Uplink: link.Attrs().Name, Qdisc: qdisc == nil}
+	if h.mem.Redirect == nil || !h.mem.Redirect.Qdisc && made.Qdisc {
+		if err := h.remember(func(m *memory) { m.Redirect = &made }); err != nil {
+			return err
+		}
 	}
-	m.Qdisc = m.Qdisc || qdisc == nil
-	if err := h.rememberAs(m); err != nil || qdisc != nil {
-		return err
-	}
-	return wrap("add qdisc clsact to "+m.Uplink, netlink.QdiscAdd(clsact(link)))
-}
-
-// rememberAs makes it durable that the redirect changed this.
-func (h *Host) rememberAs(m redirected) error {
-	if old := h.mem.Redirect; old != nil && old.Uplink == m.Uplink && old.Qdisc == m.Qdisc && maps.Equal(old.Filters, m.Filters) {
+	if qdisc != nil {
 		return nil
 	}
-	return h.remember(func(all *memory) { all.Redirect = &m })
+	return wrap("add qdisc clsact to "+made.Uplink, netlink.QdiscAdd(clsact(link)))
 }
 
 func clsact(link netlink.Link) netlink.Qdisc {
@@ -202,28 +195,25 @@ func ingressQdisc(link netlink.Link) (netlink.Qdisc, error) {
 	return nil, nil
 }
 
-// undoRedirect takes our filter away, the qdisc if it is ours and holds no other filter,
-// and puts the filters of reverse paths back.
+// undoRedirect takes our filter away, and the qdisc if it is ours and holds no other filter.
+// Reverse path filters are put back with all others.
 func (h *Host) undoRedirect() ([]Step, error) {
 	m := h.mem.Redirect
 	if m == nil {
 		return nil, nil
 	}
-	steps, err := h.undoLoose(nil)
-	if err != nil {
-		return steps, err
-	}
 	link, err := netlink.LinkByName(m.Uplink)
 	if _, gone := errors.AsType[netlink.LinkNotFoundError](err); gone {
-		return append(steps, h.forgetRedirect()), nil
+		return []Step{h.forgetRedirect()}, nil
 	}
 	if err != nil {
-		return steps, fmt.Errorf("take the redirect from %s: %w", m.Uplink, hint(err))
+		return nil, fmt.Errorf("take the redirect from %s: %w", m.Uplink, hint(err))
 	}
 	filter, err := redirectFilter(link)
 	if err != nil && !errors.Is(err, api.ErrRefused) {
-		return steps, err
+		return nil, err
 	}
+	var steps []Step
 	if filter != nil {
 		command := fmt.Sprintf("tc filter del dev %s ingress pref %d", m.Uplink, redirectPref)
 		steps = append(steps, step(KindRedirect, "nothing from "+m.Uplink, command, func(context.Context) error {
@@ -263,82 +253,24 @@ func removeClsact(link netlink.Link) error {
 	return wrap("remove qdisc clsact of "+link.Attrs().Name, netlink.QdiscDel(qdisc))
 }
 
-// planLoose loosens the strict reverse path filter of a bridge that packets are handed to:
-// their sources are not behind it. The kernel goes by the larger of the bridge's value and
-// that of all interfaces, and 2, loose, is larger than 1.
+// planLoose loosens the strict reverse path filters of bridges that packets are handed to:
+// their sources are not behind them.
 func (h *Host) planLoose(w Wish) ([]Step, error) {
-	wanted := map[string]bool{}
-	var steps []Step
+	var strict []setting
 	for _, l := range w.Locals {
-		if wanted[l.Bridge] || !l.Prefix.Addr().Is4() {
-			continue
-		}
-		wanted[l.Bridge] = true
-		all, err := readSysctl(rpFilter("all"))
+		filter, err := reversePath(l.Bridge)
 		if err != nil {
-			return steps, err
+			return nil, err
 		}
-		own, err := readSysctl(rpFilter(l.Bridge))
-		if err != nil {
-			return steps, err
-		}
-		if max(all, own) != "1" {
+		if filter != 1 || !l.Prefix.Addr().Is4() {
 			continue
 		}
 		if slices.Contains(w.Leave, PartReversePath) {
-			return steps, fmt.Errorf("redirect to %s: its reverse path filter drops what is redirected, and is to be left as it is: %w", l.Bridge, api.ErrRefused)
+			return nil, fmt.Errorf("redirect to %s: its reverse path filter is strict, which drops what is redirected, and is to be left as it is: %w", l.Bridge, api.ErrRefused)
 		}
-		steps = append(steps, h.loosen(w.Uplink, l.Bridge, own))
+		strict = append(strict, setting{family{}.ofLink(l.Bridge, "rp_filter"), "2", KindSetting})
 	}
-	if w.Incomplete {
-		return steps, nil
-	}
-	more, err := h.undoLoose(wanted)
-	return append(steps, more...), err
-}
-
-func (h *Host) loosen(uplink, bridge, former string) Step {
-	dotted := "net.ipv4.conf." + bridge + ".rp_filter"
-	return step(KindSetting, dotted+" loosened", "sysctl -w "+strings.ReplaceAll(rpFilter(bridge), "/", ".")+"=2", func(context.Context) error {
-		m := redirected{Uplink: uplink}
-		if h.mem.Redirect != nil {
-			m = *h.mem.Redirect
-		}
-		m.Filters = maps.Clone(m.Filters)
-		if m.Filters == nil {
-			m.Filters = map[string]string{}
-		}
-		m.Filters[bridge] = former
-		if err := h.rememberAs(m); err != nil {
-			return err
-		}
-		return writeSysctl(rpFilter(bridge), "2")
-	})
-}
-
-func rpFilter(name string) string { return "net/ipv4/conf/" + name + "/rp_filter" }
-
-// undoLoose puts back the filters of bridges that are not to stay loose.
-func (h *Host) undoLoose(stay map[string]bool) ([]Step, error) {
-	if h.mem.Redirect == nil {
-		return nil, nil
-	}
-	var steps []Step
-	for bridge, former := range h.mem.Redirect.Filters {
-		if stay[bridge] {
-			continue
-		}
-		value, err := readSysctl(rpFilter(bridge))
-		if errors.Is(err, fs.ErrNotExist) || err == nil && value != "2" {
-			continue
-		}
-		if err != nil {
-			return steps, err
-		}
-		steps = append(steps, step(KindSetting, "net.ipv4.conf."+bridge+".rp_filter back to "+former, "sysctl -w net.ipv4.conf."+bridge+".rp_filter="+former,
-			func(context.Context) error { return writeSysctl(rpFilter(bridge), former) }))
-	}
-	return steps, nil
+	return h.planSettings(slices.Compact(strict), nil)
 }
 
 // redirectText does with the tc command what the program does, one filter for each pair.

@@ -29,6 +29,7 @@ type world struct {
 	router, peer, outside *space
 	bridges               []host.Local
 	containers            map[netip.Addr]*space
+	state                 string // directory
 	native                bool
 	legacy                bool
 }
@@ -78,8 +79,10 @@ func readCapture(t *testing.T, name string) capture {
 	var networks []struct {
 		Containers map[string]struct{ IPv4Address string }
 	}
-	if err := json.Unmarshal([]byte(read("network-inspect.json")), &networks); err != nil {
-		t.Fatal(err)
+	if text := read("network-inspect.json"); text != "" {
+		if err := json.Unmarshal([]byte(text), &networks); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for _, n := range networks {
 		for _, one := range n.Containers {
@@ -101,8 +104,9 @@ func newWorld(t *testing.T, c capture) *world {
 	w := &world{
 		router: newSpace(t, prefix+"-r"), b: newSpace(t, prefix+"-b"), peer: newSpace(t, prefix+"-a"), outside: newSpace(t, prefix+"-x"),
 		containers: map[netip.Addr]*space{}, native: c.nft != "", legacy: c.legacy,
-		host: host.New(host.Options{StateDir: t.TempDir()}),
+		state: t.TempDir(),
 	}
+	w.host = host.New(host.Options{StateDir: w.state})
 	var script strings.Builder
 	say := func(format string, args ...any) { fmt.Fprintf(&script, format+"\n", args...) }
 	for n, s := range map[int]*space{1: w.b, 2: w.outside, 3: w.peer} {
@@ -184,7 +188,7 @@ func (w *world) load(t *testing.T, c capture) {
 func (w *world) dump(t *testing.T) (text string) {
 	t.Helper()
 	w.b.in(t, func() {
-		text = dump(t) + shell(t, "tc qdisc show; tc filter show dev eth0 ingress; grep . /proc/sys/net/ipv4/conf/*/rp_filter /proc/sys/net/ipv4/conf/*/send_redirects")
+		text = dump(t) + shell(t, "tc qdisc show | sort; tc filter show dev eth0 ingress; grep . /proc/sys/net/ipv4/conf/*/rp_filter /proc/sys/net/ipv4/conf/*/send_redirects")
 		if w.legacy {
 			text += regexp.MustCompile(`(?m)^#.*$|\[\d+:\d+\]`).ReplaceAllString(shell(t, "iptables-legacy-save; ip6tables-legacy-save"), "")
 		}
@@ -217,7 +221,7 @@ func (s *space) serve(t *testing.T, addr string) {
 					}
 					go func() {
 						defer func() { _ = c.Close() }()
-						fmt.Fprintln(c, netip.MustParseAddrPort(c.RemoteAddr().String()).Addr())
+						_, _ = fmt.Fprintln(c, netip.MustParseAddrPort(c.RemoteAddr().String()).Addr())
 						_, _ = io.Copy(c, c)
 					}()
 				}

@@ -1,0 +1,200 @@
+package host_test
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/sealane/sealane/agent/host"
+	"github.com/sealane/sealane/api"
+)
+
+// TestNativeFacts reads what real engines wrote.
+func TestNativeFacts(t *testing.T) {
+	needReplay(t)
+	open, marks := host.Native{}, host.Native{Mark: 0x10000, Mask: 0x10000}
+	for name, want := range map[string]host.Native{
+		"29.1.3-nftables-empty":                open,
+		"29.1.3-nftables-published":            {Drops: true},
+		"29.7.2-nftables-userbridge-published": {Drops: true},
+		"29.7.2-nftables-trusted-eth0":         {Drops: true},
+		"29.7.2-nftables-ipv6":                 {Drops: true},
+		"29.7.2-nftables-internal":             open,
+		"29.7.2-nftables-gw-routed":            open,
+		"29.7.2-nftables-agent-applied":        marks,
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, readCapture(t, name))
+			w.b.in(t, func() {
+				f, err := w.host.Facts(t.Context(), netip.MustParseAddr(hostB))
+				if err != nil || !f.Docker || f.Native == nil {
+					t.Fatalf("native %v, docker %t, %v", f.Native, f.Docker, err)
+				}
+				if diff := cmp.Diff(want, *f.Native); diff != "" {
+					t.Errorf("(-want +have):\n%s", diff)
+				}
+			})
+		})
+	}
+}
+
+func repaired(t *testing.T, w *world, wish host.Wish) []host.Kind {
+	t.Helper()
+	out := w.apply(t, wish)
+	if err := out.Err(); err != nil {
+		t.Errorf("apply: %v", err)
+	}
+	var kinds []host.Kind
+	for _, r := range out.Repairs {
+		kinds = append(kinds, r.Kind)
+	}
+	return kinds
+}
+
+func wantKinds(t *testing.T, what string, have []host.Kind, want ...host.Kind) {
+	t.Helper()
+	if diff := cmp.Diff(want, have); diff != "" {
+		t.Errorf("%s repaired otherwise (-want +have):\n%s", what, diff)
+	}
+}
+
+// TestRedirectStays has the redirect meet what comes along: strict filters, an agent started
+// anew, hosts that come and go, a bridge made anew, filters of others.
+func TestRedirectStays(t *testing.T) {
+	needReplay(t)
+	c := readCapture(t, "29.7.2-nftables-published")
+	w := newWorld(t, c)
+	w.b.in(t, func() {
+		shell(t, "for i in default docker0; do echo 1 > /proc/sys/net/ipv4/conf/$i/rp_filter; done; tc qdisc add dev eth0 clsact; tc filter add dev eth0 egress pref 9 protocol ip u32 match u32 0 0")
+	})
+	before := w.dump(t)
+	wish := w.wish(host.WayRedirect)
+	wantKinds(t, "the first wish", repaired(t, w, wish), host.KindSetting, host.KindRedirect)
+	w.wantIn(t, "strict reverse path filter", "all", "-", false)
+
+	w.host = host.New(host.Options{StateDir: w.state})
+	wantKinds(t, "an agent started anew", repaired(t, w, wish))
+
+	more := wish
+	more.Remotes = append(more.Remotes, netip.MustParsePrefix("10.8.0.0/16"), netip.MustParsePrefix("fd00:8::/64"))
+	wantKinds(t, "another host", repaired(t, w, more), host.KindRedirect)
+	little := wish
+	little.Remotes, little.Peers, little.Incomplete = nil, nil, true
+	wantKinds(t, "an incomplete list", repaired(t, w, little))
+	w.wantIn(t, "incomplete", "all", "-", false)
+	wantKinds(t, "the other host gone", repaired(t, w, wish), host.KindRedirect)
+	gone := wish
+	gone.Remotes = nil
+	wantKinds(t, "all containers gone", repaired(t, w, gone), host.KindRedirect)
+	want(t, "gone", map[probe]string{{w.peer, containerA, "10.1.0.2:80"}: "-", {w.peer, hostA, "10.1.0.2:80"}: hostA})
+
+	w.b.in(t, func() {
+		shell(t, "ip link del docker0; ip link add docker0 address 02:42:00:00:00:02 type bridge; ip addr add 10.1.0.1/24 dev docker0; ip link set docker0 up; ip link set veth1 master docker0")
+	})
+	wantKinds(t, "a bridge made anew", repaired(t, w, wish), host.KindSetting, host.KindRedirect)
+	w.wantIn(t, "bridge made anew", "all", "-", false)
+
+	strict := wish
+	strict.Strict = true
+	out := w.apply(t, strict)
+	if err := out.Failures[host.PartNative]; !errors.Is(err, api.ErrUnsupported) || !strings.Contains(err.Error(), "bridge-accept-fwmark") {
+		t.Errorf("strict: %v", err)
+	}
+	w.wantIn(t, "strict", "-", "-", false)
+	wantKinds(t, "not strict", repaired(t, w, wish), host.KindRedirect)
+
+	w.b.in(t, func() {
+		if _, err := host.New(host.Options{StateDir: w.state}).Restore(t.Context()); err != nil {
+			t.Errorf("restore: %v", err)
+		}
+	})
+	if diff := cmp.Diff(before, w.dump(t)); diff != "" {
+		t.Errorf("not as before (-before +after):\n%s", diff)
+	}
+}
+
+// TestRedirectRefused has another program's filter in the redirect's place.
+func TestRedirectRefused(t *testing.T) {
+	needReplay(t)
+	w := newWorld(t, readCapture(t, "29.7.2-nftables-published"))
+	w.b.in(t, func() {
+		shell(t, "tc qdisc add dev eth0 ingress; tc filter add dev eth0 ingress pref 100 protocol ip u32 match u32 0 0")
+	})
+	if err := w.apply(t, w.wish(host.WayRedirect)).Failures[host.PartNative]; !errors.Is(err, api.ErrRefused) {
+		t.Errorf("apply: %v, want it refused", err)
+	}
+	w.b.in(t, func() { shell(t, "tc filter del dev eth0 ingress pref 100") })
+	w.mustApply(t, w.wish(host.WayRedirect))
+	w.wantIn(t, "beside an ingress qdisc", "all", "-", false)
+}
+
+// TestNativeIsolation wants two bridges of one host apart from each other as Docker has
+// them, and members of a strict wish let in to published ports only.
+func TestNativeIsolation(t *testing.T) {
+	needReplay(t)
+	neighbour, published := netip.MustParseAddr("10.1.0.9"), netip.MustParseAddr("10.1.1.2")
+	for _, way := range []host.Way{host.WayRedirect, host.WayMark} {
+		t.Run(string(way), func(t *testing.T) {
+			c := readCapture(t, "29.7.2-nftables-userbridge-published")
+			if way == host.WayMark {
+				c = accepting(c)
+			}
+			c.containers[neighbour] = "docker0"
+			w := newWorld(t, c)
+			wish := w.wish(way)
+			w.mustApply(t, wish)
+			apart := map[probe]string{
+				{w.containers[neighbour], "", published.String()}:         "-",
+				{w.containers[neighbour], "", published.String() + ":80"}: "-",
+				{w.containers[neighbour], "", published.String() + ":82"}: "-",
+				{w.containers[neighbour], "", hostB + ":8082"}:            "10.1.1.1",
+				{w.containers[published], "", neighbour.String() + ":82"}: "-",
+			}
+			delete(apart, probe{w.containers[neighbour], "", hostB + ":8082"})
+			want(t, "applied", apart)
+			if way == host.WayRedirect {
+				return
+			}
+			wish.Strict = true
+			w.mustApply(t, wish)
+			want(t, "strict", apart)
+			want(t, "strict", map[probe]string{
+				{w.peer, containerA, published.String() + ":80"}: containerA,
+				{w.peer, hostA, published.String() + ":80"}:      hostA,
+				{w.peer, containerA, published.String() + ":82"}: "-",
+				{w.peer, containerA, neighbour.String()}:         "-",
+				{w.outside, "", published.String() + ":80"}:      "-",
+				{w.containers[neighbour], "", containerA}:        "ok",
+			})
+			w.wantIdle(t, wish)
+		})
+	}
+}
+
+// TestManyHosts has as many hosts as a cluster may, and changes one.
+func TestManyHosts(t *testing.T) {
+	needReplay(t)
+	for _, way := range []host.Way{host.WayRedirect, host.WayMark} {
+		t.Run(string(way), func(t *testing.T) {
+			c := readCapture(t, "29.7.2-nftables-published")
+			if way == host.WayMark {
+				c = accepting(c)
+			}
+			w := newWorld(t, c)
+			wish := w.wish(way)
+			for n := range 5000 {
+				wish.Remotes = append(wish.Remotes, netip.PrefixFrom(netip.AddrFrom4([4]byte{100, byte(64 + n>>7), byte(n << 1), 0}), 24))
+			}
+			wish.KeepFrom, wish.Keep = []netip.Prefix{wish.Locals[0].Prefix}, wish.Remotes
+			w.mustApply(t, wish)
+			w.wantIdle(t, wish)
+			wish.Remotes = wish.Remotes[:len(wish.Remotes)-1]
+			w.mustApply(t, wish)
+			w.wantIn(t, fmt.Sprint(len(wish.Remotes)), "all", "-", false)
+		})
+	}
+}
