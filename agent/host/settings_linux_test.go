@@ -214,6 +214,15 @@ func TestSettingsBeforeDocker(t *testing.T) {
 	s.want("ipv4/ip_forward 1", "ipv4/conf/docker0/forwarding 1", "ipv6/conf/all/forwarding 1", "ipv6/conf/eth0/accept_ra 2")
 }
 
+// commands are those of steps, as one text.
+func commands(steps []host.Step) string {
+	var all []string
+	for _, step := range steps {
+		all = append(all, step.Command)
+	}
+	return strings.Join(all, "\n")
+}
+
 // TestSettingsPlan runs what is told as commands in a shell, and wants nothing left to do.
 func TestSettingsPlan(t *testing.T) {
 	s := newSettled(t)
@@ -229,6 +238,13 @@ func TestSettingsPlan(t *testing.T) {
 	for _, step := range steps {
 		for _, r := range step.Repairs {
 			told = append(told, r.What)
+		}
+	}
+	for _, value := range []string{"0", "1"} {
+		s.set("ipv4/conf/eth0.100/rp_filter " + value)
+		again, err := h.Plan(t.Context(), w)
+		if filtered := strings.Contains(commands(again), "rp_filter"); err != nil || filtered != (value == "1") {
+			t.Errorf("with a filter of %s, it is told %t; %v", value, filtered, err)
 		}
 	}
 	var made []string
