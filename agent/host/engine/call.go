@@ -92,7 +92,7 @@ func (c *Client) wrap(ctx context.Context, path string, err error) error {
 	case errors.Is(ctx.Err(), context.Canceled):
 		return ctx.Err()
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("%s: %w: this process is neither root nor of %s: %w", c, syscall.EACCES, c.group(), api.ErrPermission)
+		return fmt.Errorf("%s: %w: the socket opens to root and to %s: %w", c, err, c.group(), api.ErrPermission)
 	default:
 		return fmt.Errorf("%s: %s: %w: %w", c, path, err, api.ErrUnreachable)
 	}
