@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -25,9 +26,9 @@ type enrolling struct {
 	config, count string
 }
 
-func newEnrolling(t *testing.T, restart string) *enrolling {
+func newEnrolling(t *testing.T, state, restart string) *enrolling {
 	t.Helper()
-	c := readCapture(t, "29.7.2-nftables-published")
+	c := readCapture(t, "29.7.2-nftables-"+state)
 	dir := t.TempDir()
 	e := &enrolling{newWorld(t, c), filepath.Join(dir, "docker", "daemon.json"), filepath.Join(dir, "count")}
 	if err := os.Mkdir(filepath.Dir(e.config), 0o755); err != nil {
@@ -104,7 +105,7 @@ func (e *enrolling) restore(t *testing.T) {
 
 func TestEnrol(t *testing.T) {
 	needReplay(t)
-	e := newEnrolling(t, "")
+	e := newEnrolling(t, "published", "")
 	before := e.dump(t)
 	e.b.in(t, func() {
 		steps, err := e.host.Plan(t.Context(), e.wish(host.WayRedirect))
@@ -156,10 +157,24 @@ func TestEnrol(t *testing.T) {
 	e.wantRestarts(t, 2)
 }
 
+// TestEnrolGuards has the engine open the published ports of a network that is not wished
+// for as well, since its option is for all.
+func TestEnrolGuards(t *testing.T) {
+	needReplay(t)
+	e := newEnrolling(t, "userbridge-published", "")
+	wish := e.wish(host.WayRedirect)
+	wish.Locals = slices.DeleteFunc(wish.Locals, func(l host.Local) bool { return l.Bridge != "docker0" })
+	e.mustApply(t, wish)
+	wish.Way = host.WayMark
+	e.mustApply(t, wish)
+	e.wantIn(t, "another network", "-", "-", false)
+	e.wantIdle(t, wish)
+}
+
 // TestEnrolInVain has an engine that does not take the options.
 func TestEnrolInVain(t *testing.T) {
 	needReplay(t)
-	e := newEnrolling(t, "exit 0;")
+	e := newEnrolling(t, "published", "exit 0;")
 	e.mustApply(t, e.wish(host.WayRedirect))
 	for range 2 {
 		out := e.apply(t, e.wish(host.WayRedirect))
@@ -176,7 +191,7 @@ func TestEnrolInVain(t *testing.T) {
 // TestEnrolFails has an engine that does not start with the options.
 func TestEnrolFails(t *testing.T) {
 	needReplay(t)
-	e := newEnrolling(t, "if grep -q allow-direct docker/daemon.json; then echo conflicting options >&2; exit 1; fi;")
+	e := newEnrolling(t, "published", "if grep -q allow-direct docker/daemon.json; then echo conflicting options >&2; exit 1; fi;")
 	err := e.apply(t, e.wish(host.WayRedirect)).Failures[host.PartEngine]
 	if err == nil || !strings.Contains(err.Error(), "conflicting options") {
 		t.Errorf("apply: %v, want what the command said", err)
@@ -192,7 +207,7 @@ func TestEnrolFails(t *testing.T) {
 // TestEnrolRefused leaves alone what it has no leave for and what it does not understand.
 func TestEnrolRefused(t *testing.T) {
 	needReplay(t)
-	e := newEnrolling(t, "")
+	e := newEnrolling(t, "published", "")
 	broken := "{\n  \"bip\": \"10.1.0.1/24\", // ours\n}\n"
 	e.options(t, broken)
 	err := e.apply(t, e.wish(host.WayRedirect)).Failures[host.PartEngine]

@@ -1,6 +1,7 @@
 package host_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -114,6 +115,87 @@ func TestRedirectStays(t *testing.T) {
 	})
 	if diff := cmp.Diff(before, w.dump(t)); diff != "" {
 		t.Errorf("not as before (-before +after):\n%s", diff)
+	}
+}
+
+// TestRedirectWatched takes the redirect away.
+func TestRedirectWatched(t *testing.T) {
+	needReplay(t)
+	w := newWorld(t, readCapture(t, "29.7.2-nftables-published"))
+	wish := w.wish(host.WayRedirect)
+	w.mustApply(t, wish)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	w.b.in(t, func() {
+		wake := w.host.Watch(ctx)
+		for _, loss := range []string{"tc filter del dev eth0 ingress pref 100", "tc qdisc del dev eth0 clsact"} {
+			shell(t, loss)
+			if !woken(wake, true) {
+				t.Errorf("%s: not woken", loss)
+			}
+			for woken(wake, false) {
+				continue
+			}
+			wantKinds(t, loss, repaired(t, w, wish), host.KindRedirect)
+		}
+		stop()
+		for range wake {
+			continue
+		}
+	})
+	w.wantIn(t, "redirect lost and made again", "all", "-", false)
+}
+
+// TestNative6 has a network with both families.
+func TestNative6(t *testing.T) {
+	needReplay(t)
+	for _, way := range []host.Way{host.WayRedirect, host.WayMark} {
+		t.Run(string(way), func(t *testing.T) {
+			c := readCapture(t, "29.7.2-nftables-ipv6")
+			if way == host.WayMark {
+				c = accepting(c)
+			}
+			w := newWorld(t, c)
+			clear(w.published) // on the host by another port
+			const inside, member, stranger = "fd10:1:6::2", "fd00:3::2", "fd00:2::2"
+			for _, one := range w.containers {
+				shell(t, fmt.Sprintf(`
+					for s in %[1]s %[2]s; do ip netns exec $s sh -ec 'echo 1 > /proc/sys/net/ipv6/conf/all/forwarding'; done
+					ip -n %[1]s addr add fd00:1::2/64 dev eth0 nodad; ip -n %[2]s addr add fd00:1::1/64 dev to1 nodad
+					ip -n %[3]s addr add fd00:2::2/64 dev eth0 nodad; ip -n %[2]s addr add fd00:2::1/64 dev to2 nodad
+					ip -n %[4]s addr add fd00:3::2/64 dev eth0 nodad; ip -n %[2]s addr add fd00:3::1/64 dev to3 nodad
+					ip -n %[1]s addr add fd10:1:6::1/64 dev %[6]s nodad; ip -n %[5]s addr add %[7]s/64 dev eth0 nodad
+					ip -n %[1]s route add default via fd00:1::1; ip -n %[2]s route add fd10:1:6::/64 via fd00:1::2
+					ip -n %[3]s route add default via fd00:2::1; ip -n %[4]s route add default via fd00:3::1; ip -n %[5]s route add default via fd10:1:6::1`,
+					w.b.name, w.router.name, w.outside.name, w.peer.name, one.name, w.bridges[len(w.bridges)-1].Bridge, inside))
+			}
+			before := w.dump(t)
+			reach := func(when, members, strangers string) {
+				want(t, when, map[probe]string{
+					{w.peer, member, "[" + inside + "]:82"}: members, {w.outside, stranger, "[" + inside + "]:82"}: "-",
+					{w.peer, member, "[" + inside + "]:80"}: members, {w.outside, stranger, "[" + inside + "]:80"}: strangers,
+				})
+			}
+			if way == host.WayRedirect {
+				reach("before", "-", "-")
+			}
+			wish := w.wish(way)
+			wish.Locals = append(wish.Locals, host.Local{Prefix: netip.MustParsePrefix("fd10:1:6::/64"), Bridge: w.bridges[len(w.bridges)-1].Bridge})
+			wish.Peers = append(wish.Peers, netip.MustParseAddr(member))
+			wish.Leave = []host.Part{host.PartRouterAdv}
+			w.mustApply(t, wish)
+			reach("applied", member, "-")
+			w.wantIn(t, "applied", "all", "-", false)
+			w.wantIdle(t, wish)
+			w.b.in(t, func() {
+				if _, err := w.host.Restore(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+			if diff := cmp.Diff(before, w.dump(t)); diff != "" {
+				t.Errorf("not as before (-before +after):\n%s", diff)
+			}
+		})
 	}
 }
 

@@ -35,7 +35,7 @@ func (h *Host) Watch(ctx context.Context) <-chan struct{} {
 		sockets = append(sockets, s)
 		readers.Go(func() { h.follow(ctx, s, matters, wake) })
 	}
-	listen(unix.NETLINK_ROUTE, h.routeMatters, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV4_NETCONF, unix.RTNLGRP_IPV6_NETCONF)
+	listen(unix.NETLINK_ROUTE, h.routeMatters, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV4_NETCONF, unix.RTNLGRP_IPV6_NETCONF, unix.RTNLGRP_TC)
 	listen(unix.NETLINK_NETFILTER, func(m syscall.NetlinkMessage) bool { h.note(m); return firewallMatters(m) }, unix.NFNLGRP_NFTABLES)
 	wakeUp := func() { nudge(wake) }
 	if h.opts.Engine != nil {
@@ -88,12 +88,16 @@ func nudge(wake chan<- struct{}) {
 	}
 }
 
-// routeMatters lets addresses through, and forwarding and reverse path filters for all
-// interfaces and those we serve: the ones of others change with every container.
+// routeMatters lets addresses through, and forwarding, reverse path filters and lost traffic
+// filters for all interfaces and those we serve: the ones of others change with every
+// container.
 func (h *Host) routeMatters(m syscall.NetlinkMessage) bool {
 	switch m.Header.Type {
 	case unix.RTM_NEWADDR, unix.RTM_DELADDR:
 		return true
+	case unix.RTM_DELQDISC, unix.RTM_DELTFILTER:
+		const index = 4 // in struct tcmsg
+		return len(m.Data) >= index+4 && h.serves(int(int32(binary.NativeEndian.Uint32(m.Data[index:]))))
 	case unix.RTM_NEWNETCONF:
 		const attrIndex, attrForwarding, attrFilter, all = 1, 2, 3, -1 // NETCONFA_*
 		index, ok := attribute(m.Data, attrIndex)
@@ -103,11 +107,15 @@ func (h *Host) routeMatters(m syscall.NetlinkMessage) bool {
 			return false
 		}
 		number := int(int32(binary.NativeEndian.Uint32(index)))
-		served := h.served.Load()
-		return number == all || served != nil && slices.Contains(*served, number)
+		return number == all || h.serves(number)
 	default:
 		return false
 	}
+}
+
+func (h *Host) serves(index int) bool {
+	served := h.served.Load()
+	return served != nil && slices.Contains(*served, index)
 }
 
 // serve notes the interfaces of a wish for Watch.

@@ -29,7 +29,8 @@ type world struct {
 	router, peer, outside *space
 	bridges               []host.Local
 	containers            map[netip.Addr]*space
-	state                 string // directory
+	published             map[netip.Addr]bool // of the containers, those with port 80 published
+	state                 string              // directory
 	native                bool
 	legacy                bool
 }
@@ -103,7 +104,7 @@ func newWorld(t *testing.T, c capture) *world {
 	prefix := "replay-" + strings.NewReplacer("/", "-", ".", "-").Replace(strings.TrimPrefix(t.Name(), "TestReplay"))
 	w := &world{
 		router: newSpace(t, prefix+"-r"), b: newSpace(t, prefix+"-b"), peer: newSpace(t, prefix+"-a"), outside: newSpace(t, prefix+"-x"),
-		containers: map[netip.Addr]*space{}, native: c.nft != "", legacy: c.legacy,
+		containers: map[netip.Addr]*space{}, published: map[netip.Addr]bool{}, native: c.nft != "", legacy: c.legacy,
 		state: t.TempDir(),
 	}
 	w.host = host.New(host.Options{StateDir: w.state})
@@ -126,6 +127,7 @@ func newWorld(t *testing.T, c capture) *world {
 	for addr, bridge := range c.containers {
 		inside := newSpace(t, fmt.Sprintf("%s-c%d", prefix, len(w.containers)))
 		w.containers[addr] = inside
+		w.published[addr] = strings.Contains(c.nft+c.iptables, addr.String()+":80")
 		gateway := c.bridges[0].Prefix
 		for _, b := range c.bridges {
 			if b.Bridge == bridge {
@@ -208,7 +210,7 @@ func (s *space) serve(t *testing.T, addr string) {
 	t.Helper()
 	s.in(t, func() {
 		for _, port := range []string{":80", ":82"} {
-			l, err := net.Listen("tcp4", port)
+			l, err := net.Listen("tcp", port)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -221,7 +223,7 @@ func (s *space) serve(t *testing.T, addr string) {
 					}
 					go func() {
 						defer func() { _ = c.Close() }()
-						_, _ = fmt.Fprintln(c, netip.MustParseAddrPort(c.RemoteAddr().String()).Addr())
+						_, _ = fmt.Fprintln(c, netip.MustParseAddrPort(c.RemoteAddr().String()).Addr().Unmap())
 						_, _ = io.Copy(c, c)
 					}()
 				}
@@ -260,7 +262,7 @@ func (p probe) once(t *testing.T) string {
 	t.Helper()
 	answer := "-"
 	p.from.in(t, func() {
-		if strings.Contains(p.to, ":") {
+		if strings.Contains(p.to, ":") { // of IPv6 with a port always
 			answer = p.connect()
 		} else if p.ping(t) {
 			answer = "ok"
@@ -274,7 +276,7 @@ func (p probe) connect() string {
 	if p.as != "" {
 		d.LocalAddr = &net.TCPAddr{IP: net.ParseIP(p.as)}
 	}
-	c, err := d.Dial("tcp4", p.to)
+	c, err := d.Dial("tcp", p.to)
 	if err != nil {
 		return "-"
 	}
