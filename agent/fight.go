@@ -11,7 +11,7 @@ import (
 // ever: two programs that each react to the other would keep the host busy and its
 // connections broken.
 const (
-	fightRepairs = 6               // of one part, with nothing new wished for, ...
+	fightRepairs = 8               // of one thing, with nothing new wished for, ...
 	fightWindow  = 2 * time.Minute // ... in this time are a fight
 	firstRest    = time.Minute     // then the part is left alone, twice as long each time
 	longestRest  = time.Hour       // up to this; after as long without a repair it is forgotten
@@ -28,13 +28,16 @@ type fight struct {
 // fights keeps count of repairs that nobody wished for anew.
 type fights struct {
 	wish    host.Wish
-	repairs map[host.Part][]time.Time
+	repairs map[host.Repair][]time.Time
 	known   map[host.Part]*fight
 }
 
-// resting are the parts to leave alone now.
-func (f *fights) resting(now time.Time) []host.Part {
+// resting are the parts to leave alone now, unless something new is wished for.
+func (f *fights) resting(now time.Time, w host.Wish) []host.Part {
 	var parts []host.Part
+	if !reflect.DeepEqual(w, f.wish) {
+		return nil
+	}
 	for _, p := range host.Parts() {
 		if k := f.known[p]; k != nil && now.Before(k.until) {
 			parts = append(parts, p)
@@ -44,11 +47,11 @@ func (f *fights) resting(now time.Time) []host.Part {
 }
 
 // note takes down what a pass had to repair for a wish, and tells the fights that go on.
+// The wish is that of the registry, without what rests.
 func (f *fights) note(now time.Time, w host.Wish, repairs []host.Repair) []fight {
 	if f.repairs == nil {
-		f.repairs, f.known = map[host.Part][]time.Time{}, map[host.Part]*fight{}
+		f.repairs, f.known = map[host.Repair][]time.Time{}, map[host.Part]*fight{}
 	}
-	w.Leave = nil
 	news := !reflect.DeepEqual(w, f.wish)
 	f.wish = w
 	for _, r := range repairs {
@@ -72,14 +75,14 @@ func (f *fights) note(now time.Time, w host.Wish, repairs []host.Repair) []fight
 
 func (f *fights) count(now time.Time, r host.Repair) {
 	var recent []time.Time
-	for _, at := range f.repairs[r.Part] {
+	for _, at := range f.repairs[r] {
 		if now.Sub(at) < fightWindow && at != now {
 			recent = append(recent, at)
 		}
 	}
-	f.repairs[r.Part] = append(recent, now)
+	f.repairs[r] = append(recent, now)
 	k := f.known[r.Part]
-	if k == nil && len(f.repairs[r.Part]) < fightRepairs {
+	if k == nil && len(f.repairs[r]) < fightRepairs {
 		return
 	}
 	if k == nil {

@@ -63,9 +63,10 @@ func (a *Agent) try(ctx context.Context) (view, error) {
 		return view{}, err
 	}
 	v := view{facts: facts, wish: wish(facts, a.config, a.snapshot.Load())}
-	v.wish.Leave = append(slices.Clone(v.wish.Leave), a.fights.resting(time.Now())...)
+	wished := v.wish
+	v.wish.Leave = append(slices.Clone(wished.Leave), a.fights.resting(time.Now(), wished)...)
 	v.outcome = a.host.Apply(ctx, v.wish)
-	v.fights = a.fights.note(time.Now(), v.wish, v.outcome.Repairs)
+	v.fights = a.fights.note(time.Now(), wished, v.outcome.Repairs)
 	v.drops, v.unproven = a.proof.drops(ctx, a.host, v.wish)
 	for _, r := range v.outcome.Repairs {
 		a.log.Info("host changed", api.KeyReason, string(r.Kind), api.KeyDetail, r.What)

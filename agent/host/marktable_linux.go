@@ -143,7 +143,7 @@ func writeMarking(conn *nftables.Conn, f family, m marking) error {
 	conn.AddTable(table)
 	conn.DelTable(table)
 	conn.AddTable(table)
-	if err := errors.Join(addSet(conn, table, setFrom, m.to), addSet(conn, table, setTo, m.from)); err != nil {
+	if err := errors.Join(addSet(conn, table, 1, setFrom, m.to), addSet(conn, table, 2, setTo, m.from)); err != nil {
 		return err
 	}
 	accept := nftables.ChainPolicyAccept

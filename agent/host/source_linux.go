@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"reflect"
@@ -177,10 +178,8 @@ func writeSource(conn *nftables.Conn, from, to []span) error {
 	conn.AddTable(table)
 	conn.DelTable(table)
 	conn.AddTable(table)
-	for name, spans := range map[string][]span{setFrom: from, setTo: to} {
-		if err := addSet(conn, table, name, spans); err != nil {
-			return err
-		}
+	if err := errors.Join(addSet(conn, table, 1, setFrom, from), addSet(conn, table, 2, setTo, to)); err != nil {
+		return err
 	}
 	priority := sourcePriority()
 	accept := nftables.ChainPolicyAccept

@@ -99,9 +99,10 @@ func spansOf(elements []nftables.SetElement) []span {
 // bits.
 const chunk = 1000
 
-// addSet adds a set of addresses with its elements to a transaction.
-func addSet(conn *nftables.Conn, table *nftables.Table, name string, spans []span) error {
-	set := &nftables.Set{Table: table, Name: name, KeyType: nftables.TypeIPAddr, Interval: true}
+// addSet adds a set of addresses with its elements to a transaction, in which no other set
+// has the id. The library would count the ids, but not safely for two at a time.
+func addSet(conn *nftables.Conn, table *nftables.Table, id uint32, name string, spans []span) error {
+	set := &nftables.Set{Table: table, ID: id, Name: name, KeyType: nftables.TypeIPAddr, Interval: true}
 	if table.Family == nftables.TableFamilyIPv6 {
 		set.KeyType = nftables.TypeIP6Addr
 	}

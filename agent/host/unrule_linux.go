@@ -25,7 +25,8 @@ func (h *Host) undoRules(ctx context.Context) ([]Step, error) {
 				failures = append(failures, err)
 				continue
 			}
-			steps = append(steps, h.undoFamily(fw)...)
+			more, err := h.undoFamily(fw)
+			steps, failures = append(steps, more...), append(failures, err)
 		}
 	}
 	if h.mem.has(family{}) || h.mem.has(family{v6: true}) {
@@ -37,12 +38,14 @@ func (h *Host) undoRules(ctx context.Context) ([]Step, error) {
 	return append(steps, sets...), errors.Join(append(failures, err)...)
 }
 
-func (h *Host) undoFamily(fw *firewall) []Step {
+func (h *Host) undoFamily(fw *firewall) ([]Step, error) {
 	var steps []Step
+	dropped := false // DOCKER-USER
 	for _, table := range []string{"raw", "filter"} {
 		lines := fw.unhook(table)
 		if table == "filter" && h.madeDockerUser(fw) {
-			lines = append(lines, fw.dropDockerUser()...)
+			more := fw.dropDockerUser()
+			lines, dropped = append(lines, more...), len(more) > 0
 		}
 		if len(lines) > 0 {
 			what := Repair{Kind: KindChain, What: fw.family.prefix() + chainOf(table) + " and its jumps removed"}
@@ -50,15 +53,16 @@ func (h *Host) undoFamily(fw *firewall) []Step {
 		}
 	}
 	if fw.variant == Legacy || h.mem.Variant != NFT || !h.mem.has(fw.family) {
-		return steps // legacy tables go with the kernel module only
+		return steps, nil // legacy tables go with the kernel module only
 	}
-	if removals := removable(fw, h.mem.chains(fw.family)); len(removals) > 0 {
-		before := h.mem.chains(fw.family)
+	before := h.mem.chains(fw.family)
+	removals, err := removable(fw, before, dropped)
+	if err == nil && len(removals) > 0 {
 		steps = append(steps, Step{Command: strings.Join(removals, "\n"), do: func(context.Context) error {
 			return removeEmpty(fw.family, before)
 		}})
 	}
-	return steps
+	return steps, err
 }
 
 // unhook are the lines that delete every jump to our chain of a table, and the chain.
@@ -99,24 +103,42 @@ func (f *firewall) dropDockerUser() []string {
 	return append(lines, "-X "+dockerUser)
 }
 
-// removable are the commands that would delete what iptables made along with our first
-// rule, if it is empty by then.
-func removable(fw *firewall, before []string) []string {
+// removable are the commands that delete what iptables made along with our first rule and
+// what has nothing else in it. What iptables-save prints is not all there in nftables.
+func removable(fw *firewall, before []string, dropped bool) ([]string, error) {
+	conn, err := nftables.New()
+	if err != nil {
+		return nil, fmt.Errorf("open nftables: %w", err)
+	}
+	chains, err := conn.ListChainsOfTableFamily(fw.family.nft())
+	if err != nil {
+		return nil, fmt.Errorf("list nftables chains: %w", hint(err))
+	}
 	var commands []string
-	for name := range fw.chains {
-		table, chain, _ := strings.Cut(name, "/")
-		_, base := fw.policies[name]
-		if base && (table == "raw" || table == "filter") && !slices.Contains(before, name) {
-			commands = append(commands, fmt.Sprintf("nft delete chain %s %s %s # if it is empty", fw.family.nftName(), table, chain))
+	left := map[string]bool{}
+	for _, c := range chains {
+		table, name := c.Table.Name, c.Table.Name+"/"+c.Name
+		if table != "raw" && table != "filter" || c.Name == chainOf(table) || c.Name == dockerUser && dropped {
+			continue
 		}
+		ours := func(r string) bool {
+			return strings.HasSuffix(r, " -j "+chainOf(table)) || strings.HasSuffix(r, " -j "+dockerUser)
+		}
+		open := c.Policy != nil && *c.Policy == nftables.ChainPolicyAccept
+		empty := !slices.ContainsFunc(fw.chains[name], func(r string) bool { return !ours(r) })
+		if slices.Contains(before, name) || !empty || !open {
+			left[table] = true
+			continue
+		}
+		commands = append(commands, fmt.Sprintf("nft delete chain %s %s %s", fw.family.nftName(), table, c.Name))
 	}
 	slices.Sort(commands)
 	for _, table := range []string{"raw", "filter"} {
-		if !slices.Contains(before, table) && fw.has(table, chainOf(table)) {
-			commands = append(commands, fmt.Sprintf("nft delete table %s %s # if it is empty", fw.family.nftName(), table))
+		if !slices.Contains(before, table) && !left[table] && fw.has(table, chainOf(table)) {
+			commands = append(commands, fmt.Sprintf("nft delete table %s %s", fw.family.nftName(), table))
 		}
 	}
-	return commands
+	return commands, nil
 }
 
 func (f family) nftName() string {
