@@ -10,7 +10,10 @@ TIMEOUT       := 20m
 
 # Programs that run on any distribution, and no larger than they must be: with grpc's tracing
 # comes html/template, and with that the linker keeps every method of every type.
-GO_BUILD := CGO_ENABLED=0 go build -trimpath -tags grpcnotrace
+# The agent idles on every host, and speaks HTTP/2 to etcd only, by grpc's own.
+TAGS       := grpcnotrace
+TAGS_AGENT := $(TAGS),nethttpomithttp2
+GO_BUILD   := CGO_ENABLED=0 go build -trimpath -o $(BIN)/
 
 # go test as it prints itself, then each skipped test by name with its reason, and the count.
 GO_TEST := go run gotest.tools/gotestsum@$(GOTESTSUM) --format standard-quiet --
@@ -20,7 +23,8 @@ help: ## list the targets
 
 build: ## build the three commands into bin/
 	@mkdir -p $(BIN)
-	$(GO_BUILD) -o $(BIN)/ ./cmd/sealane ./cmd/sealane-agent ./cmd/sealane-controller
+	$(GO_BUILD) -tags $(TAGS) ./cmd/sealane ./cmd/sealane-controller
+	$(GO_BUILD) -tags $(TAGS_AGENT) ./cmd/sealane-agent
 
 demo: deps build ## a whole cluster on this machine; CHECK=1 ends by itself
 	$(BIN)/sealane lab demo $(if $(CHECK),--check)

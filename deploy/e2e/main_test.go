@@ -48,8 +48,12 @@ func build(dir string) error {
 		"sealane-controller": "github.com/sealane/sealane/cmd/sealane-controller",
 		"etcd":               "go.etcd.io/etcd/server/v3",
 	} {
-		cmd := exec.Command("go", "build", "-tags", "grpcnotrace", "-o", filepath.Join(dir, name), pkg)
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0") // as make build does
+		tags := "grpcnotrace" // as make build does
+		if name == "sealane-agent" {
+			tags += ",nethttpomithttp2"
+		}
+		cmd := exec.Command("go", "build", "-tags", tags, "-o", filepath.Join(dir, name), pkg)
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		out, err := cmd.CombinedOutput()
 		if err != nil {
 			return fmt.Errorf("build %s: %w\n%s", name, err, out)
