@@ -46,6 +46,14 @@ func TestStaysRight(t *testing.T) {
 		c.reachable(t)
 		c.mended(t, h, settled, "a restart")
 	})
+	t.Run("a second agent by mistake", func(t *testing.T) {
+		flags := append(c.AgentFlags(h), "--state-dir", t.TempDir())
+		log := c.on(t, h, append([]string{"sh", "-c", `timeout 4 "$@" 2>&1 || true`, "sh", program("sealane-agent")}, flags...)...)
+		if strings.Contains(log, "host changed") || !strings.Contains(log, "host reported") {
+			t.Errorf("two agents with one wish fight:\n%s", log)
+		}
+		c.mended(t, h, settled, "a second agent")
+	})
 	t.Run("networks", func(t *testing.T) { networks(t, c, h) })
 	t.Run("dry run", func(t *testing.T) { dryRun(t, c, calm, before) })
 	if err := c.Down(t.Context()); err != nil {
@@ -147,7 +155,9 @@ func networks(t *testing.T, c *cluster, h lab.Host) {
 // dryRun types what cleanup says it would do, and wants the host as it was before.
 func dryRun(t *testing.T, c *cluster, h lab.Host, before map[string]string) {
 	flags := c.AgentFlags(h)
-	agent := func(args ...string) string { return c.on(t, h, append([]string{program("sealane-agent")}, append(args, flags...)...)...) }
+	agent := func(args ...string) string {
+		return c.on(t, h, append([]string{program("sealane-agent")}, append(args, flags...)...)...)
+	}
 	if doctor := agent("doctor"); !strings.Contains(doctor, "passes") || strings.Contains(doctor, "dropped") {
 		t.Errorf("doctor says\n%s", doctor)
 	}
