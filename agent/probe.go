@@ -21,8 +21,8 @@ type drop struct {
 
 func (d drop) String() string {
 	text := fmt.Sprintf("packets from %s to %s (%s) are dropped by %s", d.from, d.to, d.bridge, d.rule)
-	for _, r := range d.unsure {
-		text += fmt.Sprintf(", unless %s accepts them", r)
+	if len(d.unsure) > 0 {
+		text += fmt.Sprintf(", unless %s accepts them", d.unsure[0])
 	}
 	return text
 }

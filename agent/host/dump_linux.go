@@ -34,8 +34,10 @@ func (h *Host) Rules(ctx context.Context) (trace.Dump, error) {
 		family  family
 		variant Variant
 	}{
-		{&d.NFT, family{}, NFT}, {&d.NFT6, family{v6: true}, NFT},
-		{&d.Legacy, family{}, Legacy}, {&d.Legacy6, family{v6: true}, Legacy},
+		{&d.NFT, family{}, NFT},
+		{&d.NFT6, family{v6: true}, NFT},
+		{&d.Legacy, family{}, Legacy},
+		{&d.Legacy6, family{v6: true}, Legacy},
 	} {
 		fw, err := h.readTables(ctx, place.family, place.variant)
 		if err != nil {

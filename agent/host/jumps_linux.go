@@ -23,8 +23,6 @@ func jumps() []jump {
 	}
 }
 
-func (j jump) spec() string { return j.from + " " + mine + " -j " + j.to }
-
 // is reports whether a printed rule is this jump, with our comment or without.
 func (j jump) is(rule string) bool {
 	return regexp.MustCompile(`^-A ` + j.from + `( -m comment --comment "?sealane"?)? -j ` + j.to + `$`).MatchString(rule)

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"github.com/sealane/sealane/agent/host"
 	"github.com/sealane/sealane/api"
@@ -115,6 +116,50 @@ func TestRedirectStays(t *testing.T) {
 	})
 	if diff := cmp.Diff(before, w.dump(t)); diff != "" {
 		t.Errorf("not as before (-before +after):\n%s", diff)
+	}
+}
+
+// TestRedirectCapabilities has agents with less than all.
+func TestRedirectCapabilities(t *testing.T) {
+	needReplay(t)
+	w := newWorld(t, readCapture(t, "29.7.2-nftables-published"))
+	wish := w.wish(host.WayRedirect)
+	without := func(capabilities ...uint) (out host.Outcome) {
+		w.b.in(t, func() { // on a thread that ends with it
+			header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+			var data [2]unix.CapUserData
+			err := unix.Capget(&header, &data[0])
+			for _, c := range capabilities {
+				data[c/32].Effective &^= 1 << (c % 32)
+			}
+			if err == nil {
+				err = unix.Capset(&header, &data[0])
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			out = w.host.Apply(t.Context(), wish)
+		})
+		return out
+	}
+	err := without(unix.CAP_SYS_ADMIN, unix.CAP_BPF).Failures[host.PartNative]
+	if !errors.Is(err, api.ErrPermission) || !strings.Contains(err.Error(), "CAP_BPF") {
+		t.Errorf("without CAP_BPF: %v", err)
+	}
+	for _, agent := range []string{"first", "second"} {
+		w.host = host.New(host.Options{StateDir: w.state})
+		wish.Incomplete = agent == "second"
+		if out := without(unix.CAP_SYS_ADMIN); out.Err() != nil || wish.Incomplete && len(out.Repairs) > 0 {
+			t.Errorf("%s agent without CAP_SYS_ADMIN: %v, repaired %v", agent, out.Err(), out.Repairs)
+		}
+		w.wantIn(t, agent, "all", "-", false)
+		wish.Incomplete = false
+		if out := without(unix.CAP_SYS_ADMIN); out.Err() != nil || agent == "second" && len(out.Repairs) != 1 {
+			t.Errorf("%s agent without CAP_SYS_ADMIN: %v, repaired %v, want it replaced", agent, out.Err(), out.Repairs)
+		}
+		if out := without(unix.CAP_SYS_ADMIN); out.Err() != nil || len(out.Repairs) > 0 {
+			t.Errorf("%s agent without CAP_SYS_ADMIN, again: %v, repaired %v", agent, out.Err(), out.Repairs)
+		}
 	}
 }
 

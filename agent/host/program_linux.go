@@ -296,8 +296,11 @@ func adoptRedirect(link int, filter *netlink.BpfFilter) (*redirect, error) {
 	if r.locals == nil || r.remotes == nil {
 		return nil, nil
 	}
-	r.entries, err = readEntries(r)
-	return r, err
+	if r.entries, err = readEntries(r); err != nil {
+		r.close()
+		return nil, err
+	}
+	return r, nil
 }
 
 func readEntries(r *redirect) (entries, error) {

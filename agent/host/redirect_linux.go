@@ -61,8 +61,8 @@ func (h *Host) planRedirect(w Wish) ([]Step, error) {
 		return steps, err
 	}
 	steps = append(steps, loosened...)
-	have, err := h.attached(link)
-	if err != nil {
+	have, readable, err := h.attached(link)
+	if err != nil || w.Incomplete && !readable {
 		return steps, err
 	}
 	if w.Incomplete && have != nil {
@@ -113,23 +113,24 @@ func redirections(w Wish) (entries, error) {
 	return want, nil
 }
 
-// attached is the redirect as it is on an interface; nil if there is none, or one that an
-// agent of another release put there.
-func (h *Host) attached(link netlink.Link) (*redirect, error) {
+// attached is the redirect as it is on an interface; nil if there is none that we can go on
+// with. It is not readable if another process loaded it, as an agent before us did, and this
+// one lacks CAP_SYS_ADMIN: it is then replaced, once and without a gap.
+func (h *Host) attached(link netlink.Link) (have *redirect, readable bool, err error) {
 	filter, err := redirectFilter(link)
 	if filter == nil || err != nil {
-		return nil, err
+		return nil, true, err
 	}
 	if h.redirect != nil && h.redirect.program == filter.Id && h.redirect.link == link.Attrs().Index {
-		return h.redirect, nil
+		return h.redirect, true, nil
 	}
 	h.dropRedirect()
 	found, err := adoptRedirect(link.Attrs().Index, filter)
-	if err != nil {
-		return nil, wrapBPF("read the redirect from "+link.Attrs().Name, err)
+	if errors.Is(err, unix.EPERM) {
+		return nil, false, nil
 	}
 	h.redirect = found
-	return found, nil
+	return found, true, wrapBPF("read the redirect from "+link.Attrs().Name, err)
 }
 
 func (h *Host) dropRedirect() {

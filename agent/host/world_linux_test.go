@@ -2,7 +2,6 @@ package host_test
 
 import (
 	"bufio"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -301,10 +300,7 @@ func (p probe) ping(t *testing.T) bool {
 		return false
 	}
 	defer func() { _ = c.Close() }()
-	echo := []byte{8, 0, 0, 0, 0, 0, 0, 1}
-	binary.BigEndian.PutUint16(echo[4:], uint16(time.Now().UnixNano()>>10))
-	sum := uint32(8<<8) + uint32(binary.BigEndian.Uint16(echo[4:])) + 1
-	binary.BigEndian.PutUint16(echo[2:], ^uint16(sum+sum>>16))
+	echo := echoRequest(uint16(time.Now().UnixNano()>>10), 1)
 	if _, err := c.WriteTo(echo, &net.IPAddr{IP: net.ParseIP(p.to)}); err != nil {
 		return false
 	}

@@ -64,7 +64,11 @@ func run(cmd *cobra.Command, f *flags) error {
 	numbers := newNumbers()
 	log = log.With(api.KeyCluster, f.cluster, api.KeyInstance, string(id.Instance))
 	a := agent.New(f.agentConfig(id, boot), machine, registry.New(client, f.cluster), agent.NewMetrics(numbers), log)
+	return together(ctx, a, listener, numbers, log)
+}
 
+// together runs the agent and what tells of it, until the context ends or one of them fails.
+func together(ctx context.Context, a *agent.Agent, listener net.Listener, numbers *prometheus.Registry, log *slog.Logger) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return a.Run(ctx) })
 	group.Go(func() error { announce(ctx, a, log); return nil })

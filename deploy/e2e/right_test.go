@@ -121,13 +121,12 @@ func (c *cluster) mended(t *testing.T, h lab.Host, want, after string) {
 // networks makes networks of a user's: one with the label is served until it is removed,
 // one without is not, nor is one that is internal.
 func networks(t *testing.T, c *cluster, h lab.Host) {
-	docker := func(args ...string) string {
+	docker := func(args ...string) {
 		t.Helper()
 		out, err := exec.CommandContext(t.Context(), "docker", append([]string{"-H", "unix://" + h.Docker}, args...)...).CombinedOutput()
 		if err != nil {
 			t.Fatalf("docker %v: %v\n%s", args, err, out)
 		}
-		return string(out)
 	}
 	docker("network", "create", "--label", "sealane.serve=true", "--subnet", "10.77.0.0/24", "app")
 	docker("network", "create", "--label", "sealane.serve=true", "--subnet", "10.78.0.0/24", "--internal", "inner")

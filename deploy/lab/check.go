@@ -104,7 +104,7 @@ func (p *Pair) probe(ctx context.Context, from string, patience time.Duration) {
 	var pinged, exchanged error
 	var g errgroup.Group
 	g.Go(func() error {
-		pinged = ping(ctx, from, p.ToAddr)
+		pinged = Ping(ctx, from, p.ToAddr)
 		return nil
 	})
 	g.Go(func() error {

@@ -15,6 +15,7 @@ const (
 	vpcID       = "vpc-8vbsealanelab0000001"
 	mgrVSwitch  = "vsw-8vbsealanelab0000001"
 	hostVSwitch = "vsw-8vbsealanelab0000002"
+	outVSwitch  = "vsw-8vbsealanelab0000003"
 	securityID  = "sg-8vbsealanelab0000001"
 	accessKeyID = "LTAIsealanelab"
 	taskTime    = 300 * time.Millisecond // a change is Pending for a moment, as in the real cloud
@@ -27,7 +28,7 @@ const Table = "vtb-8vbsealanelab0000001"
 const ForeignName = "by hand"
 
 // newCloud makes the simulated VPC with its vSwitches, hosts and foreign routes.
-func newCloud(o Options, l layout, hosts []Host) (*alisim.Sim, string, error) {
+func newCloud(o Options, l layout, hosts []Host, out Outsider) (*alisim.Sim, string, error) {
 	secret := rand.Text()
 	group := alisim.SecurityGroup{ID: securityID}
 	for _, source := range append([]netip.Prefix{l.vpc, l.pool}, o.Pools...) {
@@ -48,6 +49,11 @@ func newCloud(o Options, l layout, hosts []Host) (*alisim.Sim, string, error) {
 	}
 	for _, h := range hosts {
 		seed.Instances = append(seed.Instances, instance(h))
+	}
+	if out.exists() {
+		net := &seed.VPCs[0]
+		net.VSwitches = append(net.VSwitches, alisim.VSwitch{ID: outVSwitch, CIDR: l.outNet})
+		seed.Instances = append(seed.Instances, out.instance())
 	}
 	sim, err := alisim.New(seed, alisim.Options{TaskTime: taskTime})
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -34,8 +35,7 @@ func cgroupOf(lab string) string { return "/sealane-lab-" + lab }
 func (e *dockerEngine) args(h Host) []string {
 	run, data := filepath.Join(stateDir(e.lab), h.short()), filepath.Join(dataDir(e.lab), h.short())
 	args := []string{
-		"/bin/sh", "-c", hideScript, "sh", "dockerd",
-		"--config-file", filepath.Join(run, "daemon.json"),
+		"dockerd", "--config-file", filepath.Join(run, "daemon.json"),
 		"--data-root", data, "--exec-root", filepath.Join(run, "exec"),
 		"--pidfile", filepath.Join(run, "docker.pid"), "-H", "unix://" + h.Docker,
 		"--storage-driver", "vfs", "--exec-opt", "native.cgroupdriver=cgroupfs", "--cgroup-parent", cgroupOf(e.lab),
@@ -54,10 +54,14 @@ func (e *dockerEngine) start(ctx context.Context, h Host) error {
 	if err := os.WriteFile(filepath.Join(run, "daemon.json"), []byte("{}\n"), 0o600); err != nil {
 		return fmt.Errorf("start Docker on %s: %w", h.Name, err)
 	}
-	daemon, err := e.nursery.start(ctx, command{
-		name: "dockerd-" + h.short(), argv: e.args(h), netns: h.Namespace, private: true,
-		log: logPath(e.lab, "dockerd-"+h.short()),
-	})
+	c := command{
+		name: partDocker + h.short(), argv: h.within(e.args(h)...), netns: h.Namespace,
+		log: logPath(e.lab, partDocker+h.short()),
+	}
+	if h.Keeper == 0 {
+		c.argv, c.private = slices.Concat([]string{"/bin/sh", "-c", hideScript, "sh"}, c.argv), true
+	}
+	daemon, err := e.nursery.start(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -136,8 +140,8 @@ func logPath(lab, part string) string { return filepath.Join(stateDir(lab), "log
 // default network in order, so that the first gets the bip's next address.
 func containerConfig() ([]byte, error) {
 	return json.Marshal(map[string]any{
-		"Image": imageName, "Hostname": containerName,
-		"Cmd":        []string{"/bin/busybox", "httpd", "-f", "-p", fmt.Sprintf("0.0.0.0:%d", servicePort), "-h", "/www"},
+		"Image": ImageName, "Hostname": containerName,
+		"Cmd":        []string{"/bin/busybox", "httpd", "-f", "-p", fmt.Sprintf("0.0.0.0:%d", ServicePort), "-h", "/www"},
 		"StopSignal": "SIGKILL", // the first process of a container ignores SIGTERM, docker stop would wait 10 s
 	})
 }

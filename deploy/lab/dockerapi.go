@@ -14,10 +14,10 @@ import (
 	"github.com/sealane/sealane/api"
 )
 
-const (
-	imageName     = "sealane-lab:web"
-	containerName = "web"
-)
+// ImageName is the image of every container. It runs busybox.
+const ImageName = "sealane-lab:web"
+
+const containerName = "web"
 
 // docker speaks the few calls of Docker's HTTP API that the lab needs, without a version
 // in the path: each engine then answers in its own newest.
@@ -39,7 +39,7 @@ func (d docker) ping(ctx context.Context) error {
 
 // runWeb imports the image, makes the container web where it is not there yet, and starts it.
 func (d docker) runWeb(ctx context.Context, image []byte) error {
-	if _, err := d.call(ctx, http.MethodGet, "/images/"+imageName+"/json", "", nil); err != nil {
+	if _, err := d.call(ctx, http.MethodGet, "/images/"+ImageName+"/json", "", nil); err != nil {
 		answer, err := d.call(ctx, http.MethodPost, "/images/create?fromSrc=-&repo=sealane-lab&tag=web", "application/x-tar", image)
 		if err != nil {
 			return err

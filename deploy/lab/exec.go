@@ -7,9 +7,14 @@ import (
 	"syscall"
 )
 
-// Run runs a command to its end in the host's network namespace, with DOCKER_HOST set to
-// its engine. Its error is that of [exec.Cmd.Run].
+// Run runs a command to its end on the host, with DOCKER_HOST set to its engine. Its error
+// is that of [exec.Cmd.Run].
 func (v Inventory) Run(h Host, cmd *exec.Cmd) error {
+	if argv := h.within(cmd.Args...); len(argv) > len(cmd.Args) {
+		// The host finds the command, or does not.
+		found := exec.Command(argv[0], argv[1:]...)
+		cmd.Path, cmd.Args, cmd.Err = found.Path, found.Args, found.Err
+	}
 	cmd.Env = h.environ()
 	// The child is born on the thread that is in the namespace, and stays there.
 	if err := inside(netnsPath(h.Namespace), cmd.Start); err != nil {
@@ -18,9 +23,10 @@ func (v Inventory) Run(h Host, cmd *exec.Cmd) error {
 	return cmd.Wait()
 }
 
-// Exec becomes a command in the host's network namespace: signals, terminal and exit code
+// Exec becomes a command on the host: signals, terminal and exit code
 // are then the command's own. It returns only if that fails.
 func (v Inventory) Exec(h Host, argv []string) error {
+	argv = h.within(argv...)
 	path, err := exec.LookPath(argv[0])
 	if err != nil {
 		return fmt.Errorf("find the command for %s: %w", h.Name, err)

@@ -18,6 +18,9 @@ func (l *Lab) planHost(k int) (Host, error) {
 	h, err := l.layout.host(l.opts.Name, k)
 	if err == nil && l.inv.Engine == EngineDocker {
 		h.Docker = dockerSocket(l.opts.Name, h)
+		if k <= len(l.opts.Engines) {
+			h.Engine = l.opts.Engines[k-1]
+		}
 	}
 	return h, err
 }
@@ -36,11 +39,21 @@ func (l *Lab) startHost(ctx context.Context, h Host) error {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, startLimit, fmt.Errorf("%s has no running container after %s: %w", h.Name, startLimit, api.ErrTimeout))
 	defer cancel()
+	if h, err = l.prepare(ctx, h); err != nil {
+		return err
+	}
 	if err := l.engine.start(ctx, h); err != nil {
 		return err
 	}
 	l.say("%s %s at %s, bip %s, container %s", h.Name, h.Instance, h.IP, h.Bip, h.Bip.Addr().Next())
 	return nil
+}
+
+// change notes what is new about a host.
+func (l *Lab) change(h Host) error {
+	return l.update(func(v *Inventory) {
+		v.Hosts[slices.IndexFunc(v.Hosts, func(o Host) bool { return o.Index == h.Index })] = h
+	})
 }
 
 // AddHost adds the next host of the plan, its agent not started.
@@ -69,10 +82,7 @@ func (l *Lab) RestartDocker(ctx context.Context, index int, bip netip.Prefix) (H
 		}
 	}
 	h.Bip = bip
-	err = l.update(func(v *Inventory) {
-		v.Hosts[slices.IndexFunc(v.Hosts, func(o Host) bool { return o.Index == index })] = h
-	})
-	if err != nil {
+	if err := l.change(h); err != nil {
 		return h, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, startLimit)

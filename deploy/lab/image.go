@@ -7,15 +7,21 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/sealane/sealane/api"
 )
 
-// The service of every container: it answers an HTTP request with the address it came from.
+// The service of every container.
 const (
-	servicePort = 8080
-	servicePath = "/cgi-bin/peer"
-	peerScript  = "#!/bin/sh\nprintf 'Content-Type: text/plain\\r\\n\\r\\n%s\\n' \"$REMOTE_ADDR\"\n"
+	ServicePort = 8080
+	PeerPath    = "/cgi-bin/peer" // answers with the address that the request came from
+	LargePath   = "/large"        // answers with LargeSize zeros
+	LargeSize   = 300_000
+)
+
+const (
+	peerScript = "#!/bin/sh\nprintf 'Content-Type: text/plain\\r\\n\\r\\n%s\\n' \"$REMOTE_ADDR\"\n"
 )
 
 // findBusybox finds a busybox that needs no shared libraries: the image holds nothing else.
@@ -82,7 +88,8 @@ func imageTar(busybox string) ([]byte, error) {
 	for _, applet := range []string{"sh", "ls", "cat", "ip", "nc", "ping", "ps", "sleep", "traceroute", "wget"} {
 		add(tar.Header{Typeflag: tar.TypeSymlink, Name: "bin/" + applet, Linkname: "busybox", Mode: 0o777}, "")
 	}
-	add(tar.Header{Typeflag: tar.TypeReg, Name: "www" + servicePath, Mode: 0o755}, peerScript)
+	add(tar.Header{Typeflag: tar.TypeReg, Name: "www" + PeerPath, Mode: 0o755}, peerScript)
+	add(tar.Header{Typeflag: tar.TypeReg, Name: "www" + LargePath, Mode: 0o644}, strings.Repeat("\x00", LargeSize))
 	failures = append(failures, w.Close())
 	if err := errors.Join(failures...); err != nil {
 		return nil, fmt.Errorf("make the containers' image: %w", err)

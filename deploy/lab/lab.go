@@ -100,7 +100,10 @@ func (l *Lab) build(ctx context.Context) error {
 	if err := l.vpc.attach(l.mgrNamespace(), "vm", l.layout.mgr(), l.layout.mgrNet); err != nil {
 		return err
 	}
-	if l.sim, l.secret, err = newCloud(l.opts, l.layout, hosts); err != nil {
+	if err := l.plugOutsider(); err != nil {
+		return err
+	}
+	if l.sim, l.secret, err = newCloud(l.opts, l.layout, hosts, l.inv.Outsider); err != nil {
 		return err
 	}
 	if err := l.serve(ctx); err != nil {

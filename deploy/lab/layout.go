@@ -15,6 +15,7 @@ type layout struct {
 	vpc     netip.Prefix
 	mgrNet  netip.Prefix // first /24 of the VPC: the vSwitch of the management host
 	hostNet netip.Prefix // second /24: the vSwitch of the hosts
+	outNet  netip.Prefix // third /24: the vSwitch of the outsider, where there is one
 	pool    netip.Prefix
 	stride  uint32 // addresses between one host's bip and the next
 }
@@ -48,6 +49,7 @@ func newLayout(vpc, pool netip.Prefix, hosts int) (layout, error) {
 	}
 	l.mgrNet = netip.PrefixFrom(vpc.Addr(), 24)
 	l.hostNet = netip.PrefixFrom(plus(vpc.Addr(), 1<<8), 24)
+	l.outNet = netip.PrefixFrom(plus(vpc.Addr(), 2<<8), 24)
 	return l, nil
 }
 

@@ -33,12 +33,17 @@ type Options struct {
 	BipPool netip.Prefix // bips of the hosts come from it; default 10.0.0.0/8
 	Pools   []netip.Prefix
 	Engine  EngineKind // default auto
+	// Engines are those of the first hosts; the others run the machine's own. They need Engine
+	// to be docker.
+	Engines []HostEngine
 	// Foreign are routes that others made: they are in the table before the lab starts.
 	Foreign []ForeignRoute
 	// Controllers is the number of replicas; more than one needs EtcdBinary. Default 1.
 	Controllers int
 	EtcdBinary  string    // etcd as a process of its own; empty: embedded in the controller
 	BinDir      string    // where sealane-agent and sealane-controller are; default beside this program
+	Outsider    bool      // have an outsider
+	AgentFlags  []string  // given to each agent besides its own
 	Out         io.Writer // progress, a line each; default nowhere
 }
 
@@ -94,6 +99,17 @@ func (o Options) validate() error {
 	if o.Controllers < 1 || o.Controllers > 1 && o.EtcdBinary == "" {
 		return fmt.Errorf("%d controllers: one runs with its embedded etcd, several need an etcd of their own: %w",
 			o.Controllers, api.ErrUsage)
+	}
+	if len(o.Engines) > 0 && o.Engine != EngineDocker {
+		return fmt.Errorf("engines of hosts are given, and engine is %s: %w", o.Engine, api.ErrUsage)
+	}
+	if o.Outsider && o.VPC.Bits() > 22 {
+		return fmt.Errorf("vpc %s is too small: a lab with an outsider needs three /24 vSwitches in it: %w", o.VPC, api.ErrUsage)
+	}
+	for _, e := range o.Engines {
+		if err := e.validate(); err != nil {
+			return err
+		}
 	}
 	_, err := newLayout(o.VPC, o.BipPool, o.Hosts)
 	return err

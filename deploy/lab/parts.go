@@ -24,6 +24,7 @@ const (
 	partAgent      = "agent-"
 	partController = "controller-"
 	partDocker     = "dockerd-"
+	partRoot       = "root-"
 	partEtcd       = "etcd"
 )
 
@@ -126,17 +127,21 @@ func (l *Lab) StartAgents(ctx context.Context) error {
 func (l *Lab) StartAgent(ctx context.Context, h Host) error {
 	_, err := l.startPart(ctx, command{
 		name: partAgent + h.short(), netns: h.Namespace,
-		argv: append([]string{filepath.Join(l.opts.BinDir, "sealane-agent")}, l.AgentFlags(h)...),
+		argv: h.within(append([]string{filepath.Join(l.opts.BinDir, "sealane-agent")}, l.AgentFlags(h)...)...),
 	})
 	return err
 }
 
 // AgentFlags are the flags of a host's agent; its cleanup takes the same.
 func (l *Lab) AgentFlags(h Host) []string {
-	return []string{
-		"--cluster", l.opts.Name, "--etcd-endpoints", l.etcdURL(),
-		"--metadata-url", "http://" + metadataAddress, "--state-dir", filepath.Join(stateDir(l.opts.Name), h.short(), "agent"),
+	docker := "none"
+	if h.Docker != "" {
+		docker = "unix://" + h.Docker
 	}
+	return append([]string{
+		"--cluster", l.opts.Name, "--etcd-endpoints", l.etcdURL(), "--docker", docker,
+		"--metadata-url", "http://" + metadataAddress, "--state-dir", filepath.Join(stateDir(l.opts.Name), h.short(), "agent"),
+	}, l.opts.AgentFlags...)
 }
 
 // Signal sends a signal to a part, see the names above, and after SIGKILL waits for its end.
@@ -290,6 +295,6 @@ func (l *Lab) etcdURL() string { return fmt.Sprintf("http://%s:2379", l.layout.m
 func (l *Lab) healthy(ctx context.Context, address, path string) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	_, err := get(ctx, netnsPath(l.mgrNamespace()), address, path)
+	_, err := Get(ctx, netnsPath(l.mgrNamespace()), address, path)
 	return err
 }

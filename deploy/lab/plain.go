@@ -58,7 +58,7 @@ func (e *plainEngine) start(ctx context.Context, h Host) error {
 	if err := address(containerNamespace(e.lab, h), netip.PrefixFrom(c.addr, bip.Bits()), bip.Addr()); err != nil {
 		return fmt.Errorf("give the container of %s its address: %w", h.Name, err)
 	}
-	ln, err := listenInside(ctx, c.netns, fmt.Sprintf("%s:%d", c.addr, servicePort))
+	ln, err := listenInside(ctx, c.netns, fmt.Sprintf("%s:%d", c.addr, ServicePort))
 	if err != nil {
 		return err
 	}

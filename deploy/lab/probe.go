@@ -46,15 +46,16 @@ func serves(ctx context.Context, lab string, h Host) error {
 // exchange makes one HTTP exchange over TCP from the namespace with the service at addr.
 // It returns the address that the service saw.
 func exchange(ctx context.Context, from string, addr netip.Addr) (netip.Addr, error) {
-	body, err := get(ctx, from, fmt.Sprintf("%s:%d", addr, servicePort), servicePath)
+	body, err := Get(ctx, from, fmt.Sprintf("%s:%d", addr, ServicePort), PeerPath)
 	if err != nil {
 		return netip.Addr{}, err
 	}
 	return netip.ParseAddr(strings.TrimSpace(body))
 }
 
-// get asks an HTTP server from inside a namespace and wants status 200.
-func get(ctx context.Context, from, address, path string) (string, error) {
+// Get asks an HTTP server from inside the namespace at path from. It returns the answer's
+// body and wants status 200. The address is numeric, with a port.
+func Get(ctx context.Context, from, address, path string) (string, error) {
 	conn, err := dialInside(ctx, from, address)
 	if err != nil {
 		return "", err
@@ -71,7 +72,7 @@ func get(ctx context.Context, from, address, path string) (string, error) {
 		return "", err
 	}
 	defer func() { _ = resp.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<16))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 	if err != nil {
 		return "", fmt.Errorf("read the answer of %s: %w", address, err)
 	}
@@ -131,8 +132,9 @@ func (p *pinger) receive(deadline time.Time) (seq uint16, err error) {
 	}
 }
 
-// ping gives nil when an echo request, sent anew each 250 ms, was answered in time.
-func ping(ctx context.Context, from string, to netip.Addr) error {
+// Ping gives nil when an echo request, sent anew each 250 ms from inside the namespace at
+// path from, was answered before the context ended.
+func Ping(ctx context.Context, from string, to netip.Addr) error {
 	p, err := newPinger(from, to)
 	if err != nil {
 		return err

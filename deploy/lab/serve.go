@@ -28,6 +28,10 @@ func (l *Lab) serve(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("serve the cloud's API: %w", err)
 	}
+	outsider, err := l.listenOutsider(ctx)
+	if err != nil {
+		return fmt.Errorf("serve on the outsider: %w", err)
+	}
 	outside, err := listenOutside(ctx)
 	if err != nil {
 		return err
@@ -37,6 +41,9 @@ func (l *Lab) serve(ctx context.Context) error {
 	l.leave = cancel
 	l.services.Go(func() error { return serveHTTP(life, metadata, l.sim.Metadata()) })
 	l.services.Go(func() error { return serveHTTP(life, openAPI, l.sim.API()) })
+	if outsider != nil {
+		l.services.Go(func() error { return serveHTTP(life, outsider, http.HandlerFunc(tellPeer)) })
+	}
 	var replicas []string
 	for n := range l.opts.Controllers {
 		replicas = append(replicas, l.apiAddress(n+1))
@@ -54,6 +61,7 @@ func (l *Lab) ports() map[string]kernel.Port {
 	for _, h := range l.Inventory().Hosts {
 		ports[string(h.Instance)] = kernel.Port{Link: h.port()}
 	}
+	ports[outsiderID] = kernel.Port{Link: outsidePort} // absent where there is none
 	return ports
 }
 

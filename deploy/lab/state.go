@@ -23,6 +23,7 @@ type Inventory struct {
 	VPC        netip.Prefix   `json:"vpc"`
 	Pools      []netip.Prefix `json:"pools"`
 	Hosts      []Host         `json:"hosts"`
+	Outsider   Outsider       `json:"outsider,omitzero"`
 	API        string         `json:"api,omitempty"` // the controllers' API, on this machine's loopback
 	Ready      bool           `json:"ready"`         // all that was asked for is up
 	Supervisor processID      `json:"supervisor"`    // the process that holds the lab
@@ -37,6 +38,9 @@ type Host struct {
 	Bip       netip.Prefix   `json:"bip"`              // docker0's address and mask; not valid: Docker's own choice
 	Namespace string         `json:"namespace"`        // name of its network namespace
 	Docker    string         `json:"docker,omitempty"` // path of its Docker socket; empty with plain namespaces
+	Engine    HostEngine     `json:"engine,omitzero"`
+	Path      string         `json:"path,omitempty"`   // its search path; empty: the machine's
+	Keeper    int            `json:"keeper,omitempty"` // the process that keeps its root file system, where that is not the machine's
 }
 
 // short is the host's part in names of namespaces, directories and processes.

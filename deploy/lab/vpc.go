@@ -39,7 +39,7 @@ func buildVPC(name string, l layout) (vpc, error) {
 		return v, fmt.Errorf("set up the VPC: %w", err)
 	}
 	own := []netip.Addr{
-		gatewayOf(l.mgrNet), gatewayOf(l.hostNet),
+		gatewayOf(l.mgrNet), gatewayOf(l.hostNet), gatewayOf(l.outNet),
 		netip.MustParseAddr(metadataAddress), netip.MustParseAddr(openAPIAddress),
 	}
 	err = withHandle(v.namespace, func(h *netlink.Handle) error {
