@@ -1,0 +1,141 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/sealane/sealane/api"
+)
+
+// HostEngine says which Docker engine a host runs, and what that finds on the host. The
+// zero value is the machine's own engine on a fresh host.
+type HostEngine struct {
+	// Root is a directory with another root file system, whose engine, firewall tools and
+	// Docker command the host then uses. Several hosts may have the same one: none of them
+	// writes to it.
+	Root string `json:"root,omitempty"`
+	// IPTables is the variant that the commands iptables and ip6tables are on the host, nft
+	// or legacy. Empty: what they are in its root file system.
+	IPTables string `json:"iptables,omitempty"`
+	// Forwarding tells that the host forwards before Docker starts: Docker then leaves the
+	// policy of FORWARD at ACCEPT.
+	Forwarding bool `json:"forwarding,omitempty"`
+}
+
+func (e HostEngine) validate() error {
+	if e.Root != "" && !filepath.IsAbs(e.Root) {
+		return fmt.Errorf("root %q is not an absolute path: %w", e.Root, api.ErrUsage)
+	}
+	if !slices.Contains([]string{"", "nft", "legacy"}, e.IPTables) {
+		return fmt.Errorf("iptables %q is neither nft nor legacy: %w", e.IPTables, api.ErrUsage)
+	}
+	return nil
+}
+
+// rootScript gives the mount namespace it is born in to one host, and keeps it. What the
+// host writes goes to a layer of its own. The root must be a mount, or runc cannot make
+// the containers'; the lab's directories keep their paths. The mounts end with the last
+// process in the namespace.
+const rootScript = `set -e
+lower=$1 own=$2 ready=$3
+shift 3
+mkdir -p "$own/root" "$own/upper" "$own/work"
+mount -t overlay -o "lowerdir=$lower,upperdir=$own/upper,workdir=$own/work" overlay "$own/root"
+cd "$own/root"
+mount -t proc proc proc
+mount -t sysfs sysfs sys
+mount --rbind /sys/fs/cgroup sys/fs/cgroup
+mount --rbind /dev dev
+mount -t tmpfs tmpfs run
+mount -t tmpfs tmpfs tmp
+for dir; do
+	mkdir -p ".$dir"
+	mount --bind "$dir" ".$dir"
+done
+pivot_root . mnt
+umount -l /mnt
+: >"$ready"
+exec sleep infinity`
+
+// keepRoot gives the host the root file system of its engine and returns the process that
+// keeps it.
+func (l *Lab) keepRoot(ctx context.Context, h Host) (pid int, err error) {
+	run, data := filepath.Join(stateDir(l.opts.Name), h.short()), filepath.Join(dataDir(l.opts.Name), h.short())
+	for _, dir := range []string{run, data} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return 0, fmt.Errorf("make the root of %s: %w", h.Name, err)
+		}
+	}
+	ready := filepath.Join(run, "rooted")
+	p, err := l.startPart(ctx, command{
+		name: partRoot + h.short(), netns: h.Namespace, private: true,
+		argv: []string{"/bin/sh", "-c", rootScript, "sh", h.Engine.Root, filepath.Join(data, "own"), ready, run, data, l.opts.BinDir},
+	})
+	if err != nil {
+		return 0, err
+	}
+	err = p.await(ctx, func(context.Context) error {
+		_, err := os.Stat(ready)
+		return err
+	})
+	return p.cmd.Process.Pid, err
+}
+
+// within is the command that runs argv with the host's root file system and search path,
+// given that it is born in the host's network namespace.
+func (h Host) within(argv ...string) []string {
+	if h.Path != "" {
+		argv = slices.Concat([]string{"env", "PATH=" + h.Path}, argv)
+	}
+	if h.Keeper != 0 {
+		argv = slices.Concat([]string{"nsenter", fmt.Sprintf("--mount=/proc/%d/ns/mnt", h.Keeper), "--"}, argv)
+	}
+	return argv
+}
+
+// toolsDir holds the host's own iptables commands, where it has its own.
+func (l *Lab) toolsDir(h Host) string {
+	return filepath.Join(stateDir(l.opts.Name), h.short(), "bin")
+}
+
+// chooseIPTables makes the plain commands those of one variant, as update-alternatives
+// does, but for one host.
+func (l *Lab) chooseIPTables(h Host) error {
+	if err := os.MkdirAll(l.toolsDir(h), 0o755); err != nil {
+		return fmt.Errorf("make the commands of %s: %w", h.Name, err)
+	}
+	for _, family := range []string{"iptables", "ip6tables"} {
+		for _, kind := range []string{"", "-save", "-restore"} {
+			err := os.Symlink("/usr/sbin/"+family+"-"+h.Engine.IPTables+kind, filepath.Join(l.toolsDir(h), family+kind))
+			if err != nil {
+				return fmt.Errorf("make the commands of %s: %w", h.Name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// prepare gives a plugged-in host what its engine is to find.
+func (l *Lab) prepare(ctx context.Context, h Host) (Host, error) {
+	if h.Engine.Forwarding {
+		if err := sysctl(netnsPath(h.Namespace), setting{"net/ipv4/ip_forward", "1"}); err != nil {
+			return h, err
+		}
+	}
+	if h.Engine.IPTables != "" {
+		if err := l.chooseIPTables(h); err != nil {
+			return h, err
+		}
+		h.Path = l.toolsDir(h) + ":" + os.Getenv("PATH")
+	}
+	if h.Engine.Root != "" {
+		var err error
+		if h.Keeper, err = l.keepRoot(ctx, h); err != nil {
+			return h, err
+		}
+	}
+	return h, l.change(h)
+}
