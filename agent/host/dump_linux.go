@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
 	"os/exec"
 	"slices"
@@ -56,15 +57,16 @@ func (h *Host) Rules(ctx context.Context) (trace.Dump, error) {
 // listNFT lists the tables of nftables. Where there are those of iptables only, which it
 // prints itself, nft is not asked.
 func (h *Host) listNFT(ctx context.Context) (string, error) {
-	tables, err := nftTables()
+	all, err := h.tables.look(nftTables)
 	if err != nil {
 		return "", err
 	}
+	tables := maps.Clone(all)
 	iptables := []string{"raw", "mangle", "nat", "filter", "security"}
 	for _, name := range iptables {
 		delete(tables, name)
 	}
-	nft, err := exec.LookPath("nft")
+	nft, err := h.lookPath("nft")
 	if err != nil || len(tables) == 0 {
 		return "", nil
 	}

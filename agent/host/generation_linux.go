@@ -26,16 +26,43 @@ func generation() (uint32, error) {
 	return 0, fmt.Errorf("read the generation of nftables: the kernel told none")
 }
 
-// nftTables names the tables of nftables of all families.
-func nftTables() (map[string]bool, error) {
+// sight is what was read of nftables at a count of the kernel's. An idle host is asked for
+// the count only.
+type sight[T any] struct {
+	count uint32
+	known bool
+	value T
+}
+
+// look reads anew if the kernel counted a change since. Without nftables in the kernel there
+// is nothing to read.
+func (s *sight[T]) look(read func(*nftables.Conn) (T, error)) (T, error) {
+	var none T
+	count, err := generation()
+	if noSubsystem(err) {
+		return none, nil
+	}
+	if err != nil {
+		return none, err
+	}
+	if s.known && s.count == count {
+		return s.value, nil
+	}
 	conn, err := nftables.New()
 	if err != nil {
-		return nil, fmt.Errorf("open nftables: %w", err)
+		return none, fmt.Errorf("open nftables: %w", err)
 	}
+	value, err := read(conn)
+	if err != nil {
+		return none, err
+	}
+	*s = sight[T]{count, true, value}
+	return value, nil
+}
+
+// nftTables names the tables of nftables of all families.
+func nftTables(conn *nftables.Conn) (map[string]bool, error) {
 	tables, err := conn.ListTables()
-	if noSubsystem(err) {
-		return nil, nil
-	}
 	if err != nil {
 		return nil, fmt.Errorf("list nftables tables: %w", hint(err))
 	}

@@ -30,9 +30,12 @@ type Host struct {
 	standards map[string]Variant
 	standard  Variant           // of them, the one that counts now
 	planned   map[string]former // sysctls to be set before the file that makes them last
+	found     map[string]string // commands, by name
 	listing   listing
-	docker    *dockerTable // as last read
-	redirect  *redirect    // as last read or made
+	tables    sight[map[string]bool] // of nftables, by name
+	source    sight[source]          // what keeps source addresses
+	docker    *dockerTable           // as last read
+	redirect  *redirect              // as last read or made
 
 	applying atomic.Bool            // changes of nftables are ours now
 	served   atomic.Pointer[[]int]  // the interfaces whose settings matter, by index; nil before the first wish
@@ -41,7 +44,7 @@ type Host struct {
 
 // New returns the host. It reads and changes nothing yet.
 func New(opts Options) *Host {
-	return &Host{opts: opts, prints: map[string][]string{}, read: map[family]reading{}, standards: map[string]Variant{}, planned: map[string]former{}}
+	return &Host{opts: opts, prints: map[string][]string{}, read: map[family]reading{}, standards: map[string]Variant{}, found: map[string]string{}, planned: map[string]former{}}
 }
 
 // Facts reads the host. The address ip, the host's private one, tells the uplink. Without
@@ -49,7 +52,7 @@ func New(opts Options) *Host {
 func (h *Host) Facts(ctx context.Context, ip netip.Addr) (Facts, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	lacks, blind := missing()
+	lacks, blind := h.missing()
 	f := Facts{Kernel: kernelRelease(), Missing: lacks, BridgeNetfilter: bridgeNetfilter()}
 	forwarding, err := readSysctl(ipForward)
 	if err != nil {
@@ -85,7 +88,7 @@ func (h *Host) lookAtFirewall(ctx context.Context, f *Facts) error {
 	}
 	d.tell(f)
 	var failure error
-	f.Kept, failure = kept()
+	f.Kept, failure = h.kept()
 	if writer := h.writer.Load(); writer != nil {
 		f.Writer = *writer
 	}
@@ -174,7 +177,9 @@ func (h *Host) log() *slog.Logger {
 }
 
 // Missing names what this process needs to change a host and has not, each with what for.
-func Missing() []string {
-	lacks, _ := missing()
+func (h *Host) Missing() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	lacks, _ := h.missing()
 	return lacks
 }

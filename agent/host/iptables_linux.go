@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 	"os/exec"
 	"slices"
 	"strconv"
@@ -56,11 +57,25 @@ func (f family) of(prefixes []netip.Prefix) []netip.Prefix {
 
 // command is the path of the command that writes a variant. Distributions with one variant
 // only have no suffixed commands.
-func (f family) command(v Variant) (string, error) {
-	if path, err := exec.LookPath(f.tool() + "-" + string(v)); err == nil {
+func (h *Host) command(f family, v Variant) (string, error) {
+	if path, err := h.lookPath(f.tool() + "-" + string(v)); err == nil {
 		return path, nil
 	}
-	return exec.LookPath(f.tool())
+	return h.lookPath(f.tool())
+}
+
+// lookPath finds a command, and finds it again without looking through all of PATH.
+func (h *Host) lookPath(name string) (string, error) {
+	if path := h.found[name]; path != "" {
+		if _, err := os.Stat(path); err == nil {
+			return path, nil
+		}
+	}
+	path, err := exec.LookPath(name)
+	if err == nil {
+		h.found[name] = path
+	}
+	return path, err
 }
 
 // firewall is what iptables-save prints of one variant and family, taken apart.
@@ -75,8 +90,8 @@ type firewall struct {
 }
 
 // readFirewall lists all tables of a variant at once.
-func readFirewall(ctx context.Context, f family, v Variant) (*firewall, error) {
-	path, err := f.command(v)
+func (h *Host) readFirewall(ctx context.Context, f family, v Variant) (*firewall, error) {
+	path, err := h.command(f, v)
 	if err != nil {
 		return nil, fmt.Errorf("find %s: %w", f.tool(), err)
 	}

@@ -1,9 +1,6 @@
 package host
 
-import (
-	"regexp"
-	"strings"
-)
+import "strings"
 
 // jump is a rule that leads from a chain of others to ours.
 type jump struct {
@@ -25,7 +22,9 @@ func jumps() []jump {
 
 // is reports whether a printed rule is this jump, with our comment or without.
 func (j jump) is(rule string) bool {
-	return regexp.MustCompile(`^-A ` + j.from + `( -m comment --comment "?sealane"?)? -j ` + j.to + `$`).MatchString(rule)
+	rest, ok := strings.CutPrefix(rule, "-A "+j.from+" ")
+	rest = strings.TrimPrefix(strings.ReplaceAll(rest, `"`, ""), mine+" ")
+	return ok && rest == "-j "+j.to
 }
 
 // moves are the lines that bring the jump to its place among the rules of the chain it

@@ -2,7 +2,6 @@ package host
 
 import (
 	"errors"
-	"os/exec"
 
 	"golang.org/x/sys/unix"
 )
@@ -12,7 +11,7 @@ import (
 //
 // Measured with iptables 1.8.9: without CAP_NET_RAW the legacy variant cannot even list,
 // and the nft variant fails at each rule that matches a set, in listing it as well.
-func missing() (lacks []string, blind bool) {
+func (h *Host) missing() (lacks []string, blind bool) {
 	lack := func(absent, hides bool, what string) {
 		if absent {
 			lacks, blind = append(lacks, what), blind || hides
@@ -23,9 +22,9 @@ func missing() (lacks []string, blind bool) {
 	for _, c := range []struct{ suffix, why string }{
 		{"", "to change rules"}, {"-save", "to list rules"}, {"-restore", "to change rules at one moment"},
 	} {
-		path, err := (family{}).command(NFT)
+		path, err := h.command(family{}, NFT)
 		if err == nil {
-			_, err = exec.LookPath(path + c.suffix)
+			_, err = h.lookPath(path + c.suffix)
 		}
 		lack(err != nil, true, "the command iptables"+c.suffix+" ("+c.why+")")
 	}

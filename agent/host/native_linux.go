@@ -217,7 +217,7 @@ func (h *Host) planNative(_ context.Context, w Wish) ([]Step, error) {
 	for _, left := range []struct {
 		way  Way
 		undo func() ([]Step, error)
-	}{{WayMark, undoMark}, {WayRedirect, h.undoRedirect}} {
+	}{{WayMark, undoMark}, {WayRedirect, h.withdrawRedirect}} {
 		if left.way == w.Way && err == nil {
 			continue
 		}

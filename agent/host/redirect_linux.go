@@ -196,6 +196,35 @@ func ingressQdisc(link netlink.Link) (netlink.Qdisc, error) {
 	return nil, nil
 }
 
+// withdrawRedirect takes our filter away and leaves the qdisc for its return: with each qdisc
+// that comes or goes, the kernel stops sending on the interface for a moment, and what is to
+// be sent then is lost.
+func (h *Host) withdrawRedirect() ([]Step, error) {
+	m := h.mem.Redirect
+	if m == nil {
+		return nil, nil
+	}
+	link, err := netlink.LinkByName(m.Uplink)
+	if _, gone := errors.AsType[netlink.LinkNotFoundError](err); gone {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("take the redirect from %s: %w", m.Uplink, hint(err))
+	}
+	filter, err := redirectFilter(link)
+	if errors.Is(err, api.ErrRefused) {
+		return nil, nil // what is there is not ours
+	}
+	if filter == nil || err != nil {
+		return nil, err
+	}
+	command := fmt.Sprintf("tc filter del dev %s ingress pref %d", m.Uplink, redirectPref)
+	return []Step{step(KindRedirect, "nothing from "+m.Uplink, command, func(context.Context) error {
+		h.dropRedirect()
+		return wrap("take the redirect from "+m.Uplink, netlink.FilterDel(filter))
+	})}, nil
+}
+
 // undoRedirect takes our filter away, and the qdisc if it is ours and holds no other filter.
 // Reverse path filters are put back with all others.
 func (h *Host) undoRedirect() ([]Step, error) {
@@ -203,28 +232,13 @@ func (h *Host) undoRedirect() ([]Step, error) {
 	if m == nil {
 		return nil, nil
 	}
-	link, err := netlink.LinkByName(m.Uplink)
-	if _, gone := errors.AsType[netlink.LinkNotFoundError](err); gone {
-		return []Step{h.forgetRedirect()}, nil
-	}
+	steps, err := h.withdrawRedirect()
 	if err != nil {
-		return nil, fmt.Errorf("take the redirect from %s: %w", m.Uplink, hint(err))
-	}
-	filter, err := redirectFilter(link)
-	if err != nil && !errors.Is(err, api.ErrRefused) {
-		return nil, err
-	}
-	var steps []Step
-	if filter != nil {
-		command := fmt.Sprintf("tc filter del dev %s ingress pref %d", m.Uplink, redirectPref)
-		steps = append(steps, step(KindRedirect, "nothing from "+m.Uplink, command, func(context.Context) error {
-			h.dropRedirect()
-			return wrap("take the redirect from "+m.Uplink, netlink.FilterDel(filter))
-		}))
+		return steps, err
 	}
 	if m.Qdisc {
 		steps = append(steps, Step{Command: fmt.Sprintf("tc qdisc del dev %s clsact # if no other filter is in it", m.Uplink), do: func(context.Context) error {
-			return removeClsact(link)
+			return removeClsact(m.Uplink)
 		}})
 	}
 	return append(steps, h.forgetRedirect()), nil
@@ -237,7 +251,14 @@ func (h *Host) forgetRedirect() Step {
 }
 
 // removeClsact removes an interface's qdisc clsact, unless filters are in it.
-func removeClsact(link netlink.Link) error {
+func removeClsact(uplink string) error {
+	link, err := netlink.LinkByName(uplink)
+	if _, gone := errors.AsType[netlink.LinkNotFoundError](err); gone {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("remove qdisc clsact of %s: %w", uplink, hint(err))
+	}
 	qdisc, err := ingressQdisc(link)
 	if qdisc == nil || err != nil {
 		return err

@@ -221,7 +221,7 @@ func (h *Host) planTable(fw *firewall, table string, w Wish, anchor bool) []Step
 	steps := []Step{fw.commit(table, lines, repairs...)}
 	if refill {
 		steps = append(steps, Step{do: func(ctx context.Context) error {
-			after, err := readFirewall(ctx, fw.family, fw.variant)
+			after, err := h.readFirewall(ctx, fw.family, fw.variant)
 			if err == nil {
 				h.prints[strings.Join(want, "\n")] = after.chains[table+"/"+chain]
 			}

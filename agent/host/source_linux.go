@@ -48,13 +48,9 @@ func (h *Host) planSource(ctx context.Context, w Wish) ([]Step, error) {
 		}
 		return h.undoSource(ctx)
 	}
-	conn, err := nftables.New()
+	have, err := h.source.look(readSource)
 	if err != nil {
-		return nil, fmt.Errorf("open nftables: %w", err)
-	}
-	have, err := readSource(conn)
-	if err != nil {
-		return nil, fmt.Errorf("read table ip %s: %w", sourceTable, hint(err))
+		return nil, err
 	}
 	if w.Incomplete {
 		from, to = merge(append(from, have.from...)), merge(append(to, have.to...))
@@ -64,7 +60,11 @@ func (h *Host) planSource(ctx context.Context, w Wish) ([]Step, error) {
 	}
 	what := fmt.Sprintf("kept from %v to %v", w.KeepFrom, w.Keep)
 	return []Step{step(KindSource, what, "nft -f - <<'END'\n"+sourceText(from, to)+"END", func(context.Context) error {
-		return wrap("write table ip "+sourceTable, writeSource(conn, from, to))
+		conn, err := nftables.New()
+		if err == nil {
+			err = writeSource(conn, from, to)
+		}
+		return wrap("write table ip "+sourceTable, err)
 	})}, nil
 }
 
@@ -109,17 +109,10 @@ func findTable(conn *nftables.Conn, f family, name string) (*nftables.Table, err
 }
 
 // kept tells toward which destinations the table keeps sources.
-func kept() ([]netip.Prefix, error) {
-	conn, err := nftables.New()
-	if err != nil {
-		return nil, fmt.Errorf("open nftables: %w", err)
-	}
-	have, err := readSource(conn)
-	if err != nil {
-		return nil, fmt.Errorf("read table ip %s: %w", sourceTable, hint(err))
-	}
-	if !have.intact {
-		return nil, nil
+func (h *Host) kept() ([]netip.Prefix, error) {
+	have, err := h.source.look(readSource)
+	if err != nil || !have.intact {
+		return nil, err
 	}
 	return prefixes(have.to), nil
 }

@@ -89,7 +89,7 @@ func blocked(d detected) Variant {
 
 // others names the programs that are known to keep rules of their own beside Docker's.
 func (h *Host) others(fw *firewall) ([]string, error) {
-	tables, err := nftTables()
+	tables, err := h.tables.look(nftTables)
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +106,7 @@ func (h *Host) others(fw *firewall) ([]string, error) {
 // standardVariant is what the plain command writes. It is asked once for each file that
 // the command leads to, as distributions switch by a link.
 func (h *Host) standardVariant(ctx context.Context) (Variant, error) {
-	path, err := exec.LookPath("iptables")
+	path, err := h.lookPath("iptables")
 	if err != nil {
 		return "", fmt.Errorf("find iptables: %w", err)
 	}
@@ -133,7 +133,7 @@ func (h *Host) standardVariant(ctx context.Context) (Variant, error) {
 // readTables is what a variant has now. That of the nft variant is read anew only when the
 // kernel counted a change of nftables since; without tables, the commands are not asked.
 func (h *Host) readTables(ctx context.Context, f family, v Variant) (*firewall, error) {
-	path, err := f.command(v)
+	path, err := h.command(f, v)
 	if err != nil {
 		return nil, fmt.Errorf("find %s: %w", f.tool(), err)
 	}
@@ -146,10 +146,10 @@ func (h *Host) readTables(ctx context.Context, f family, v Variant) (*firewall, 
 		if len(names) == 0 {
 			return none, nil
 		}
-		if _, err := exec.LookPath(f.tool() + "-legacy"); err != nil && h.standard == NFT {
+		if _, err := h.lookPath(f.tool() + "-legacy"); err != nil && h.standard == NFT {
 			return none, nil // no command here shows them
 		}
-		return readFirewall(ctx, f, v)
+		return h.readFirewall(ctx, f, v)
 	}
 	count, err := generation()
 	if noSubsystem(err) {
@@ -161,7 +161,7 @@ func (h *Host) readTables(ctx context.Context, f family, v Variant) (*firewall, 
 	if last := h.read[f]; last.fw != nil && last.count == count && last.fw.path == path {
 		return last.fw, nil
 	}
-	fw, err := readFirewall(ctx, f, v)
+	fw, err := h.readFirewall(ctx, f, v)
 	if err == nil {
 		h.read[f] = reading{count, fw}
 	}
