@@ -23,10 +23,10 @@ func cleanup(cmd *cobra.Command, f *flags) error {
 	if err != nil {
 		return err
 	}
-	if lacks := host.Missing(); len(lacks) > 0 {
+	machine := host.New(options)
+	if lacks := machine.Missing(); len(lacks) > 0 {
 		return fmt.Errorf("this process lacks %s; start it as root: %w", strings.Join(lacks, " and "), api.ErrPermission)
 	}
-	machine := host.New(options)
 	if f.dryRun {
 		steps, err := machine.PlanRestore(cmd.Context())
 		return printSteps(cmd.OutOrStdout(), steps, err, "nothing to undo")
