@@ -88,12 +88,13 @@ func (h *Host) planMarking(conn *nftables.Conn, f family, w Wish, d *dockerTable
 		return nil, err
 	}
 	if len(want.to)+len(want.guarded) == 0 {
-		if have.rules == nil {
-			return nil, nil
-		}
 		return undoMarking(f)
 	}
 	want.rules = f.markRules(want)
+	if w.Incomplete {
+		guards := guardsBeside(have.rules, nil)
+		want.rules = slices.Concat(want.rules[:1], guards, guardsBeside(want.rules[1:], guards))
+	}
 	if slices.Equal(have.from, want.from) && slices.Equal(have.to, want.to) && slices.EqualFunc(have.rules, want.rules, sameExprs) {
 		return nil, nil
 	}
@@ -101,6 +102,14 @@ func (h *Host) planMarking(conn *nftables.Conn, f family, w Wish, d *dockerTable
 	return []Step{step(KindMark, what, "nft -f - <<'END'\n"+f.markText(want)+"END", func(context.Context) error {
 		return wrap("write table "+f.nftName()+" "+markTable, writeMarking(conn, f, want))
 	})}, nil
+}
+
+// guardsBeside are the rules that drop, but for those among others.
+func guardsBeside(rules, others [][]expr.Any) [][]expr.Any {
+	return slices.DeleteFunc(slices.Clone(rules), func(r []expr.Any) bool {
+		kind, _ := verdict(&nftables.Rule{Exprs: r})
+		return kind != expr.VerdictDrop || slices.ContainsFunc(others, func(o []expr.Any) bool { return sameExprs(r, o) })
+	})
 }
 
 // peersOf are the other hosts' subnets and private addresses.

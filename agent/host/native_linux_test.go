@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -99,6 +100,13 @@ func TestRedirectStays(t *testing.T) {
 	})
 	wantKinds(t, "a bridge made anew", repaired(t, w, wish), host.KindSetting, host.KindRedirect)
 	w.wantIn(t, "bridge made anew", "all", "-", false)
+
+	lacking := wish
+	lacking.Locals = append(slices.Clone(wish.Locals), host.Local{Prefix: netip.MustParsePrefix("10.7.0.0/24"), Bridge: "br-gone"})
+	if out := w.apply(t, lacking); out.Failures[host.PartNative] == nil {
+		t.Error("a bridge that is gone was not told of")
+	}
+	w.wantIn(t, "another bridge gone", "all", "-", false)
 
 	strict := wish
 	strict.Strict = true
@@ -298,6 +306,9 @@ func TestNativeIsolation(t *testing.T) {
 				{w.containers[neighbour], "", containerA}:        "ok",
 			})
 			w.wantIdle(t, wish)
+			wish.Locals, wish.Incomplete = wish.Locals[:1], true
+			w.wantIdle(t, wish)
+			want(t, "incomplete", apart)
 		})
 	}
 }

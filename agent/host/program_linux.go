@@ -10,7 +10,6 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
-	"github.com/cilium/ebpf/rlimit"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
@@ -91,15 +90,25 @@ func mapSpec(name string, value, size uint32) *ebpf.MapSpec {
 	}
 }
 
-func newRedirect() (*redirect, error) {
-	if err := rlimit.RemoveMemlock(); err != nil { // maps count against it before 5.11
+// newMap makes a map. Before 5.11 all that a map may ever hold counts against a limit of the
+// process that is mostly small, and EPERM says so; the limit is then lifted.
+func newMap(spec *ebpf.MapSpec) (*ebpf.Map, error) {
+	m, err := ebpf.NewMap(spec)
+	if !errors.Is(err, unix.EPERM) {
+		return m, err
+	}
+	if unix.Setrlimit(unix.RLIMIT_MEMLOCK, &unix.Rlimit{Cur: unix.RLIM_INFINITY, Max: unix.RLIM_INFINITY}) != nil {
 		return nil, err
 	}
-	locals, err := ebpf.NewMap(mapSpec(mapLocals, 12, 1<<12))
+	return ebpf.NewMap(spec)
+}
+
+func newRedirect() (*redirect, error) {
+	locals, err := newMap(mapSpec(mapLocals, 12, 1<<12))
 	if err != nil {
 		return nil, err
 	}
-	remotes, err := ebpf.NewMap(mapSpec(mapRemotes, 4, 1<<17))
+	remotes, err := newMap(mapSpec(mapRemotes, 4, 1<<17))
 	if err != nil {
 		return nil, errors.Join(err, locals.Close())
 	}

@@ -52,10 +52,7 @@ func (h *Host) planRedirect(w Wish) ([]Step, error) {
 			return steps, err
 		}
 	}
-	want, err := redirections(w)
-	if err != nil {
-		return steps, err
-	}
+	want, failure := redirections(w)
 	loosened, err := h.planLoose(w)
 	if err != nil {
 		return steps, err
@@ -63,7 +60,7 @@ func (h *Host) planRedirect(w Wish) ([]Step, error) {
 	steps = append(steps, loosened...)
 	have, readable, err := h.attached(link)
 	if err != nil || w.Incomplete && !readable {
-		return steps, err
+		return steps, errors.Join(err, failure)
 	}
 	if w.Incomplete && have != nil {
 		want.add(have.entries)
@@ -72,7 +69,7 @@ func (h *Host) planRedirect(w Wish) ([]Step, error) {
 		if h.mem.Redirect == nil { // the state directory was lost
 			steps = append(steps, Step{do: func(context.Context) error { return h.rememberRedirect(link) }})
 		}
-		return steps, nil
+		return steps, failure
 	}
 	what := fmt.Sprintf("from %d ranges of others to %v", len(want.from), slices.SortedFunc(maps.Keys(want.to), api.ComparePrefixes))
 	return append(steps, step(KindRedirect, what, redirectText(w), func(context.Context) error {
@@ -80,11 +77,12 @@ func (h *Host) planRedirect(w Wish) ([]Step, error) {
 			return err
 		}
 		return wrapBPF("redirect from "+w.Uplink, h.writeRedirect(link, have, want))
-	})), nil
+	})), failure
 }
 
-// redirections are the entries that a wish asks for. The host's own addresses are left out:
-// what is for them is not Docker's business, and other rules may know it by its interface.
+// redirections are the entries that a wish asks for, but for bridges that cannot be told.
+// The host's own addresses are left out: what is for them is not Docker's business, and
+// other rules may know it by its interface.
 func redirections(w Wish) (entries, error) {
 	want := entries{to: map[netip.Prefix]target{}, from: map[netip.Prefix]bool{}}
 	for _, p := range peersOf(w) {
@@ -94,14 +92,12 @@ func redirections(w Wish) (entries, error) {
 	if err != nil {
 		return want, fmt.Errorf("list addresses: %w", err)
 	}
+	var failures []error
 	for _, l := range w.Locals {
-		bridge, err := netlink.LinkByName(l.Bridge)
+		t, err := targetOf(l.Bridge)
 		if err != nil {
-			return want, fmt.Errorf("redirect to %s: %w", l.Bridge, hint(err))
-		}
-		t := target{Index: uint32(bridge.Attrs().Index)}
-		if copy(t.MAC[:], bridge.Attrs().HardwareAddr) != len(t.MAC) {
-			return want, fmt.Errorf("redirect to %s: it has no Ethernet address: %w", l.Bridge, api.ErrUnsupported)
+			failures = append(failures, fmt.Errorf("redirect to %s: %w", l.Bridge, err))
+			continue
 		}
 		want.to[l.Prefix.Masked()] = t
 		for _, a := range addrs {
@@ -110,7 +106,19 @@ func redirections(w Wish) (entries, error) {
 			}
 		}
 	}
-	return want, nil
+	return want, errors.Join(failures...)
+}
+
+func targetOf(bridge string) (target, error) {
+	link, err := netlink.LinkByName(bridge)
+	if err != nil {
+		return target{}, hint(err)
+	}
+	t := target{Index: uint32(link.Attrs().Index)}
+	if copy(t.MAC[:], link.Attrs().HardwareAddr) != len(t.MAC) {
+		return target{}, fmt.Errorf("it has no Ethernet address: %w", api.ErrUnsupported)
+	}
+	return t, nil
 }
 
 // attached is the redirect as it is on an interface; nil if there is none that we can go on
