@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -10,8 +11,10 @@ import (
 	"strings"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	"github.com/sealane/sealane/agent/trace"
+	"github.com/sealane/sealane/api"
 )
 
 // listing is what nft printed at a count of the kernel's.
@@ -50,7 +53,7 @@ func (h *Host) Rules(ctx context.Context) (trace.Dump, error) {
 	if d.Ruleset, err = h.listNFT(ctx); err != nil {
 		return d, err
 	}
-	d.Sets, err = allSets()
+	d.Sets, err = matchedSets(d.NFT, d.NFT6, d.Legacy, d.Legacy6)
 	return d, err
 }
 
@@ -82,34 +85,57 @@ func (h *Host) listNFT(ctx context.Context) (string, error) {
 	return h.listing.text, nil
 }
 
-// allSets lists the members of all ipsets that hold addresses or subnets.
-func allSets() (map[string][]netip.Prefix, error) {
-	sets, err := netlink.IpsetListAll()
-	if noSubsystem(err) {
+// matchedSets lists the members of the ipsets that rules match, of those that hold addresses
+// or subnets.
+func matchedSets(rules ...string) (map[string][]netip.Prefix, error) {
+	all := map[string][]netip.Prefix{}
+	for _, text := range rules {
+		for rest := text; ; {
+			_, after, more := strings.Cut(rest, "--match-set ")
+			if !more {
+				break
+			}
+			name, _, _ := strings.Cut(after, " ")
+			rest = after
+			if _, known := all[name]; known {
+				continue
+			}
+			members, err := setMembers(name)
+			if err != nil {
+				return nil, err
+			}
+			if members != nil {
+				all[name] = members
+			}
+		}
+	}
+	return all, nil
+}
+
+// setMembers lists a set; nil if it is of another kind, or not there.
+func setMembers(name string) ([]netip.Prefix, error) {
+	set, err := netlink.IpsetList(name)
+	if errors.Is(err, unix.ENOENT) || noSubsystem(err) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("list sets: %w", hint(err))
+		return nil, fmt.Errorf("list set %s: %w", name, hint(err))
 	}
-	all := map[string][]netip.Prefix{}
-	for _, set := range sets {
-		if set.TypeName != "hash:net" && set.TypeName != "hash:ip" {
-			continue
-		}
-		prefixes := []netip.Prefix{}
-		for _, e := range set.Entries {
-			addr, ok := netip.AddrFromSlice(e.IP)
-			addr = addr.Unmap()
-			bits := int(e.CIDR)
-			if bits == 0 {
-				bits = addr.BitLen()
-			}
-			if ok {
-				prefixes = append(prefixes, netip.PrefixFrom(addr, bits))
-			}
-		}
-		slices.SortFunc(prefixes, func(a, b netip.Prefix) int { return strings.Compare(a.String(), b.String()) })
-		all[set.SetName] = prefixes
+	if set.TypeName != "hash:net" && set.TypeName != "hash:ip" {
+		return nil, nil
 	}
-	return all, nil
+	members := []netip.Prefix{}
+	for _, e := range set.Entries {
+		addr, ok := netip.AddrFromSlice(e.IP)
+		addr = addr.Unmap()
+		bits := int(e.CIDR)
+		if bits == 0 {
+			bits = addr.BitLen()
+		}
+		if ok {
+			members = append(members, netip.PrefixFrom(addr, bits))
+		}
+	}
+	slices.SortFunc(members, api.ComparePrefixes)
+	return members, nil
 }

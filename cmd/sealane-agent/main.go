@@ -12,6 +12,7 @@ import (
 )
 
 func main() {
+	quiet()
 	frugal()
 	os.Exit(cli.Main(newRoot(), cli.OS(), os.Args[1:]))
 }

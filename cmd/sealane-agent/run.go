@@ -72,6 +72,7 @@ func together(ctx context.Context, a *agent.Agent, listener net.Listener, number
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return a.Run(ctx) })
 	group.Go(func() error { announce(ctx, a, log); return nil })
+	group.Go(func() error { giveBack(ctx, a.Ready()); return nil })
 	if listener != nil {
 		log.Info("serving", api.KeyAddress, "http://"+listener.Addr().String())
 		group.Go(func() error { return serve(ctx, listener, newHandler(a.Ready(), numbers)) })
