@@ -1,7 +1,6 @@
 package host
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -9,7 +8,6 @@ import (
 	"net/netip"
 
 	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/asm"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
@@ -113,70 +111,6 @@ func newRedirect() (*redirect, error) {
 		return nil, errors.Join(err, locals.Close())
 	}
 	return &redirect{locals: locals, remotes: remotes}, nil
-}
-
-// program is what runs for each packet. Offsets in the context are those of struct
-// __sk_buff, which never change.
-func program(locals, remotes int) *ebpf.ProgramSpec {
-	const (
-		pktType, protocol, vlanPresent = 4, 16, 20
-		destination, source            = -20, -40 // keys on the stack
-		address                        = 4        // in a key
-		mappedHead                     = 10       // where ffff is in a mapped address
-		fromNetworkHeader              = 1        // BPF_HDR_START_NET
-		ingress                        = 1        // BPF_F_INGRESS
-		unspecified                    = -1       // TC_ACT_UNSPEC: the next filter decides
-	)
-	var code asm.Instructions
-	add := func(more ...asm.Instruction) { code = append(code, more...) }
-	load := func(offset, key, skip, size int32) {
-		add(asm.Mov.Reg(asm.R1, asm.R6), asm.Mov.Imm(asm.R2, offset), asm.Mov.Reg(asm.R3, asm.RFP), asm.Add.Imm(asm.R3, key+address+skip),
-			asm.Mov.Imm(asm.R4, size), asm.Mov.Imm(asm.R5, fromNetworkHeader), asm.FnSkbLoadBytesRelative.Call(), asm.JNE.Imm(asm.R0, 0, "pass"))
-	}
-	lookup := func(fd int, key int32) {
-		add(asm.LoadMapPtr(asm.R1, fd), asm.Mov.Reg(asm.R2, asm.RFP), asm.Add.Imm(asm.R2, key), asm.FnMapLookupElem.Call(), asm.JEq.Imm(asm.R0, 0, "pass"))
-	}
-	// Only what is for this host, and not for one of its VLANs.
-	add(asm.Mov.Reg(asm.R6, asm.R1), asm.LoadMem(asm.R0, asm.R6, pktType, asm.Word), asm.JNE.Imm(asm.R0, unix.PACKET_HOST, "pass"),
-		asm.LoadMem(asm.R0, asm.R6, vlanPresent, asm.Word), asm.JNE.Imm(asm.R0, 0, "pass"))
-	for _, key := range []int16{destination, source} {
-		add(asm.StoreImm(asm.RFP, key, 128, asm.Word))
-		for word := range int16(4) {
-			add(asm.StoreImm(asm.RFP, key+address+4*word, 0, asm.Word))
-		}
-	}
-	add(asm.LoadMem(asm.R0, asm.R6, protocol, asm.Word), asm.JEq.Imm(asm.R0, networkOrder(unix.ETH_P_IP), "ipv4"), asm.JNE.Imm(asm.R0, networkOrder(unix.ETH_P_IPV6), "pass"))
-	load(8, source, 0, 16)
-	load(24, destination, 0, 16)
-	add(asm.Ja.Label("find"))
-	add(asm.StoreImm(asm.RFP, destination+address+mappedHead, 0xffff, asm.Half).WithSymbol("ipv4"), asm.StoreImm(asm.RFP, source+address+mappedHead, 0xffff, asm.Half))
-	load(12, source, 12, 4)
-	load(16, destination, 12, 4)
-	add(asm.Mov.Imm(asm.R0, 0).WithSymbol("find"))
-	lookup(locals, destination)
-	add(asm.Mov.Reg(asm.R7, asm.R0), asm.LoadMem(asm.R8, asm.R7, 0, asm.Word), asm.JEq.Imm(asm.R8, 0, "pass"))
-	lookup(remotes, source)
-	// Addressed to the bridge, or the kernel would take it for another machine's.
-	add(asm.Mov.Reg(asm.R1, asm.R6), asm.Mov.Imm(asm.R2, 0), asm.Mov.Reg(asm.R3, asm.R7), asm.Add.Imm(asm.R3, 4), asm.Mov.Imm(asm.R4, 6), asm.Mov.Imm(asm.R5, 0),
-		asm.FnSkbStoreBytes.Call(), asm.JNE.Imm(asm.R0, 0, "pass"),
-		asm.Mov.Reg(asm.R1, asm.R8), asm.Mov.Imm(asm.R2, ingress), asm.FnRedirect.Call(), asm.Return())
-	add(asm.Mov.Imm(asm.R0, unspecified).WithSymbol("pass"), asm.Return())
-	return &ebpf.ProgramSpec{Name: redirectName, Type: ebpf.SchedCLS, License: "GPL", Instructions: code}
-}
-
-// networkOrder is a number of 16 bits as the processor loads it from a packet.
-func networkOrder(n uint16) int32 {
-	var b [2]byte
-	binary.BigEndian.PutUint16(b[:], n)
-	return int32(binary.NativeEndian.Uint16(b[:]))
-}
-
-// byteOrder is that of the processor, as one of the two that the library knows.
-func byteOrder() binary.ByteOrder {
-	if networkOrder(1) == 1 {
-		return binary.BigEndian
-	}
-	return binary.LittleEndian
 }
 
 // writeRedirect brings the program on an interface to these entries, or puts one there,

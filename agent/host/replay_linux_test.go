@@ -212,27 +212,33 @@ func (w *world) wantOut(t *testing.T, when, masked string) {
 	want(t, when, answers)
 }
 
-// wantTransfer wants much, and large datagrams, to arrive as it was sent, both ways.
+// wantTransfer wants much, and large datagrams, to arrive as it was sent, both ways; much
+// also past a hop that takes smaller packets only, where the router tells the sender so, at
+// the address the sender shows and from its own.
 func (w *world) wantTransfer(t *testing.T) {
 	t.Helper()
 	sent := make([]byte, 4<<20)
 	_, _ = rand.Read(sent)
-	for c, inside := range w.containers {
-		for _, way := range []struct {
-			from *space
-			as   string
-			to   string
-		}{{w.peer, containerA, c.String()}, {inside, c.String(), containerA}} {
-			way.from.in(t, func() {
-				if err := echo("tcp4", way.as, way.to+":82", sent); err != nil {
-					t.Errorf("4 MiB to %s and back: %v", way.to, err)
-				}
-				if err := echo("udp4", way.as, way.to+":90", sent[:9000]); err != nil {
-					t.Errorf("a fragmented datagram to %s and back: %v", way.to, err)
-				}
-			})
+	both := func(network, port string, size int) {
+		for c, inside := range w.containers {
+			for _, way := range []struct {
+				from *space
+				as   string
+				to   string
+			}{{w.peer, containerA, c.String()}, {inside, c.String(), containerA}} {
+				way.from.in(t, func() {
+					if err := echo(network, way.as, way.to+port, sent[:size]); err != nil {
+						t.Errorf("%d bytes by %s to %s and back: %v", size, network, way.to, err)
+					}
+				})
+			}
 		}
 	}
+	both("udp4", ":90", 9000)
+	both("tcp4", ":82", len(sent))
+	shell(t, "ip -n "+w.router.name+" link set to3 mtu 1300")
+	both("tcp4", ":82", len(sent))
+	shell(t, "ip -n "+w.router.name+" link set to3 mtu 1500")
 }
 
 // echo sends something and wants it back.
@@ -250,7 +256,7 @@ func echo(network, from, to string, sent []byte) error {
 		return err
 	}
 	defer func() { _ = c.Close() }()
-	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(10 * time.Second))
 	failed := make(chan error, 1)
 	go func() {
 		_, err := c.Write(sent)
