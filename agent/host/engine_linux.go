@@ -67,7 +67,7 @@ func (h *Host) planEngine(ctx context.Context, _ Wish) ([]Step, error) {
 	}
 	steps := []Step{{do: func(context.Context) error { return h.rememberEngine(e) }}}
 	if former == nil || *former != left {
-		steps = append(steps, step(KindFile, path+" has dockerd accept marks", fmt.Sprintf("cat >%s <<'END'\n%s\nEND", path, strings.TrimSuffix(left, "\n")),
+		steps = append(steps, step(KindFile, path+" has dockerd accept marks", optionsText(path, former, &left),
 			func(context.Context) error { return writeDaemonConfig(path, &left) }))
 	}
 	return append(steps, step(KindEngine, "dockerd restarted", strings.Join(h.opts.RestartEngine, " "), func(ctx context.Context) error {
@@ -150,15 +150,12 @@ func (h *Host) undoEngine(context.Context) ([]Step, error) {
 	}
 	var steps []Step
 	if !sameContent(now, back) {
-		what, command := e.Path+" put back", "rm "+e.Path
-		if back != nil {
-			command = fmt.Sprintf("cat >%s <<'END'\n%s\nEND", e.Path, strings.TrimSuffix(*back, "\n"))
-		}
+		what := e.Path + " put back"
 		restart := e.Restarted && len(h.opts.RestartEngine) > 0
 		if e.Restarted && !restart {
 			what += "; dockerd goes by it when it is restarted next, so restart it"
 		}
-		steps = append(steps, step(KindFile, what, command, func(context.Context) error { return writeDaemonConfig(e.Path, back) }))
+		steps = append(steps, step(KindFile, what, optionsText(e.Path, now, back), func(context.Context) error { return writeDaemonConfig(e.Path, back) }))
 		if restart {
 			steps = append(steps, step(KindEngine, "dockerd restarted", strings.Join(h.opts.RestartEngine, " "), h.restart))
 		}
@@ -203,6 +200,33 @@ func (e enrolment) back(now *string) (*string, error) {
 	}
 	text := string(have.text)
 	return &text, nil
+}
+
+// optionsText is the command that makes the change of a file. It shows our options only: the
+// others may hold passwords, as those of proxies do.
+func optionsText(path string, from, to *string) string {
+	switch {
+	case to == nil:
+		return "rm " + path
+	case from == nil:
+		return fmt.Sprintf("cat >%s <<'END'\n%s\nEND", path, strings.TrimSuffix(*to, "\n"))
+	}
+	var filters []string
+	before, err := parseDaemonConfig([]byte(*from))
+	after, failure := parseDaemonConfig([]byte(*to))
+	if err != nil || failure != nil {
+		return "# change " + path
+	}
+	for _, name := range []string{optionDirect, optionMark} {
+		switch value := after.get(name); {
+		case value == before.get(name):
+		case value == "":
+			filters = append(filters, fmt.Sprintf("del(.%q)", name))
+		default:
+			filters = append(filters, fmt.Sprintf(".%q = %s", name, value))
+		}
+	}
+	return fmt.Sprintf("jq '%s' %[2]s >%[2]s.new && mv %[2]s.new %[2]s", strings.Join(filters, " | "), path)
 }
 
 func sameContent(a, b *string) bool { return a == b || a != nil && b != nil && *a == *b }

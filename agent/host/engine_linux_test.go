@@ -113,7 +113,7 @@ func TestEnrol(t *testing.T) {
 		for _, s := range steps {
 			commands = append(commands, s.Command)
 		}
-		if all := strings.Join(commands, "\n"); err != nil || !strings.Contains(all, `"bridge-accept-fwmark": "0x20000/0x20000"`) || !strings.Contains(all, "sh -c cd ") {
+		if all := strings.Join(commands, "\n"); err != nil || !strings.Contains(all, `jq '."allow-direct-routing" = true | ."bridge-accept-fwmark" = "0x20000/0x20000"' `) || strings.Contains(all, "unknown") || !strings.Contains(all, "sh -c cd ") {
 			t.Errorf("plan: %v\n%s", err, all)
 		}
 	})
@@ -133,6 +133,16 @@ func TestEnrol(t *testing.T) {
 	e.mustApply(t, e.wish(host.WayMark))
 	e.wantIn(t, "enrolled", "all", "-", false)
 	e.wantIdle(t, e.wish(host.WayMark))
+
+	e.b.in(t, func() {
+		steps, err := e.host.PlanRestore(t.Context())
+		back := slices.ContainsFunc(steps, func(s host.Step) bool {
+			return strings.HasPrefix(s.Command, `jq 'del(."allow-direct-routing") | del(."bridge-accept-fwmark")' `)
+		})
+		if err != nil || !back {
+			t.Errorf("plan to restore: %v, %v", steps, err)
+		}
+	})
 
 	// The options outlive a reboot, and so does the memory of them.
 	memory := filepath.Join(e.state, "host.json")
