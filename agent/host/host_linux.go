@@ -34,8 +34,9 @@ type Host struct {
 	listing   listing
 	tables    sight[map[string]bool] // of nftables, by name
 	source    sight[source]          // what keeps source addresses
-	docker    *dockerTable           // as last read
-	redirect  *redirect              // as last read or made
+	docker    sight[*dockerTable]
+	marks     [2]sight[marking] // of both families
+	redirect  *redirect         // as last read or made
 
 	applying atomic.Bool            // changes of nftables are ours now
 	served   atomic.Pointer[[]int]  // the interfaces whose settings matter, by index; nil before the first wish

@@ -35,6 +35,14 @@ func (f family) tool() string {
 	return "iptables"
 }
 
+// index is the place of the family where both have one.
+func (f family) index() int {
+	if f.v6 {
+		return 1
+	}
+	return 0
+}
+
 func (f family) nft() nftables.TableFamily {
 	if f.v6 {
 		return nftables.TableFamilyIPv6

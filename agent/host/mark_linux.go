@@ -54,13 +54,9 @@ func (h *Host) planMark(w Wish) ([]Step, error) {
 	if d.native == nil || d.native.Mask == 0 {
 		return nil, fmt.Errorf("mark packets: Docker accepts none in all of its networks: %w", api.ErrUnsupported)
 	}
-	conn, err := nftables.New()
-	if err != nil {
-		return nil, fmt.Errorf("open nftables: %w", err)
-	}
 	var steps []Step
 	for _, f := range families() {
-		more, err := h.planMarking(conn, f, w, d)
+		more, err := h.planMarking(f, w, d)
 		steps = append(steps, more...)
 		if err != nil {
 			return steps, err
@@ -69,7 +65,7 @@ func (h *Host) planMark(w Wish) ([]Step, error) {
 	return steps, nil
 }
 
-func (h *Host) planMarking(conn *nftables.Conn, f family, w Wish, d *dockerTable) ([]Step, error) {
+func (h *Host) planMarking(f family, w Wish, d *dockerTable) ([]Step, error) {
 	want := marking{
 		from: merge(spans(f.of(peersOf(w)))), to: merge(spans(f.of(prefixesOf(w.Locals)))),
 		uplink: w.Uplink, mark: d.native.Mark, mask: d.native.Mask,
@@ -77,7 +73,7 @@ func (h *Host) planMarking(conn *nftables.Conn, f family, w Wish, d *dockerTable
 	if w.Strict {
 		want.mark, want.mask = 0, 0
 	}
-	have, err := readMarking(conn, f)
+	have, err := h.marks[f.index()].look(func(conn *nftables.Conn) (marking, error) { return readMarking(conn, f) })
 	if err != nil {
 		return nil, fmt.Errorf("read table %s %s: %w", f.nftName(), markTable, hint(err))
 	}
@@ -100,7 +96,11 @@ func (h *Host) planMarking(conn *nftables.Conn, f family, w Wish, d *dockerTable
 	}
 	what := fmt.Sprintf("%d ranges of others marked for Docker toward %v", len(want.from), prefixes(want.to))
 	return []Step{step(KindMark, what, "nft -f - <<'END'\n"+f.markText(want)+"END", func(context.Context) error {
-		return wrap("write table "+f.nftName()+" "+markTable, writeMarking(conn, f, want))
+		conn, err := nftables.New()
+		if err == nil {
+			err = writeMarking(conn, f, want)
+		}
+		return wrap("write table "+f.nftName()+" "+markTable, err)
 	})}, nil
 }
 

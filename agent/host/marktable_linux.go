@@ -158,7 +158,11 @@ func writeMarking(conn *nftables.Conn, f family, m marking) error {
 }
 
 // undoMark removes the table of both families.
-func undoMark() ([]Step, error) {
+func (h *Host) undoMark() ([]Step, error) {
+	tables, err := h.tables.look(nftTables)
+	if err != nil || !tables[markTable] {
+		return nil, err
+	}
 	var steps []Step
 	var failures []error
 	for _, f := range families() {

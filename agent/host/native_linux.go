@@ -22,9 +22,8 @@ const (
 	nativeIn    = "filter-forward-in__" // and the name of a bridge
 )
 
-// dockerTable is what Docker's own table says, at a count of the kernel's.
+// dockerTable is what Docker's own table says.
 type dockerTable struct {
-	count   uint32
 	native  *Native // nil without the table
 	bridges int     // whose chains were read
 	// The bridges whose containers nobody reaches from outside by their own addresses, by
@@ -41,31 +40,22 @@ func (h *Host) readNative() (*Native, error) {
 	return d.native, nil
 }
 
-// readDocker reads it when the kernel counted a change of nftables since it last did.
+// readDocker reads it, unless nothing changed since it last did.
 func (h *Host) readDocker() (*dockerTable, error) {
-	count, err := generation()
-	if noSubsystem(err) {
-		return &dockerTable{}, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	if h.docker != nil && h.docker.count == count {
-		return h.docker, nil
-	}
-	conn, err := nftables.New()
-	if err != nil {
-		return nil, fmt.Errorf("open nftables: %w", err)
-	}
-	d := &dockerTable{count: count, closed: map[family][]string{}}
-	for _, f := range families() {
-		if err := d.read(conn, f); err != nil {
-			return nil, err
+	d, err := h.docker.look(func(conn *nftables.Conn) (*dockerTable, error) {
+		d := &dockerTable{closed: map[family][]string{}}
+		for _, f := range families() {
+			if err := d.read(conn, f); err != nil {
+				return nil, err
+			}
+			slices.Sort(d.closed[f])
 		}
-		slices.Sort(d.closed[f])
+		return d, nil
+	})
+	if d == nil && err == nil {
+		d = &dockerTable{} // a kernel without nftables
 	}
-	h.docker = d
-	return d, nil
+	return d, err
 }
 
 // read adds what the table of a family says.
@@ -217,7 +207,7 @@ func (h *Host) planNative(_ context.Context, w Wish) ([]Step, error) {
 	for _, left := range []struct {
 		way  Way
 		undo func() ([]Step, error)
-	}{{WayMark, undoMark}, {WayRedirect, h.withdrawRedirect}} {
+	}{{WayMark, h.undoMark}, {WayRedirect, h.withdrawRedirect}} {
 		if left.way == w.Way && err == nil {
 			continue
 		}
@@ -228,7 +218,7 @@ func (h *Host) planNative(_ context.Context, w Wish) ([]Step, error) {
 }
 
 func (h *Host) undoNative(context.Context) ([]Step, error) {
-	marks, err := undoMark()
+	marks, err := h.undoMark()
 	redirects, failure := h.undoRedirect()
 	return append(marks, redirects...), errors.Join(err, failure)
 }
