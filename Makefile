@@ -19,7 +19,7 @@ GO_BUILD   := CGO_ENABLED=0 go build -trimpath -o $(BIN)/
 GO_TEST := go run gotest.tools/gotestsum@$(GOTESTSUM) --format standard-quiet --
 
 help: ## list the targets
-	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 build: ## build the three commands into bin/
 	@mkdir -p $(BIN)
@@ -40,6 +40,11 @@ race: ## the unit tests five times over, to shake out races
 
 e2e: deps ## the scenarios on real Docker engines
 	go test -race -shuffle=off -count=1 -v -timeout $(TIMEOUT) ./deploy/e2e/
+
+e2e-engines: deps ## the matrix of Docker engines that Debian has (minutes; makes their roots once)
+	@command -v mmdebstrap >/dev/null || apt-get install -y -qq mmdebstrap >/dev/null
+	@deploy/engines/roots.sh
+	go test -tags $(TAGS) -count=1 -v -timeout 60m ./deploy/engines/ -run TestMatrix -engines all
 
 lint: ## the closed list of linters, import rules included
 	go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT) run $(PACKAGES)
@@ -65,4 +70,4 @@ clean: ## remove what was built, and a lab that was left behind
 	-@[ ! -x $(BIN)/sealane ] || $(BIN)/sealane lab down
 	rm -rf $(BIN) dist
 
-.PHONY: help build demo test unit race e2e lint fmt fuzz bench idle check deps clean
+.PHONY: help build demo test unit race e2e lint fmt fuzz bench idle e2e-engines check deps clean

@@ -47,12 +47,16 @@ func wish(world alisim.Seed, ports map[string]Port, links map[string]int) state 
 	for _, i := range world.Instances {
 		w.hops[i.ID], w.hops[i.ENI] = i, i
 	}
-	for _, v := range world.VPCs {
+	for i, v := range world.VPCs {
 		for _, t := range v.Tables {
 			w.numbers[t.ID] = firstTable + len(w.numbers)
 			w.table(v, t)
 		}
 		w.rulesOf(v, world.Instances)
+		if i == 0 && len(v.Tables) > 0 {
+			// What the router says itself, that a packet was too big for one, has a way back too.
+			w.state.rules[rule{"lo", firstTable}] = true
+		}
 	}
 	return w.state
 }
