@@ -117,6 +117,9 @@ func (w *world) join(t *testing.T) {
 	eventually(t, time.Minute, "the first two reach each other", func() bool {
 		return try(t.Context(), first.sources()[0], to).IsValid()
 	})
+	if len(w.hosts) == 2 {
+		return
+	}
 	end := w.flow(t, first, second)
 	for _, m := range w.hosts[1 : len(w.hosts)-1] {
 		if err := w.StartAgent(t.Context(), m.Host); err != nil {

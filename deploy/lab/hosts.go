@@ -89,3 +89,29 @@ func (l *Lab) RestartDocker(ctx context.Context, index int, bip netip.Prefix) (H
 	defer cancel()
 	return h, l.engine.start(ctx, h)
 }
+
+// ReplaceEngine stops a host's engine and starts another on the same data, as an upgrade in
+// place does. What else runs on the host goes on as it is.
+func (l *Lab) ReplaceEngine(ctx context.Context, index int, e HostEngine) (Host, error) {
+	h, err := l.Inventory().Host(strconv.Itoa(index))
+	if err == nil {
+		err = e.validate()
+	}
+	if err != nil {
+		return h, err
+	}
+	l.engine.stop(h)
+	if keeper := l.part(partRoot + h.short()); keeper != nil {
+		keeper.stop(5 * time.Second)
+	}
+	h.Engine, h.Keeper, h.Path = e, 0, ""
+	if err := l.change(h); err != nil {
+		return h, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	if h, err = l.prepare(ctx, h); err != nil {
+		return h, err
+	}
+	return h, l.engine.start(ctx, h)
+}

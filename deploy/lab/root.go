@@ -2,7 +2,9 @@ package lab
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -70,9 +72,12 @@ func (l *Lab) keepRoot(ctx context.Context, h Host) (pid int, err error) {
 		}
 	}
 	ready := filepath.Join(run, "rooted")
+	if err := os.Remove(ready); err != nil && !errors.Is(err, fs.ErrNotExist) { // of the root before
+		return 0, fmt.Errorf("make the root of %s: %w", h.Name, err)
+	}
 	p, err := l.startPart(ctx, command{
 		name: partRoot + h.short(), netns: h.Namespace, private: true,
-		argv: []string{"/bin/sh", "-c", rootScript, "sh", h.Engine.Root, filepath.Join(data, "own"), ready, run, data, l.opts.BinDir},
+		argv: []string{"/bin/sh", "-c", rootScript, "sh", h.Engine.Root, filepath.Join(data, "own", filepath.Base(h.Engine.Root)), ready, run, data, l.opts.BinDir},
 	})
 	if err != nil {
 		return 0, err
