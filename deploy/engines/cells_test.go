@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -115,10 +116,8 @@ func (x *matrix) note(t *testing.T, row, column string, wanted bool, problem str
 }
 
 func add(all []string, one string) []string {
-	for _, known := range all {
-		if known == one {
-			return all
-		}
+	if slices.Contains(all, one) {
+		return all
 	}
 	return append(all, one)
 }

@@ -5,13 +5,12 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/vishvananda/netns"
-
-	"runtime"
 
 	"github.com/sealane/sealane/deploy/lab"
 )

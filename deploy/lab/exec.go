@@ -12,8 +12,8 @@ import (
 func (v Inventory) Run(h Host, cmd *exec.Cmd) error {
 	if argv := h.within(cmd.Args...); len(argv) > len(cmd.Args) {
 		// The host finds the command, or does not.
-		found := exec.Command(argv[0], argv[1:]...)
-		cmd.Path, cmd.Args, cmd.Err = found.Path, found.Args, found.Err
+		cmd.Args = argv
+		cmd.Path, cmd.Err = exec.LookPath(argv[0])
 	}
 	cmd.Env = h.environ()
 	// The child is born on the thread that is in the namespace, and stays there.
