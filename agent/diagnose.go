@@ -150,7 +150,7 @@ func diagnoseRules(v *view, add adder) {
 		add(api.FindingOtherVariant, api.Failure, fmt.Sprintf("the policy of FORWARD in iptables-%s is DROP, and no rule in iptables-%s, which Docker uses, lifts that", f.Blocked, f.Variant),
 			fmt.Sprintf("iptables-%s -P FORWARD ACCEPT", f.Blocked))
 	}
-	if f.Variant != f.Default {
+	if f.Default != "" && f.Variant != f.Default {
 		add(api.FindingVariantDiffers, api.Info, fmt.Sprintf("Docker writes its rules with iptables-%s; the command iptables shows those of iptables-%s", f.Variant, f.Default),
 			fmt.Sprintf("look at the rules with iptables-%s", f.Variant))
 	}

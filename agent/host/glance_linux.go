@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"hash/maphash"
+	"slices"
 	"time"
 
 	"github.com/vishvananda/netlink"
@@ -48,7 +49,7 @@ func (h *Host) unannounced(ctx context.Context, seed maphash.Seed) (uint64, erro
 			}
 			_, _ = fmt.Fprintln(&sum, name, len(set.Entries))
 			for _, e := range set.Entries {
-				_, _ = sum.Write(e.IP)
+				_, _ = sum.Write(append(slices.Clone(e.IP), e.CIDR))
 			}
 		}
 	}

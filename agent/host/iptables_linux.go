@@ -130,6 +130,14 @@ func (h *Host) readFirewall(ctx context.Context, f family, v Variant) (*firewall
 	return fw, nil
 }
 
+// of are the rules of a chain; none if there is no such chain, or nothing was read.
+func (f *firewall) of(table, chain string) []string {
+	if f == nil {
+		return nil
+	}
+	return f.chains[table+"/"+chain]
+}
+
 func (f *firewall) has(table, chain string) bool {
 	_, ok := f.chains[table+"/"+chain]
 	return ok

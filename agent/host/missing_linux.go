@@ -19,6 +19,11 @@ func (h *Host) missing() (lacks []string, blind bool) {
 	}
 	lack(!has(unix.CAP_NET_ADMIN), true, "CAP_NET_ADMIN (to change rules and kernel settings)")
 	lack(!has(unix.CAP_NET_RAW), true, "CAP_NET_RAW (iptables needs it for rules that match sets, and iptables-legacy for all)")
+	readOnly := errors.Is(unix.Access(procSys+ipForward, unix.W_OK), unix.EROFS)
+	lack(readOnly, false, "a writable /proc/sys (to change kernel settings; in a container it is read-only unless privileged)")
+	if d, err := h.readDocker(); err == nil && d.native != nil {
+		return lacks, blind // it needs no iptables, and so do we
+	}
 	for _, c := range []struct{ suffix, why string }{
 		{"", "to change rules"}, {"-save", "to list rules"}, {"-restore", "to change rules at one moment"},
 	} {
@@ -28,8 +33,6 @@ func (h *Host) missing() (lacks []string, blind bool) {
 		}
 		lack(err != nil, true, "the command iptables"+c.suffix+" ("+c.why+")")
 	}
-	readOnly := errors.Is(unix.Access(procSys+ipForward, unix.W_OK), unix.EROFS)
-	lack(readOnly, false, "a writable /proc/sys (to change kernel settings; in a container it is read-only unless privileged)")
 	return lacks, blind
 }
 

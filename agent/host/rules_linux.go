@@ -86,12 +86,11 @@ func (h *Host) planRules(ctx context.Context, w Wish) ([]Step, error) {
 		return nil, err
 	}
 	var steps []Step
+	var left []Step // what is to go from the other variant, once this one has all
 	if h.mem.Variant != "" && h.mem.Variant != d.variant {
-		left, err := h.undoRules(ctx)
-		if err != nil {
+		if left, err = h.undoChains(ctx, h.mem.Variant); err != nil {
 			return nil, fmt.Errorf("leave iptables variant %s: %w", h.mem.Variant, err)
 		}
-		steps = append(steps, left...)
 	}
 	for _, f := range families() {
 		if f.v6 && len(f.of(prefixesOf(w.Locals))) == 0 && !h.mem.has(f) {
@@ -104,13 +103,16 @@ func (h *Host) planRules(ctx context.Context, w Wish) ([]Step, error) {
 		if d.native != nil && fw.policies["filter/FORWARD"] != "DROP" && !h.mem.has(f) {
 			continue
 		}
+		if fw.path == "" {
+			return steps, fmt.Errorf("find the command %s: %w", f.tool(), api.ErrNotFound)
+		}
 		more, err := h.planFamily(fw, w, d.native == nil)
 		steps = append(steps, more...)
 		if err != nil {
 			return steps, err
 		}
 	}
-	return steps, nil
+	return append(steps, left...), nil
 }
 
 func prefixesOf(locals []Local) []netip.Prefix {
@@ -198,7 +200,8 @@ func (h *Host) madeDockerUser(fw *firewall) bool {
 // one moment.
 func (h *Host) planTable(fw *firewall, table string, w Wish, anchor bool) []Step {
 	chain := chainOf(table)
-	want := fw.family.ourChain(table, w.Uplink, w.Strict, fw.has("filter", "DOCKER"))
+	// Where Docker has its rules in nftables it decides there what is published.
+	want := fw.family.ourChain(table, w.Uplink, w.Strict && anchor, fw.has("filter", "DOCKER"))
 	var lines []string
 	var repairs []Repair
 	refill := !fw.has(table, chain) || !h.same(fw.chains[table+"/"+chain], want)
@@ -222,8 +225,8 @@ func (h *Host) planTable(fw *firewall, table string, w Wish, anchor bool) []Step
 	if refill {
 		steps = append(steps, Step{do: func(ctx context.Context) error {
 			after, err := h.readFirewall(ctx, fw.family, fw.variant)
-			if err == nil {
-				h.prints[strings.Join(want, "\n")] = after.chains[table+"/"+chain]
+			if printed := after.of(table, chain); err == nil && alike(printed, want) {
+				h.prints[strings.Join(want, "\n")] = printed
 			}
 			return err
 		}})
@@ -237,6 +240,22 @@ func (f family) prefix() string {
 		return "ip6tables "
 	}
 	return ""
+}
+
+// alike reports whether rules that were read back are ours, written in another way. Between
+// writing and reading somebody else may have been at the chain.
+func alike(printed, want []string) bool {
+	ours := func(r string) bool { return strings.Contains(strings.ReplaceAll(r, `"`, ""), mine) }
+	foreign := func(i int) bool { return ours(want[i]) && !ours(printed[i]) }
+	if len(printed) != len(want) {
+		return false
+	}
+	for i := range want {
+		if foreign(i) {
+			return false
+		}
+	}
+	return true
 }
 
 // same reports whether a chain has the wanted rules. Releases of iptables may print a rule

@@ -41,6 +41,9 @@ func planSets(f family, w Wish) ([]Step, error) {
 func planSet(f family, name string, want []netip.Prefix, incomplete bool) ([]Step, error) {
 	name = f.set(name)
 	have, err := members(name)
+	if noSubsystem(err) {
+		return nil, fmt.Errorf("make set %s: the kernel has no ip_set: %w", name, api.ErrUnsupported)
+	}
 	var steps []Step
 	if errors.Is(err, unix.ENOENT) {
 		steps = append(steps, makeSet(f, name))
@@ -93,7 +96,11 @@ func changeSet(name string, added, deleted []netip.Prefix) error {
 
 // without are those of a that are not in b.
 func without(a, b []netip.Prefix) []netip.Prefix {
-	return slices.DeleteFunc(slices.Clone(a), func(p netip.Prefix) bool { return slices.Contains(b, p) })
+	in := make(map[netip.Prefix]bool, len(b))
+	for _, p := range b {
+		in[p] = true
+	}
+	return slices.DeleteFunc(slices.Clone(a), func(p netip.Prefix) bool { return in[p] })
 }
 
 // undoSets destroys our sets. One of another type is somebody else's, whatever its name.

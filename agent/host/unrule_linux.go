@@ -13,9 +13,25 @@ import (
 // undoRules takes our jumps and chains out of both variants and families, what only came to
 // be because of them, and last the sets.
 func (h *Host) undoRules(ctx context.Context) ([]Step, error) {
+	steps, err := h.undoChains(ctx, NFT, Legacy)
+	failures := []error{err}
+	if h.mem.has(family{}) || h.mem.has(family{v6: true}) {
+		steps = append(steps, Step{do: func(context.Context) error {
+			return h.remember(func(m *memory) { m.Variant, m.Chains, m.Chains6 = "", nil, nil })
+		}})
+	}
+	sets, err := undoSets()
+	return append(steps, sets...), errors.Join(append(failures, err)...)
+}
+
+// undoChains takes them out of these variants.
+func (h *Host) undoChains(ctx context.Context, variants ...Variant) ([]Step, error) {
+	if _, err := h.standardVariant(ctx); err != nil {
+		return nil, err
+	}
 	var steps []Step
 	var failures []error
-	for _, v := range []Variant{NFT, Legacy} {
+	for _, v := range variants {
 		for _, f := range families() {
 			if f.v6 && !h.mem.has(f) {
 				continue
@@ -29,13 +45,7 @@ func (h *Host) undoRules(ctx context.Context) ([]Step, error) {
 			steps, failures = append(steps, more...), append(failures, err)
 		}
 	}
-	if h.mem.has(family{}) || h.mem.has(family{v6: true}) {
-		steps = append(steps, Step{do: func(context.Context) error {
-			return h.remember(func(m *memory) { m.Variant, m.Chains, m.Chains6 = "", nil, nil })
-		}})
-	}
-	sets, err := undoSets()
-	return append(steps, sets...), errors.Join(append(failures, err)...)
+	return steps, errors.Join(failures...)
 }
 
 func (h *Host) undoFamily(fw *firewall) ([]Step, error) {

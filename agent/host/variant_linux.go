@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,11 +32,28 @@ func (d detected) tell(f *Facts) {
 	if d.tables == nil {
 		return
 	}
-	for _, r := range d.tables[d.variant].chains["filter/"+dockerUser] {
-		if strings.Contains(r, " -j DROP") || strings.Contains(r, " -j REJECT") {
-			f.UserDrops = append(f.UserDrops, strings.TrimPrefix(r, "-A "+dockerUser+" "))
+	f.UserDrops = d.tables[d.variant].drops(dockerUser, map[string]bool{})
+}
+
+// drops are the rules, not ours, that drop in a chain of table filter, or in one that it
+// leads to.
+func (f *firewall) drops(chain string, seen map[string]bool) []string {
+	var found []string
+	seen[chain] = true
+	for _, r := range f.of("filter", chain) {
+		words := strings.Fields(r)
+		at := slices.IndexFunc(words, func(w string) bool { return w == "-j" || w == "-g" })
+		if at < 0 || at+1 >= len(words) {
+			continue
+		}
+		switch target := words[at+1]; {
+		case target == "DROP", target == "REJECT":
+			found = append(found, strings.TrimPrefix(r, "-A "))
+		case target != chainFwd && f.has("filter", target) && !seen[target]:
+			found = append(found, f.drops(target, seen)...)
 		}
 	}
+	return found
 }
 
 // detect finds the variant that Docker writes with, since a rule in the other one has no
@@ -47,8 +65,7 @@ func (h *Host) detect(ctx context.Context) (detected, error) {
 	if err != nil {
 		return detected{}, err
 	}
-	h.standard = standard
-	d := detected{variant: standard, standard: standard, tables: map[Variant]*firewall{}}
+	d := detected{variant: cmp.Or(standard, NFT), standard: standard, tables: map[Variant]*firewall{}}
 	for _, v := range []Variant{NFT, Legacy} {
 		if d.tables[v], err = h.readTables(ctx, family{}, v); err != nil {
 			return detected{}, err
@@ -103,18 +120,20 @@ func (h *Host) others(fw *firewall) ([]string, error) {
 	return found, nil
 }
 
-// standardVariant is what the plain command writes. It is asked once for each file that
-// the command leads to, as distributions switch by a link.
+// standardVariant is what the plain command writes, and none where it is missing. It is asked
+// once for each file that the command leads to, as distributions switch by a link.
 func (h *Host) standardVariant(ctx context.Context) (Variant, error) {
 	path, err := h.lookPath("iptables")
 	if err != nil {
-		return "", fmt.Errorf("find iptables: %w", err)
+		h.standard = ""
+		return "", nil
 	}
 	target, err := filepath.EvalSymlinks(path)
 	if err != nil {
 		return "", fmt.Errorf("find iptables: %w", err)
 	}
 	if v, ok := h.standards[path+" "+target]; ok {
+		h.standard = v
 		return v, nil
 	}
 	// For example "iptables v1.8.9 (nf_tables)"; releases before 1.8 name no variant.
@@ -126,18 +145,20 @@ func (h *Host) standardVariant(ctx context.Context) (Variant, error) {
 	if strings.Contains(string(version), "nf_tables") {
 		v = NFT
 	}
-	h.standards[path+" "+target] = v
+	h.standards[path+" "+target], h.standard = v, v
 	return v, nil
 }
 
 // readTables is what a variant has now. That of the nft variant is read anew only when the
-// kernel counted a change of nftables since; without tables, the commands are not asked.
+// kernel counted a change of nftables since; without tables, the commands are not asked. A
+// variant that no command here writes has nothing: the plain command is one of the two.
 func (h *Host) readTables(ctx context.Context, f family, v Variant) (*firewall, error) {
 	path, err := h.command(f, v)
-	if err != nil {
-		return nil, fmt.Errorf("find %s: %w", f.tool(), err)
-	}
 	none := &firewall{family: f, variant: v, path: path, chains: map[string][]string{}, policies: map[string]string{}}
+	_, suffixed := h.lookPath(f.tool() + "-" + string(v))
+	if err != nil || suffixed != nil && h.standard != v {
+		return none, nil
+	}
 	if v == Legacy {
 		names, err := os.ReadFile("/proc/thread-self/net/" + map[bool]string{false: "ip_tables_names", true: "ip6_tables_names"}[f.v6])
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -145,9 +166,6 @@ func (h *Host) readTables(ctx context.Context, f family, v Variant) (*firewall, 
 		}
 		if len(names) == 0 {
 			return none, nil
-		}
-		if _, err := h.lookPath(f.tool() + "-legacy"); err != nil && h.standard == NFT {
-			return none, nil // no command here shows them
 		}
 		return h.readFirewall(ctx, f, v)
 	}
