@@ -83,6 +83,7 @@ type Agent struct {
 
 	snapshot atomic.Pointer[api.Snapshot] // the last one known; nil before the first
 	view     atomic.Pointer[view]         // of the last pass; nil before the first
+	trouble  string                       // of the last pass; likewise
 	fights   fights                       // used by the task that tends the host only
 	proof    proof                        // likewise
 	tendNow  chan struct{}                // wakes the task that tends the host

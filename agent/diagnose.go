@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/sealane/sealane/agent/host"
 	"github.com/sealane/sealane/agent/host/engine"
@@ -122,6 +121,8 @@ func diagnoseNetworks(v *view, config Config, own *api.Host, add adder) {
 func diagnoseForwarding(v *view, config Config, add adder) {
 	failed := v.outcome.Failures[host.PartForwarding]
 	switch {
+	case failed != nil && v.facts.Forwarding:
+		add(api.FindingForwardingOff, api.Failure, "forwarding is not as it should be: "+failed.Error(), "")
 	case failed != nil:
 		add(api.FindingForwardingOff, api.Failure, "net.ipv4.ip_forward is off: "+failed.Error(), "sysctl net.ipv4.ip_forward=1")
 	case !v.facts.Forwarding && slices.Contains(config.Leave, host.PartForwarding):
@@ -173,7 +174,7 @@ func diagnoseDrops(v *view, add adder) {
 		if len(d.unsure) > 0 {
 			severity = api.Warning
 		}
-		add(api.FindingDropped, severity, d.String(), "remove that rule, or put one ahead of it that accepts these subnets")
+		add(api.FindingDropped, severity, d.String()+present(v.facts), "remove that rule, or put one ahead of it that accepts these subnets")
 	}
 	if v.unproven != nil && len(v.facts.Missing) == 0 {
 		add(api.FindingDropped, api.Warning, "it cannot be told whether a rule drops packets between our subnets: "+v.unproven.Error(), "")
@@ -189,12 +190,11 @@ func diagnoseParts(v *view, config Config, add adder) {
 		}
 	}
 	for _, f := range v.fights {
-		text := fmt.Sprintf("another program keeps undoing what the agent puts in place, last: %s", f.last.What)
-		if v.facts.Writer != "" {
-			text += "; nftables were last changed by " + v.facts.Writer
+		text := fmt.Sprintf("another program keeps undoing what the agent puts in place, last: %s; it is mended now and then only", f.last.What)
+		if f.writer != "" {
+			text += "; nftables were last changed by " + f.writer
 		}
-		add(api.FindingFight, api.Failure, fmt.Sprintf("%s; the agent mends it again after %s", text, f.until.UTC().Format(time.TimeOnly)),
-			"stop the other program, or have it leave sealane's rules and settings alone")
+		add(api.FindingFight, api.Failure, text+present(v.facts), "stop the other program, or have it leave sealane's rules and settings alone")
 	}
 	if v.facts.ReversePath == 1 && slices.Contains(config.Leave, host.PartReversePath) {
 		add(api.FindingSettings, api.Warning, fmt.Sprintf("the reverse path filter of %s is strict and drops replies that come another way; the agent is told to leave it", v.facts.Uplink),
@@ -205,6 +205,14 @@ func diagnoseParts(v *view, config Config, add adder) {
 			add(api.FindingLeftOut, api.Info, fmt.Sprintf("the agent is told to leave %s; what lets packets through is up to somebody else", p), "")
 		}
 	}
+}
+
+// present names the other programs that keep rules on the host.
+func present(f host.Facts) string {
+	if len(f.Others) == 0 {
+		return ""
+	}
+	return "; here is " + strings.Join(f.Others, " and ")
 }
 
 func join(subnets []api.Subnet) string {

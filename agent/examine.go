@@ -88,12 +88,14 @@ func Examine(ctx context.Context, c Config, h Host, registry Snapshots, q Questi
 	own := hostOf(snapshot, c.Identity.Instance)
 	x := Examination{Facts: f, Served: subnetsOf(c.Serve.bridges(f, own))}
 	dump, err := h.Rules(ctx)
-	if err != nil {
-		return x, err
+	var rules *trace.Ruleset
+	if err == nil {
+		rules, err = trace.Parse(dump)
 	}
-	rules, err := trace.Parse(dump)
 	if err != nil {
-		return x, fmt.Errorf("read the host's rules: %w", err)
+		v.unproven = fmt.Errorf("read the host's rules: %w", err)
+		x.Findings = diagnose(&v, c, own, nil)
+		return x, nil
 	}
 	w := v.wish
 	w.Locals = x.Served
@@ -101,12 +103,12 @@ func Examine(ctx context.Context, c Config, h Host, registry Snapshots, q Questi
 		x.Answers = []Answer{ask(rules, f, q)}
 	} else {
 		for _, l := range x.Served {
-			for _, p := range probes(l, w) {
+			for _, p := range probes(l, w, f.Redirect) {
 				x.Answers = append(x.Answers, answer(rules, l.Bridge, p))
 			}
 		}
 	}
-	v.drops = drops(rules, v.wish)
+	v.drops = drops(rules, v.wish, f.Redirect)
 	x.Findings = diagnose(&v, c, own, nil)
 	return x, nil
 }
@@ -145,6 +147,9 @@ func ask(rules *trace.Ruleset, f host.Facts, q Question) Answer {
 		}
 	default:
 		packet.SrcPort = 40000
+	}
+	if f.Redirect && packet.In == f.Uplink && packet.Out != f.Uplink {
+		packet.In = packet.Out
 	}
 	bridge := packet.Out
 	if bridge == f.Uplink {

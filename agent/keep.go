@@ -18,6 +18,7 @@ type keeping struct {
 	loss      news
 	failure   news
 	departure news
+	seen      map[api.InstanceID]time.Time // when a host's record was last there
 }
 
 // keep follows the registry and keeps the host's report in it up to date.
@@ -66,10 +67,37 @@ func (a *Agent) look(ctx context.Context, k *keeping) time.Duration {
 	if err != nil {
 		return min(a.config.Poll, retry)
 	}
-	if was := a.snapshot.Swap(&snapshot); was == nil || was.Revision != snapshot.Revision {
+	k.vanished(&snapshot, time.Now())
+	was := a.snapshot.Swap(&snapshot)
+	if was == nil || was.Revision != snapshot.Revision || was.Complete() != snapshot.Complete() {
 		nudge(a.tendNow)
 	}
 	return a.config.Poll
+}
+
+// patience is how long a record that is there no more is waited for. Records of hosts are not
+// removed, whatever becomes of the host: one that is missing tells of a registry that was
+// emptied or put back from a backup, and agents need a while to report again.
+const patience = 10 * time.Minute
+
+// vanished makes the view incomplete while records are missing that were there before, so
+// that nothing is taken away on their account.
+func (k *keeping) vanished(s *api.Snapshot, now time.Time) {
+	if k.seen == nil {
+		k.seen = map[api.InstanceID]time.Time{}
+	}
+	for _, h := range s.Hosts {
+		k.seen[h.Instance] = now
+	}
+	for id, at := range k.seen {
+		switch {
+		case at.Equal(now):
+		case now.Sub(at) > patience:
+			delete(k.seen, id)
+		default:
+			s.Unreadable = append(s.Unreadable, api.Unreadable{Key: "hosts/" + string(id), Problem: "it was there and is there no more"})
+		}
+	}
 }
 
 // tell writes the report if it says something new. What the registry refuses is a finding,

@@ -34,36 +34,37 @@ func certain(all []drop) bool {
 
 // proof asks the rules of a host only when they or the wish are others than before.
 type proof struct {
-	dump  trace.Dump
-	wish  host.Wish
-	found []drop
+	dump       trace.Dump
+	wish       host.Wish
+	redirected bool
+	found      []drop
 }
 
 // drops are the rules of the host that drop packets which should pass. The error says why
 // that cannot be told.
-func (p *proof) drops(ctx context.Context, h Host, w host.Wish) ([]drop, error) {
+func (p *proof) drops(ctx context.Context, h Host, w host.Wish, redirected bool) ([]drop, error) {
 	dump, err := h.Rules(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if reflect.DeepEqual(dump, p.dump) && reflect.DeepEqual(w, p.wish) {
+	if reflect.DeepEqual(dump, p.dump) && reflect.DeepEqual(w, p.wish) && redirected == p.redirected {
 		return p.found, nil
 	}
 	rules, err := trace.Parse(dump)
 	if err != nil {
 		return nil, fmt.Errorf("read the host's rules: %w", err)
 	}
-	*p = proof{dump, w, drops(rules, w)}
+	*p = proof{dump, w, redirected, drops(rules, w, redirected)}
 	return p.found, nil
 }
 
 // drops asks a host's rules what they would do to packets between our subnets. One subnet
 // and one peer stand for all of the other hosts', since our rules match them by sets. Each
 // rule that drops is named once for a bridge.
-func drops(rules *trace.Ruleset, w host.Wish) []drop {
+func drops(rules *trace.Ruleset, w host.Wish, redirected bool) []drop {
 	var found []drop
 	for _, l := range w.Locals {
-		for _, p := range probes(l, w) {
+		for _, p := range probes(l, w, redirected) {
 			v := rules.Forward(p.packet)
 			d := drop{from: p.from, to: p.to, bridge: l.Bridge, rule: v.By, unsure: v.Unsure}
 			if v.Dropped && !slices.ContainsFunc(found, func(o drop) bool { return o.bridge == d.bridge && o.rule == d.rule }) {
@@ -83,9 +84,9 @@ type probe struct {
 // probes are the packets that must pass for a subnet of ours: what comes in anew, unless
 // only published ports are open, what comes back, and what goes out. A redirect on the
 // uplink makes what comes in look as if it came from the bridge.
-func probes(l host.Local, w host.Wish) []probe {
+func probes(l host.Local, w host.Wish, redirected bool) []probe {
 	in := w.Uplink
-	if w.Way == host.WayRedirect {
+	if redirected {
 		in = l.Bridge
 	}
 	local := container(l.Prefix)

@@ -30,13 +30,15 @@ func (s Serve) wants(b host.Bridge) bool {
 		slices.Contains(s.Networks, n.Name) || labelled && label != "false"
 }
 
-// bridges are those of the host that are served. While Docker does not answer, a bridge that
+// bridges are those of the host that are served. While Docker does not answer, a network that
 // the host was reported with goes on being served.
 func (s Serve) bridges(f host.Facts, own *api.Host) []host.Bridge {
 	var served []host.Bridge
 	for _, b := range f.Bridges {
 		internal := b.Network != nil && b.Network.Internal
-		before := !answers(f) && own != nil && slices.ContainsFunc(own.Subnets, func(s api.Subnet) bool { return s.Bridge == b.Name })
+		before := !answers(f) && own != nil && slices.ContainsFunc(own.Subnets, func(s api.Subnet) bool {
+			return s.Bridge == b.Name && s.Network != ""
+		})
 		if !internal && (s.wants(b) || before) {
 			served = append(served, b)
 		}

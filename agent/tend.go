@@ -1,10 +1,12 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
 
+	"github.com/sealane/sealane/agent/host"
 	"github.com/sealane/sealane/api"
 )
 
@@ -38,12 +40,13 @@ func (a *Agent) tend(ctx context.Context) {
 func (a *Agent) pass(ctx context.Context) error {
 	v, err := a.try(ctx)
 	for range 2 {
-		if err == nil && v.outcome.Err() == nil || ctx.Err() != nil {
-			break
+		if problem := trouble(v, err); problem == "" || problem == a.trouble || ctx.Err() != nil {
+			break // fine, or no moment's trouble
 		}
 		pause(ctx, time.Second)
 		v, err = a.try(ctx)
 	}
+	a.trouble = trouble(v, err)
 	if ctx.Err() != nil {
 		return ctx.Err() // the outcome says more about our end than about the host
 	}
@@ -53,6 +56,14 @@ func (a *Agent) pass(ctx context.Context) error {
 	a.view.Store(&v)
 	nudge(a.keepNow)
 	return nil
+}
+
+// trouble is what a pass could not do, in words; empty if it could do all.
+func trouble(v view, err error) string {
+	if err = cmp.Or(err, v.outcome.Err()); err != nil {
+		return err.Error()
+	}
+	return ""
 }
 
 // try reads the host, works out what it should be like, and brings it there. Without a look
@@ -66,8 +77,10 @@ func (a *Agent) try(ctx context.Context) (view, error) {
 	wished := v.wish
 	v.wish.Leave = append(slices.Clone(wished.Leave), a.fights.resting(time.Now(), wished)...)
 	v.outcome = a.host.Apply(ctx, v.wish)
-	v.fights = a.fights.note(time.Now(), wished, v.outcome.Repairs)
-	v.drops, v.unproven = a.proof.drops(ctx, a.host, v.wish)
+	v.fights = a.fights.note(time.Now(), wished, v.outcome.Repairs, facts.Writer)
+	applied := v.outcome.Failures[host.PartNative] == nil && !slices.Contains(v.wish.Leave, host.PartNative)
+	redirected := v.wish.Way == host.WayRedirect && (applied || facts.Redirect)
+	v.drops, v.unproven = a.proof.drops(ctx, a.host, v.wish, redirected)
 	for _, r := range v.outcome.Repairs {
 		a.log.Info("host changed", api.KeyReason, string(r.Kind), api.KeyDetail, r.What)
 		a.metrics.repaired(r.Kind)

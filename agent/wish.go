@@ -115,12 +115,18 @@ func keeper(f host.Facts, s api.Snapshot, self api.InstanceID) func(netip.Prefix
 	if s.Config == nil || s.Config.SourceMode != api.SourceKeep || own == nil || !own.Readiness.Ready() {
 		return func(netip.Prefix, api.Host) bool { return false }
 	}
+	type place struct {
+		destination netip.Prefix
+		host        api.InstanceID
+	}
+	passes := make(map[place]bool, len(s.Routes))
+	for _, r := range s.Routes {
+		written := r.Stage == api.StageWritten || r.Stage == api.StageVerified
+		passes[place{r.Destination, r.Host}] = written && r.KeepSource
+	}
 	return func(p netip.Prefix, h api.Host) bool {
 		vouched := h.Instance == self || h.Life == api.LifeAlive || covered(p, f.Kept)
-		return vouched && h.Readiness.Ready() && slices.ContainsFunc(s.Routes, func(r api.RouteStatus) bool {
-			written := r.Stage == api.StageWritten || r.Stage == api.StageVerified
-			return r.Destination == p && r.Host == h.Instance && written && r.KeepSource
-		})
+		return vouched && h.Readiness.Ready() && passes[place{p, h.Instance}]
 	}
 }
 

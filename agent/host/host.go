@@ -45,6 +45,7 @@ type Facts struct {
 	Docker          bool           // Docker's chains are in place, in whatever backend
 	Engine          engine.Engine  // what the engine's API tells; the zero value if it was not asked or did not answer
 	Asked           error          // why the engine's API told nothing; nil if it did, or was not asked
+	Redirect        bool           // the uplink hands packets to the bridges, past that table of Docker's
 	Native          *Native        // Docker's own nft table, whose drops no other table overrides; nil without one
 	Variant         Variant        // what Docker writes its rules with, and so do we
 	Default         Variant        // what the plain command "iptables" writes
@@ -52,7 +53,7 @@ type Facts struct {
 	Others          []string       // other programs that keep firewall rules here: firewalld, ufw
 	Shielded        bool           // Docker itself drops what is not published, whatever the policy of FORWARD
 	UserDrops       []string       // rules in DOCKER-USER, not ours, that drop
-	Writer          string         // who last changed nftables rules, other than us: a command's name and number
+	Writer          string         // the command that last changed nftables, other than ours
 	ReversePath     int            // effective reverse path filter of the uplink: 0 off, 1 strict, 2 loose
 	BridgeNetfilter bool           // iptables sees what passes from port to port of a bridge too
 	Kernel          string         // release

@@ -10,12 +10,10 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
-	"github.com/sealane/sealane/agent/host/engine"
 	"github.com/sealane/sealane/api"
 )
 
@@ -32,6 +30,7 @@ type Host struct {
 	planned   map[string]former // sysctls to be set before the file that makes them last
 	found     map[string]string // commands, by name
 	listing   listing
+	asking    asking
 	tables    sight[map[string]bool] // of nftables, by name
 	source    sight[source]          // what keeps source addresses
 	docker    sight[*dockerTable]
@@ -88,6 +87,10 @@ func (h *Host) lookAtFirewall(ctx context.Context, f *Facts) error {
 		d.docker, d.shielded = d.native != nil, d.native != nil
 	}
 	d.tell(f)
+	if link, missing := netlink.LinkByName(f.Uplink); missing == nil && d.native != nil {
+		have, readable, failed := h.attached(link)
+		f.Redirect = failed == nil && (have != nil || !readable)
+	}
 	var failure error
 	f.Kept, failure = h.kept()
 	if writer := h.writer.Load(); writer != nil {
@@ -95,27 +98,6 @@ func (h *Host) lookAtFirewall(ctx context.Context, f *Facts) error {
 	}
 	return errors.Join(err, failure)
 }
-
-// ask has the engine tell which network is on which bridge.
-func (h *Host) ask(ctx context.Context, f *Facts) {
-	if h.opts.Engine == nil {
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, engineTimeout)
-	defer cancel()
-	if f.Engine, f.Asked = h.opts.Engine.Look(ctx); f.Asked != nil {
-		return
-	}
-	for i, b := range f.Bridges {
-		at := slices.IndexFunc(f.Engine.Networks, func(n engine.Network) bool { return n.Bridge == b.Name })
-		if at >= 0 {
-			f.Bridges[i].Network = &f.Engine.Networks[at]
-		}
-	}
-}
-
-// engineTimeout is how long the engine may take to answer; it is slow while it starts.
-const engineTimeout = 5 * time.Second
 
 // bridges are all Linux bridges, by name, with their addresses.
 func bridges(addrs []netlink.Addr) ([]Bridge, error) {

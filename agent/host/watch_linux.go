@@ -135,13 +135,10 @@ func (h *Host) note(m syscall.NetlinkMessage) {
 	if m.Header.Type != unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_NEWGEN || h.applying.Load() {
 		return
 	}
-	pid, _ := attribute(m.Data, unix.NFTA_GEN_PROC_PID)
-	name, ok := attribute(m.Data, unix.NFTA_GEN_PROC_NAME)
-	if !ok || len(pid) != 4 {
-		return
+	if name, ok := attribute(m.Data, unix.NFTA_GEN_PROC_NAME); ok {
+		writer := text(name)
+		h.writer.Store(&writer)
 	}
-	writer := fmt.Sprintf("%s (process %d)", text(name), binary.BigEndian.Uint32(pid))
-	h.writer.Store(&writer)
 }
 
 // firewallMatters lets changes through that may touch what we put in place, or what stands

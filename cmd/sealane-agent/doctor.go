@@ -113,6 +113,9 @@ func printText(out io.Writer, x agent.Examination) error {
 	state := map[bool]string{true: "on", false: "off"}
 	fmt.Fprintf(&b, "uplink %s, forwarding %s, kernel %s\n", or(f.Uplink, "unknown"), state[f.Forwarding], f.Kernel)
 	fmt.Fprintf(&b, "docker %s\n", engineText(f))
+	if len(f.Others) > 0 {
+		fmt.Fprintf(&b, "also keeping rules: %s\n", strings.Join(f.Others, ", "))
+	}
 	for _, bridge := range f.Bridges {
 		network := ""
 		if bridge.Network != nil {
