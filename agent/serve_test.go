@@ -141,3 +141,24 @@ func TestLeftOut(t *testing.T) {
 		}
 	})
 }
+
+// TestEmptiedRegistry has the registry lose all records. What they named is kept until the
+// hosts are back, or for ten minutes.
+func TestEmptiedRegistry(t *testing.T) {
+	onBench(t, func(b *bench) {
+		b.host.SetBridge("docker0", "10.0.0.1/24")
+		b.other("i-b", "192.168.0.2", "10.1.0.0/24")
+		b.other("i-c", "192.168.0.3", "10.2.0.0/24")
+		b.start()
+		b.wantHost("10.0.0.0/24", "10.1.0.0/24", "10.2.0.0/24")
+		b.registry.Empty()
+		b.settle()
+		b.wantHost("10.0.0.0/24", "10.1.0.0/24", "10.2.0.0/24")
+		b.other("i-b", "192.168.0.2", "10.1.0.0/24")
+		b.settle()
+		b.wantHost("10.0.0.0/24", "10.1.0.0/24", "10.2.0.0/24")
+		<-time.After(11 * time.Minute)
+		b.settle()
+		b.wantHost("10.0.0.0/24", "10.1.0.0/24", "no 10.2.0.0/24")
+	})
+}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
 	"github.com/sealane/sealane/agent/host"
@@ -195,4 +196,81 @@ func shell(t *testing.T, script string) string {
 		t.Fatalf("%s: %v\n%s", script, err, out)
 	}
 	return string(out)
+}
+
+// TestVariantChanges has Docker turn up with the other variant: the rules follow, and
+// nothing is left behind in the first one.
+func TestVariantChanges(t *testing.T) {
+	needRoot(t)
+	if _, err := exec.LookPath("iptables-legacy"); err != nil {
+		t.Skip("needs iptables-legacy")
+	}
+	m := namespace(t)
+	before := shell(t, "nft list ruleset")
+	w := host.Wish{
+		Uplink: "eth0", Locals: []host.Local{{Prefix: netip.MustParsePrefix("10.0.0.0/24"), Bridge: "docker0"}},
+		Remotes: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/24")},
+	}
+	if err := m.Apply(t.Context(), w).Err(); err != nil {
+		t.Fatal(err)
+	}
+	shell(t, "iptables-legacy -N DOCKER; iptables-legacy -N DOCKER-USER; iptables-legacy -I FORWARD -j DOCKER-USER")
+	if err := m.Apply(t.Context(), w).Err(); err != nil {
+		t.Fatalf("the change of variant failed: %v", err)
+	}
+	if rules := shell(t, "iptables-legacy-save; ipset list sealane-peers"); !strings.Contains(rules, "-A SEALANE-FWD") || !strings.Contains(rules, "-j SEALANE-RAW") || !strings.Contains(rules, "10.1.0.0/24") {
+		t.Errorf("not all is in place:\n%s", rules)
+	}
+	if after := shell(t, "nft list ruleset"); after != before {
+		t.Errorf("left behind:\n%s", after)
+	}
+	if again := m.Apply(t.Context(), w); len(again.Repairs) > 0 || again.Err() != nil {
+		t.Errorf("applied twice: %+v", again)
+	}
+}
+
+// TestOldCommands has only the plain commands, as releases before 1.8 come: all of them
+// legacy, on a kernel with nftables, and without IPv6.
+func TestOldCommands(t *testing.T) {
+	needRoot(t)
+	path := t.TempDir()
+	for _, name := range []string{"iptables", "iptables-save", "iptables-restore"} {
+		legacy, err := exec.LookPath(strings.Replace(name, "iptables", "iptables-legacy", 1))
+		if err != nil {
+			t.Skip("needs the legacy variant of iptables")
+		}
+		if err := os.Symlink(legacy, filepath.Join(path, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"sh", "ip", "ipset", "nft", "sed", "grep"} {
+		tool, err := exec.LookPath(name)
+		if err != nil {
+			t.Skipf("needs %s", name)
+		}
+		if err := os.Symlink(tool, filepath.Join(path, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("PATH", path)
+	m := namespace(t)
+	shell(t, "iptables -t raw -S; iptables -N DOCKER; iptables -N DOCKER-USER; iptables -I FORWARD -j DOCKER-USER; iptables -P FORWARD DROP")
+	before := m.Dump()
+	f, err := m.Facts(t.Context(), netip.MustParseAddr("192.168.0.2"))
+	if err != nil || f.Variant != host.Legacy || f.Blocked != "" || len(f.Missing) > 0 {
+		t.Errorf("variant %q, blocked by %q, missing %v: %v", f.Variant, f.Blocked, f.Missing, err)
+	}
+	w := host.Wish{Uplink: "eth0", Locals: []host.Local{{Prefix: netip.MustParsePrefix("10.0.0.0/24"), Bridge: "docker0"}}}
+	if err := m.Apply(t.Context(), w).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := host.New(host.Options{StateDir: t.TempDir()}).Rules(t.Context()); err != nil {
+		t.Errorf("the rules cannot be told: %v", err)
+	}
+	if _, err := m.Restart().Restore(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(before, m.Dump()); diff != "" {
+		t.Errorf("not as before (-before +after):\n%s", diff)
+	}
 }

@@ -39,6 +39,12 @@ func TestStaysRight(t *testing.T) {
 			t.Logf("mended after %s, the looking included", time.Since(began).Round(time.Millisecond))
 		})
 	}
+	t.Run("ipset flush", func(t *testing.T) { // nobody announces that
+		c.on(t, h, "ipset", "flush", "sealane-peers")
+		eventually(t, 15*time.Second, "the members are back", func() bool {
+			return strings.Contains(c.on(t, h, "ipset", "list", "sealane-peers"), "10.1.0.0/24")
+		}, func() any { return c.on(t, h, "ipset", "list") })
+	})
 	t.Run("Docker restarts", func(t *testing.T) { // it puts back what the flushes took
 		if _, err := c.RestartDocker(t.Context(), 1, h.Bip); err != nil {
 			t.Fatal(err)
@@ -105,8 +111,9 @@ func (c *cluster) settled(t *testing.T, h lab.Host) string {
 // mended waits until all is as wanted, looking as often as it can.
 func (c *cluster) mended(t *testing.T, h lab.Host, want, after string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
+	// An event takes well below a second, the slow look ten, and --poll is far away.
 	for {
 		now := c.ours(t, h)
 		if now == want {

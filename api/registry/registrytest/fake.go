@@ -57,6 +57,16 @@ func (f *Fake) Fail(err error) {
 	f.failure = err
 }
 
+// Empty removes all records of hosts and all claims, as when etcd was put back from nothing.
+func (f *Fake) Empty() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	clear(f.hosts)
+	clear(f.claims)
+	clear(f.seen)
+	f.changed(api.AreaHosts)
+}
+
 // Lag freezes what Snapshot returns and silences watches; lifting it wakes all of them.
 func (f *Fake) Lag(on bool) {
 	f.mu.Lock()
