@@ -233,11 +233,19 @@ func (w *world) dumps(t *testing.T) []map[string]string {
 		for name, script := range map[string]string{
 			"iptables-nft":    "iptables-nft-save | grep -v '^#' | sed 's/\\[[0-9:]*\\]//'",
 			"iptables-legacy": "test ! -s /proc/net/ip_tables_names || iptables-legacy-save | grep -v '^#' | sed 's/\\[[0-9:]*\\]//'",
-			"nft tables":      "nft list tables",
+			"ip6tables-nft":   "ip6tables-nft-save | grep -v '^#' | sed 's/\\[[0-9:]*\\]//'",
 			"sysctls":         "grep -rs . /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv4/conf /proc/sys/net/ipv6/conf | sort",
 		} {
 			one[name] = w.on(t, m, "sh", "-c", script)
 		}
+		// What the roots have no tools for, and is the kernel's anyway.
+		inside := exec.CommandContext(t.Context(), "nsenter", "--net="+netnsOf(m.Namespace), "sh", "-ec",
+			"nft list ruleset | sed 's/packets [0-9]* bytes [0-9]*//'; ipset save; tc qdisc show dev eth0; tc filter show dev eth0 ingress 2>/dev/null || true")
+		out, err := inside.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		one["nft, ipset, tc"] = string(out)
 		all = append(all, one)
 	}
 	return all

@@ -12,6 +12,7 @@ import (
 
 	"github.com/vishvananda/netns"
 
+	"github.com/sealane/sealane/cloud/alisim"
 	"github.com/sealane/sealane/deploy/lab"
 )
 
@@ -79,7 +80,11 @@ func (w *world) makeModes(t *testing.T, m *member) {
 		nsenter --net=%[2]s ip route add default via %[4]s`,
 		pidOf(wired), wired.netns, wired.ip, m.Bip.Addr()))
 	joined, joined2 := w.start(t, m, "joined", "--network", "none"), w.start(t, m, "joined2", "--network", "none")
-	joined.ip, joined2.ip = netip.MustParseAddr("10.200.0.1"), netip.MustParseAddr("10.200.0.2")
+	beside := netip.MustParsePrefix(fmt.Sprintf("10.%d.0.0/24", 200+m.Index))
+	joined.ip, joined2.ip = beside.Addr().Next(), beside.Addr().Next().Next()
+	if err := w.Sim().AddRoute(lab.Table, alisim.Route{Destination: beside, NextHop: string(m.Instance)}); err != nil {
+		t.Fatal(err) // packets for them come as far as the host
+	}
 	m.boxes["joined"], m.boxes["joined2"] = joined, joined2
 	w.on(t, m, "sh", "-ec", fmt.Sprintf(`
 		nsenter --net=%[2]s ip link add eth0 type veth peer name eth0 netns %[3]s

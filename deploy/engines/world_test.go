@@ -139,10 +139,11 @@ func (s spec) String() string {
 }
 
 // build makes a lab of these hosts, with containers and a user's network on each.
-func build(t *testing.T, name string, specs []spec) *world {
+func build(t *testing.T, name string, specs []spec, flags ...string) *world {
 	t.Helper()
 	options := lab.Options{
 		Name: name, Hosts: len(specs), Engine: lab.EngineDocker, BinDir: os.Getenv(binEnv), Outsider: true, Out: t.Output(),
+		AgentFlags: flags,
 	}
 	for _, s := range specs {
 		e := lab.HostEngine{Root: s.root, Forwarding: s.open}
@@ -203,6 +204,11 @@ func (w *world) fill(t *testing.T, m *member) {
 func (w *world) start(t *testing.T, m *member, name string, args ...string) box {
 	run := append([]string{"run", "-d", "--name", name, "--stop-signal", "KILL"}, args...)
 	w.docker(t, m, append(run, lab.ImageName, "/bin/sh", "-c", serve)...)
+	return w.look(t, m, name)
+}
+
+// look notes where a container is.
+func (w *world) look(t *testing.T, m *member, name string) box {
 	out := strings.Fields(w.docker(t, m, "inspect", "-f", "{{.State.Pid}} {{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}", name))
 	if len(out) == 0 {
 		return box{}

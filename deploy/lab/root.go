@@ -109,6 +109,9 @@ func (l *Lab) toolsDir(h Host) string {
 // chooseIPTables makes the plain commands those of one variant, as update-alternatives
 // does, but for one host.
 func (l *Lab) chooseIPTables(h Host) error {
+	if err := os.RemoveAll(l.toolsDir(h)); err != nil { // of the engine before
+		return fmt.Errorf("remove the commands of %s: %w", h.Name, err)
+	}
 	if err := os.MkdirAll(l.toolsDir(h), 0o755); err != nil {
 		return fmt.Errorf("make the commands of %s: %w", h.Name, err)
 	}
