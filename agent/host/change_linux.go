@@ -34,6 +34,7 @@ func (h *Host) parts() []part {
 func (h *Host) Apply(ctx context.Context, w Wish) Outcome {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	clear(h.legacy)
 	h.applying.Store(true)
 	defer h.applying.Store(false)
 	out := Outcome{Failures: map[Part]error{}}
@@ -49,6 +50,9 @@ func (h *Host) Apply(ctx context.Context, w Wish) Outcome {
 		}
 		steps, failure := p.plan(ctx, w)
 		repairs, stopped := run(ctx, steps)
+		if len(steps) > 0 {
+			clear(h.legacy)
+		}
 		for i := range repairs {
 			repairs[i].Part = p.name
 		}
@@ -64,6 +68,7 @@ func (h *Host) Apply(ctx context.Context, w Wish) Outcome {
 func (h *Host) Plan(ctx context.Context, w Wish) ([]Step, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	clear(h.legacy)
 	if err := h.recall(); err != nil {
 		return nil, err
 	}
@@ -85,6 +90,7 @@ func (h *Host) Plan(ctx context.Context, w Wish) ([]Step, error) {
 func (h *Host) Restore(ctx context.Context) ([]Repair, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	clear(h.legacy)
 	if err := h.recall(); err != nil {
 		return nil, err
 	}
@@ -93,6 +99,9 @@ func (h *Host) Restore(ctx context.Context) ([]Repair, error) {
 	for _, p := range slices.Backward(h.parts()) {
 		steps, err := p.undo(ctx)
 		repairs, stopped := run(ctx, steps)
+		if len(steps) > 0 {
+			clear(h.legacy)
+		}
 		undone, failures = append(undone, repairs...), append(failures, err, stopped)
 	}
 	if err := errors.Join(failures...); err != nil {
@@ -106,6 +115,7 @@ func (h *Host) Restore(ctx context.Context) ([]Repair, error) {
 func (h *Host) PlanRestore(ctx context.Context) ([]Step, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	clear(h.legacy)
 	if err := h.recall(); err != nil {
 		return nil, err
 	}

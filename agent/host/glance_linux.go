@@ -8,10 +8,17 @@ import (
 	"time"
 
 	"github.com/vishvananda/netlink"
+
+	"github.com/sealane/sealane/api"
 )
 
-// glancePause is the time between two looks at what nobody announces.
-const glancePause = 10 * time.Second
+// glancePause is the time between two looks at what nobody announces: at the sets each
+// time, at the rules of the legacy variant, which takes a command, every second time. Sets
+// with more members than glanceMembers are left to the caller's timer.
+const (
+	glancePause   = 10 * time.Second
+	glanceMembers = 1000
+)
 
 // glance wakes when the sets, or the rules of the legacy variant, are others than at the
 // last look.
@@ -19,32 +26,37 @@ func (h *Host) glance(ctx context.Context, wake func()) {
 	tick := time.NewTicker(glancePause)
 	defer tick.Stop()
 	seed := maphash.MakeSeed()
-	last, known := uint64(0), false
-	for {
+	var sets, rules uint64
+	for look := 0; ; look++ {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		now, err := h.unannounced(ctx, seed)
-		if err != nil {
-			continue // a pass looks closer, and tells
+		changed := false
+		if now := setsSum(seed); now != sets {
+			changed, sets = true, now
 		}
-		if known && now != last {
+		if look%2 == 0 {
+			// An error is for a pass to tell, which looks closer.
+			if now, err := h.legacySum(ctx, seed); err == nil && now != rules {
+				changed, rules = true, now
+			}
+		}
+		if changed && look > 0 {
 			wake()
 		}
-		last, known = now, true
 	}
 }
 
-// unannounced is a sum over our sets and the legacy rules.
-func (h *Host) unannounced(ctx context.Context, seed maphash.Seed) (uint64, error) {
+// setsSum is a sum over our sets.
+func setsSum(seed maphash.Seed) uint64 {
 	var sum maphash.Hash
 	sum.SetSeed(seed)
 	for _, f := range families() {
 		for _, name := range []string{f.set(setLocal), f.set(setPeers)} {
 			set, err := netlink.IpsetList(name)
-			if err != nil {
+			if err != nil || len(set.Entries) > glanceMembers {
 				continue // there is none
 			}
 			_, _ = fmt.Fprintln(&sum, name, len(set.Entries))
@@ -53,11 +65,19 @@ func (h *Host) unannounced(ctx context.Context, seed maphash.Seed) (uint64, erro
 			}
 		}
 	}
+	return sum.Sum64()
+}
+
+// legacySum is a sum over those legacy rules that matter to ours.
+func (h *Host) legacySum(ctx context.Context, seed maphash.Seed) (uint64, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.standard == "" {
-		return 0, fmt.Errorf("look at the rules: not read yet")
+		return 0, fmt.Errorf("look at the rules before a pass did: %w", api.ErrUnsupported)
 	}
+	clear(h.legacy)
+	var sum maphash.Hash
+	sum.SetSeed(seed)
 	for _, f := range families() {
 		fw, err := h.readTables(ctx, f, Legacy)
 		if err != nil {

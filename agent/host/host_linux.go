@@ -25,6 +25,7 @@ type Host struct {
 	mem       *memory    // nil until first needed
 	prints    map[string][]string
 	read      map[family]reading
+	legacy    map[family]*firewall // as read by this call
 	standards map[string]Variant
 	standard  Variant           // of them, the one that counts now
 	planned   map[string]former // sysctls to be set before the file that makes them last
@@ -44,7 +45,7 @@ type Host struct {
 
 // New returns the host. It reads and changes nothing yet.
 func New(opts Options) *Host {
-	return &Host{opts: opts, prints: map[string][]string{}, read: map[family]reading{}, standards: map[string]Variant{}, found: map[string]string{}, planned: map[string]former{}}
+	return &Host{opts: opts, prints: map[string][]string{}, read: map[family]reading{}, legacy: map[family]*firewall{}, standards: map[string]Variant{}, found: map[string]string{}, planned: map[string]former{}}
 }
 
 // Facts reads the host. The address ip, the host's private one, tells the uplink. Without
@@ -52,6 +53,7 @@ func New(opts Options) *Host {
 func (h *Host) Facts(ctx context.Context, ip netip.Addr) (Facts, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	clear(h.legacy)
 	lacks, blind := h.missing()
 	f := Facts{Kernel: kernelRelease(), Missing: lacks, BridgeNetfilter: bridgeNetfilter()}
 	forwarding, err := readSysctl(ipForward)

@@ -150,8 +150,8 @@ func (h *Host) standardVariant(ctx context.Context) (Variant, error) {
 }
 
 // readTables is what a variant has now. That of the nft variant is read anew only when the
-// kernel counted a change of nftables since; without tables, the commands are not asked. A
-// variant that no command here writes has nothing: the plain command is one of the two.
+// kernel counted a change of nftables since, that of the legacy variant once by each call;
+// without tables, the commands are not asked. A variant that no command here writes has nothing: the plain command is one of the two.
 func (h *Host) readTables(ctx context.Context, f family, v Variant) (*firewall, error) {
 	path, err := h.command(f, v)
 	none := &firewall{family: f, variant: v, path: path, chains: map[string][]string{}, policies: map[string]string{}}
@@ -167,7 +167,14 @@ func (h *Host) readTables(ctx context.Context, f family, v Variant) (*firewall, 
 		if len(names) == 0 {
 			return none, nil
 		}
-		return h.readFirewall(ctx, f, v)
+		if fw := h.legacy[f]; fw != nil {
+			return fw, nil
+		}
+		fw, err := h.readFirewall(ctx, f, v)
+		if err == nil {
+			h.legacy[f] = fw
+		}
+		return fw, err
 	}
 	count, err := generation()
 	if noSubsystem(err) {
