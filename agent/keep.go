@@ -18,6 +18,7 @@ type keeping struct {
 	loss      news
 	failure   news
 	departure news
+	gone      news
 	seen      map[api.InstanceID]time.Time // when a host's record was last there
 }
 
@@ -67,7 +68,11 @@ func (a *Agent) look(ctx context.Context, k *keeping) time.Duration {
 	if err != nil {
 		return min(a.config.Poll, retry)
 	}
-	k.vanished(&snapshot, time.Now())
+	if n := k.vanished(&snapshot, time.Now()); n > 0 && k.gone.is("gone") {
+		a.log.Warn("hosts are gone from the registry; what they had is kept for a while", api.KeyCount, n)
+	} else if n == 0 {
+		k.gone.is("")
+	}
 	was := a.snapshot.Swap(&snapshot)
 	if was == nil || was.Revision != snapshot.Revision || was.Complete() != snapshot.Complete() {
 		nudge(a.tendNow)
@@ -81,8 +86,8 @@ func (a *Agent) look(ctx context.Context, k *keeping) time.Duration {
 const patience = 10 * time.Minute
 
 // vanished makes the view incomplete while records are missing that were there before, so
-// that nothing is taken away on their account.
-func (k *keeping) vanished(s *api.Snapshot, now time.Time) {
+// that nothing is taken away on their account. It returns how many.
+func (k *keeping) vanished(s *api.Snapshot, now time.Time) (missing int) {
 	if k.seen == nil {
 		k.seen = map[api.InstanceID]time.Time{}
 	}
@@ -95,9 +100,11 @@ func (k *keeping) vanished(s *api.Snapshot, now time.Time) {
 		case now.Sub(at) > patience:
 			delete(k.seen, id)
 		default:
+			missing++
 			s.Unreadable = append(s.Unreadable, api.Unreadable{Key: "hosts/" + string(id), Problem: "it was there and is there no more"})
 		}
 	}
+	return missing
 }
 
 // tell writes the report if it says something new. What the registry refuses is a finding,
