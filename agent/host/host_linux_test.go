@@ -274,3 +274,34 @@ func TestOldCommands(t *testing.T) {
 		t.Errorf("not as before (-before +after):\n%s", diff)
 	}
 }
+
+// TestLockHeld has another program hold the lock of the legacy variant for a while: the
+// agent waits for it.
+func TestLockHeld(t *testing.T) {
+	needRoot(t)
+	for _, tool := range []string{"iptables-legacy", "flock"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skipf("needs %s", tool)
+		}
+	}
+	m := namespace(t)
+	shell(t, "iptables-legacy -N DOCKER; iptables-legacy -t raw -S")
+	held := exec.Command("flock", "/run/xtables.lock", "sh", "-c", "echo held; sleep 1")
+	out, err := held.StdoutPipe()
+	if err == nil {
+		err = held.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := out.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	w := host.Wish{Uplink: "eth0", Locals: []host.Local{{Prefix: netip.MustParsePrefix("10.0.0.0/24"), Bridge: "docker0"}}}
+	if err := m.Apply(t.Context(), w).Err(); err != nil {
+		t.Error(err)
+	}
+	if err := held.Wait(); err != nil {
+		t.Error(err)
+	}
+}
