@@ -1,12 +1,10 @@
 package host
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
@@ -23,14 +21,15 @@ import (
 //		chain pre {
 //			type filter hook prerouting priority mangle; policy accept;
 //			iifname "eth0" ip saddr @remotenets ip daddr @localnets meta mark set meta mark | 0x10000 accept
-//			iifname != "docker0" ip daddr 10.0.0.0/24 ct state invalid,new drop
+//			iifname != "docker0" ip daddr 10.0.0.0/24 fib daddr type != local ct state invalid,new drop
 //		}
 //	}
 //
 // The rules below the first are the guard, one for each bridge: Docker takes the mark only
 // if its option allow-direct-routing takes its own drops away, for whole networks and
 // whoever comes. The guard stands in for them. It is ahead of the translation of published
-// ports, so these stay open, and errors that ICMP reports are related, so they pass.
+// ports, so these stay open, and errors that ICMP reports are related, so they pass. The
+// host's own address on a bridge is no container's, and open as before.
 const (
 	markTable = "sealane-mark"
 	chainPre  = "pre"
@@ -38,8 +37,9 @@ const (
 
 // marking is what the table of one family says.
 type marking struct {
+	there    bool
 	from, to []span  // the other hosts' and ours
-	uplink   string  // it marks what comes in here
+	uplink   string  // it marks what comes in here; empty: it only guards
 	mark     uint32  // zero to let in and not mark
 	mask     uint32  //
 	guarded  []Local // bridges that nobody else gets to, with their prefixes
@@ -73,28 +73,60 @@ func (h *Host) planMarking(f family, w Wish, d *dockerTable) ([]Step, error) {
 	if w.Strict {
 		want.mark, want.mask = 0, 0
 	}
-	have, err := h.marks[f.index()].look(func(conn *nftables.Conn) (marking, error) { return readMarking(conn, f) })
-	if err != nil {
-		return nil, fmt.Errorf("read table %s %s: %w", f.nftName(), markTable, hint(err))
-	}
 	if w.Incomplete {
+		have, err := h.marking(f)
+		if err != nil {
+			return nil, err
+		}
 		want.from, want.to = merge(append(want.from, have.from...)), merge(append(want.to, have.to...))
 	}
-	if want.guarded, err = h.guarded(f, w, d); err != nil {
+	return h.planMarks(f, want, d, func(string) bool { return w.Incomplete })
+}
+
+// planGuards leaves of the tables what stands in for Docker's own drops.
+func (h *Host) planGuards(d *dockerTable) ([]Step, error) {
+	var steps []Step
+	for _, f := range families() {
+		more, err := h.planMarks(f, marking{}, d, func(string) bool { return false })
+		steps = append(steps, more...)
+		if err != nil {
+			return steps, err
+		}
+	}
+	return steps, nil
+}
+
+// planMarks replaces the table of a family if it is otherwise, with the bridges guarded that
+// Docker closes. What guards other bridges stays if it is to be kept, and while Docker, which
+// is then starting, has not said anything of that bridge.
+func (h *Host) planMarks(f family, want marking, d *dockerTable, keep func(bridge string) bool) ([]Step, error) {
+	have, err := h.marking(f)
+	if err != nil {
 		return nil, err
 	}
-	if len(want.to)+len(want.guarded) == 0 {
-		return undoMarking(f)
+	if want.guarded, err = guarded(f, d); err != nil {
+		return nil, err
 	}
-	want.rules = f.markRules(want)
-	if w.Incomplete {
-		guards := guardsBeside(have.rules, nil)
-		want.rules = slices.Concat(want.rules[:1], guards, guardsBeside(want.rules[1:], guards))
+	guards := f.markRules(marking{guarded: want.guarded})
+	stay := slices.DeleteFunc(slices.Clone(have.rules), func(r []expr.Any) bool {
+		bridge := guardOf(r)
+		return bridge == "" || !among(guards, r) && !keep(bridge) && !d.untold(f, bridge)
+	})
+	if len(want.to)+len(guards)+len(stay) == 0 {
+		if !have.there {
+			return nil, nil
+		}
+		return []Step{undoMarking(f)}, nil
 	}
+	guards = slices.DeleteFunc(guards, func(r []expr.Any) bool { return among(stay, r) })
+	want.rules = slices.Concat(f.markRules(marking{uplink: want.uplink, mark: want.mark, mask: want.mask}), stay, guards)
 	if slices.Equal(have.from, want.from) && slices.Equal(have.to, want.to) && slices.EqualFunc(have.rules, want.rules, sameExprs) {
 		return nil, nil
 	}
 	what := fmt.Sprintf("%d ranges of others marked for Docker toward %v", len(want.from), prefixes(want.to))
+	if want.uplink == "" {
+		what = fmt.Sprintf("only Docker's own guard of %d subnets kept", len(want.guarded))
+	}
 	return []Step{step(KindMark, what, "nft -f - <<'END'\n"+f.markText(want)+"END", func(context.Context) error {
 		conn, err := nftables.New()
 		if err == nil {
@@ -104,12 +136,17 @@ func (h *Host) planMarking(f family, w Wish, d *dockerTable) ([]Step, error) {
 	})}, nil
 }
 
-// guardsBeside are the rules that drop, but for those among others.
-func guardsBeside(rules, others [][]expr.Any) [][]expr.Any {
-	return slices.DeleteFunc(slices.Clone(rules), func(r []expr.Any) bool {
-		kind, _ := verdict(&nftables.Rule{Exprs: r})
-		return kind != expr.VerdictDrop || slices.ContainsFunc(others, func(o []expr.Any) bool { return sameExprs(r, o) })
-	})
+// marking is what the table of a family says now.
+func (h *Host) marking(f family) (marking, error) {
+	have, err := h.marks[f.index()].look(func(conn *nftables.Conn) (marking, error) { return readMarking(conn, f) })
+	if err != nil {
+		return have, fmt.Errorf("read table %s %s: %w", f.nftName(), markTable, hint(err))
+	}
+	return have, nil
+}
+
+func among(rules [][]expr.Any, one []expr.Any) bool {
+	return slices.ContainsFunc(rules, func(r []expr.Any) bool { return sameExprs(r, one) })
 }
 
 // peersOf are the other hosts' subnets and private addresses.
@@ -121,34 +158,27 @@ func peersOf(w Wish) []netip.Prefix {
 	return peers
 }
 
-// guarded are the bridges that Docker would guard itself: of ours those that it closes, and
-// all that it closes if it was us who told it to allow direct routing.
-func (h *Host) guarded(f family, w Wish, d *dockerTable) ([]Local, error) {
-	var all []Local
-	for _, l := range w.Locals {
-		if slices.Contains(d.closed[f], l.Bridge) && l.Prefix.Addr().Is6() == f.v6 {
-			all = append(all, l)
-		}
+// guarded are the bridges that Docker would guard itself, were it not told to allow direct
+// routing: all that it closes, since that option is for all.
+func guarded(f family, d *dockerTable) ([]Local, error) {
+	if len(d.closed[f]) == 0 {
+		return nil, nil
 	}
-	if h.mem.Engine != nil {
-		addrs, err := netlink.AddrList(nil, netlink.FAMILY_ALL)
-		if err != nil {
-			return nil, fmt.Errorf("list addresses: %w", err)
-		}
-		found, err := bridges(addrs)
-		if err != nil {
-			return nil, err
-		}
-		for _, b := range found {
-			for _, p := range f.of(b.Prefixes()) {
-				if slices.Contains(d.closed[f], b.Name) {
-					all = append(all, Local{p, b.Name})
-				}
+	addrs, err := netlink.AddrList(nil, netlink.FAMILY_ALL)
+	if err != nil {
+		return nil, fmt.Errorf("list addresses: %w", err)
+	}
+	found, err := bridges(addrs)
+	if err != nil {
+		return nil, err
+	}
+	var all []Local
+	for _, b := range found {
+		for _, p := range f.of(b.Prefixes()) {
+			if slices.Contains(d.closed[f], b.Name) {
+				all = append(all, Local{p, b.Name})
 			}
 		}
 	}
-	slices.SortFunc(all, func(a, b Local) int {
-		return cmp.Or(strings.Compare(a.Bridge, b.Bridge), api.ComparePrefixes(a.Prefix, b.Prefix))
-	})
-	return slices.Compact(all), nil
+	return all, nil
 }

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/binaryutil"
 	"github.com/google/nftables/expr"
+	"golang.org/x/sys/unix"
 )
 
 // markRules are the rules of chain pre.
@@ -26,25 +28,55 @@ func (f family) markRules(m marking) [][]expr.Any {
 	in := func(op expr.CmpOp, name string) []expr.Any {
 		return []expr.Any{&expr.Meta{Key: expr.MetaKeyIIFNAME, Register: 1}, &expr.Cmp{Op: op, Register: 1, Data: ifname(name)}}
 	}
-	member := append(in(expr.CmpOpEq, m.uplink),
-		load(source), &expr.Lookup{SourceRegister: 1, SetName: setTo},
-		load(target), &expr.Lookup{SourceRegister: 1, SetName: setFrom})
-	if m.mask != 0 {
-		member = append(member, &expr.Meta{Key: expr.MetaKeyMARK, Register: 1},
-			&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 4, Mask: binaryutil.NativeEndian.PutUint32(^m.mask), Xor: binaryutil.NativeEndian.PutUint32(m.mark)},
-			&expr.Meta{Key: expr.MetaKeyMARK, SourceRegister: true, Register: 1})
+	var rules [][]expr.Any
+	if m.uplink != "" {
+		member := append(in(expr.CmpOpEq, m.uplink),
+			load(source), &expr.Lookup{SourceRegister: 1, SetName: setTo},
+			load(target), &expr.Lookup{SourceRegister: 1, SetName: setFrom})
+		if m.mask != 0 {
+			member = append(member, &expr.Meta{Key: expr.MetaKeyMARK, Register: 1},
+				&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 4, Mask: binaryutil.NativeEndian.PutUint32(^m.mask), Xor: binaryutil.NativeEndian.PutUint32(m.mark)},
+				&expr.Meta{Key: expr.MetaKeyMARK, SourceRegister: true, Register: 1})
+		}
+		rules = append(rules, append(member, &expr.Verdict{Kind: expr.VerdictAccept}))
 	}
-	rules := [][]expr.Any{append(member, &expr.Verdict{Kind: expr.VerdictAccept})}
 	for _, g := range m.guarded {
-		rules = append(rules, append(in(expr.CmpOpNeq, g.Bridge), load(target),
-			&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: size, Mask: maskOf(g.Prefix), Xor: make([]byte, size)},
-			&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: g.Prefix.Masked().Addr().AsSlice()},
+		rules = append(rules, slices.Concat(in(expr.CmpOpNeq, g.Bridge), within(g.Prefix, target), []expr.Any{
+			&expr.Fib{Register: 1, ResultADDRTYPE: true, FlagDADDR: true},
+			&expr.Cmp{Op: expr.CmpOpNeq, Register: 1, Data: binaryutil.NativeEndian.PutUint32(unix.RTN_LOCAL)},
 			&expr.Ct{Key: expr.CtKeySTATE, Register: 1},
 			&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 4, Mask: binaryutil.NativeEndian.PutUint32(expr.CtStateBitINVALID | expr.CtStateBitNEW), Xor: make([]byte, 4)},
 			&expr.Cmp{Op: expr.CmpOpNeq, Register: 1, Data: make([]byte, 4)},
-			&expr.Verdict{Kind: expr.VerdictDrop}))
+			&expr.Verdict{Kind: expr.VerdictDrop},
+		}))
 	}
 	return rules
+}
+
+// within compares the address at an offset with a prefix, in the way that the command nft
+// does, so that what it wrote is not written again: of whole bytes it looks at those only.
+func within(p netip.Prefix, offset uint32) []expr.Any {
+	address, size := p.Masked().Addr().AsSlice(), p.Addr().BitLen()/8
+	load := &expr.Payload{OperationType: expr.PayloadLoad, Base: expr.PayloadBaseNetworkHeader, Offset: offset, Len: uint32(size), DestRegister: 1}
+	if p.Bits() > 0 && p.Bits()%8 == 0 {
+		load.Len = uint32(p.Bits() / 8)
+		return []expr.Any{load, &expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: address[:load.Len]}}
+	}
+	return []expr.Any{
+		load, &expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: uint32(size), Mask: net.CIDRMask(p.Bits(), 8*size), Xor: make([]byte, size)},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: address},
+	}
+}
+
+// guardOf is the bridge that a rule guards; empty if it guards none.
+func guardOf(rule []expr.Any) string {
+	if kind, _ := verdict(&nftables.Rule{Exprs: rule}); kind != expr.VerdictDrop {
+		return ""
+	}
+	if c, ok := rule[min(1, len(rule)-1)].(*expr.Cmp); ok {
+		return text(c.Data)
+	}
+	return ""
 }
 
 // ifname is the name of an interface as rules compare it.
@@ -52,11 +84,6 @@ func ifname(name string) []byte {
 	var padded [16]byte
 	copy(padded[:], name)
 	return padded[:]
-}
-
-// maskOf is the mask of a prefix, as long as its addresses.
-func maskOf(p netip.Prefix) []byte {
-	return net.CIDRMask(p.Bits(), p.Addr().BitLen())
 }
 
 // markText is the table as nft reads it.
@@ -70,13 +97,15 @@ func (f family) markText(m marking) string {
 	fmt.Fprintf(&b, "%[1]s {}\ndelete %[1]s\n%[1]s {\n", table)
 	b.WriteString(setText(setFrom, kind, m.to) + setText(setTo, kind, m.from))
 	fmt.Fprintf(&b, "\tchain %s {\n\t\ttype filter hook prerouting priority mangle; policy accept;\n", chainPre)
-	fmt.Fprintf(&b, "\t\tiifname %q %[2]s saddr @%s %[2]s daddr @%s", m.uplink, ip, setTo, setFrom)
-	if m.mask != 0 {
-		fmt.Fprintf(&b, " meta mark set meta mark & %#x | %#x", ^m.mask, m.mark)
+	if m.uplink != "" {
+		fmt.Fprintf(&b, "\t\tiifname %[1]q %[2]s saddr @%[3]s %[2]s daddr @%[4]s", m.uplink, ip, setTo, setFrom)
+		if m.mask != 0 {
+			fmt.Fprintf(&b, " meta mark set meta mark & %#x | %#x", ^m.mask, m.mark)
+		}
+		b.WriteString(" accept\n")
 	}
-	b.WriteString(" accept\n")
 	for _, g := range m.guarded {
-		fmt.Fprintf(&b, "\t\tiifname != %q %s daddr %s ct state invalid,new drop\n", g.Bridge, ip, g.Prefix)
+		fmt.Fprintf(&b, "\t\tiifname != %q %s daddr %s fib daddr type != local ct state invalid,new drop\n", g.Bridge, ip, g.Prefix)
 	}
 	b.WriteString("\t}\n}\n")
 	return b.String()
@@ -101,7 +130,7 @@ func readMarking(conn *nftables.Conn, f family) (marking, error) {
 	if table == nil || err != nil {
 		return marking{}, err
 	}
-	var m marking
+	m := marking{there: true}
 	sets, err := conn.GetSets(table)
 	if err != nil {
 		return marking{}, err
@@ -159,31 +188,26 @@ func writeMarking(conn *nftables.Conn, f family, m marking) error {
 
 // undoMark removes the table of both families.
 func (h *Host) undoMark() ([]Step, error) {
-	tables, err := h.tables.look(nftTables)
-	if err != nil || !tables[markTable] {
-		return nil, err
-	}
 	var steps []Step
 	var failures []error
 	for _, f := range families() {
-		more, err := undoMarking(f)
-		steps, failures = append(steps, more...), append(failures, err)
+		have, err := h.marking(f)
+		if have.there {
+			steps = append(steps, undoMarking(f))
+		}
+		failures = append(failures, err)
 	}
 	return steps, errors.Join(failures...)
 }
 
-func undoMarking(f family) ([]Step, error) {
-	conn, err := nftables.New()
-	if err != nil {
-		return nil, fmt.Errorf("open nftables: %w", err)
-	}
-	table, err := findTable(conn, f, markTable)
-	if table == nil || err != nil {
-		return nil, err
-	}
+func undoMarking(f family) Step {
 	name := f.nftName() + " " + markTable
-	return []Step{step(KindMark, "nothing marked", "nft delete table "+name, func(context.Context) error {
-		conn.DelTable(table)
-		return wrap("remove table "+name, conn.Flush())
-	})}, nil
+	return step(KindMark, "nothing marked", "nft delete table "+name, func(context.Context) error {
+		conn, err := nftables.New()
+		if err == nil {
+			conn.DelTable(&nftables.Table{Name: markTable, Family: f.nft()})
+			err = conn.Flush()
+		}
+		return wrap("remove table "+name, err)
+	})
 }

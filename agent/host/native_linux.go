@@ -11,6 +11,7 @@ import (
 	"github.com/google/nftables"
 	"github.com/google/nftables/binaryutil"
 	"github.com/google/nftables/expr"
+	"github.com/vishvananda/netlink"
 
 	"github.com/sealane/sealane/api"
 )
@@ -24,8 +25,9 @@ const (
 
 // dockerTable is what Docker's own table says.
 type dockerTable struct {
-	native  *Native // nil without the table
-	bridges int     // whose chains were read
+	native  *Native             // nil without the table
+	bridges int                 // whose chains were read, but for those of internal networks
+	told    map[family][]string // all bridges whose chains were read
 	// The bridges whose containers nobody reaches from outside by their own addresses, by
 	// family, unless Docker was told to allow direct routing; it then drops that no more.
 	closed map[family][]string
@@ -43,7 +45,7 @@ func (h *Host) readNative() (*Native, error) {
 // readDocker reads it, unless nothing changed since it last did.
 func (h *Host) readDocker() (*dockerTable, error) {
 	d, err := h.docker.look(func(conn *nftables.Conn) (*dockerTable, error) {
-		d := &dockerTable{closed: map[family][]string{}}
+		d := &dockerTable{told: map[family][]string{}, closed: map[family][]string{}}
 		for _, f := range families() {
 			if err := d.read(conn, f); err != nil {
 				return nil, err
@@ -56,6 +58,18 @@ func (h *Host) readDocker() (*dockerTable, error) {
 		d = &dockerTable{} // a kernel without nftables
 	}
 	return d, err
+}
+
+// starting reports whether Docker has its table and no bridge in it yet. It writes the chains
+// of bridges one by one when it starts, and what it was told shows in these only.
+func (d *dockerTable) starting() bool {
+	return d.native != nil && len(d.told[family{}])+len(d.told[family{v6: true}]) == 0
+}
+
+// untold reports whether a bridge that is there has no chain of Docker's yet.
+func (d *dockerTable) untold(f family, bridge string) bool {
+	_, err := netlink.LinkByName(bridge)
+	return err == nil && !slices.Contains(d.told[f], bridge)
 }
 
 // read adds what the table of a family says.
@@ -79,6 +93,7 @@ func (d *dockerTable) read(conn *nftables.Conn, f family) error {
 			d.native.Drops = d.native.Drops || slices.ContainsFunc(rules, dropsContainer)
 		}
 		if bridge, ok := strings.CutPrefix(c.Name, nativeIn); ok {
+			d.told[f] = append(d.told[f], bridge)
 			d.learn(f, bridge, rules)
 		}
 	}

@@ -286,10 +286,23 @@ func TestNativeIsolation(t *testing.T) {
 				{w.containers[neighbour], "", published.String()}:         "-",
 				{w.containers[neighbour], "", published.String() + ":80"}: "-",
 				{w.containers[neighbour], "", published.String() + ":82"}: "-",
-				{w.containers[neighbour], "", hostB + ":8082"}:            "10.1.1.1",
 				{w.containers[published], "", neighbour.String() + ":82"}: "-",
 			}
-			delete(apart, probe{w.containers[neighbour], "", hostB + ":8082"})
+			// The host's own addresses, that of a bridge too, are open to all as before.
+			w.b.serve(t, "10.1.1.1")
+			own := map[probe]string{
+				{w.containers[neighbour], "", hostB + ":8082"}: "10.1.1.1",
+				{w.containers[neighbour], "", "10.1.1.1:8082"}: "10.1.1.1",
+				{w.containers[neighbour], "", "10.1.1.1"}:      "ok",
+				{w.containers[neighbour], "", "10.1.1.1:82"}:   neighbour.String(),
+				{w.containers[published], "", "10.1.0.1:82"}:   published.String(),
+				{w.containers[published], "", "10.1.1.1:82"}:   published.String(),
+				{w.outside, "", "10.1.1.1"}:                    "ok",
+				{w.outside, "", "10.1.1.1:82"}:                 outsider,
+				{w.outside, "", "10.1.1.1:8082"}:               outsider,
+				{w.outside, "", hostB + ":8082"}:               outsider,
+			}
+			want(t, "applied", own)
 			want(t, "applied", apart)
 			if way == host.WayRedirect {
 				return
@@ -309,6 +322,7 @@ func TestNativeIsolation(t *testing.T) {
 			wish.Locals, wish.Incomplete = wish.Locals[:1], true
 			w.wantIdle(t, wish)
 			want(t, "incomplete", apart)
+			want(t, "incomplete", own)
 		})
 	}
 }
@@ -333,6 +347,32 @@ func TestManyHosts(t *testing.T) {
 			wish.Remotes = wish.Remotes[:len(wish.Remotes)-1]
 			w.mustApply(t, wish)
 			w.wantIn(t, fmt.Sprint(len(wish.Remotes)), "all", "-", false)
+		})
+	}
+}
+
+// TestTyped types what a plan says in a shell, after which there is nothing left to do.
+func TestTyped(t *testing.T) {
+	needReplay(t)
+	for _, strict := range []bool{false, true} {
+		t.Run(fmt.Sprint(strict), func(t *testing.T) {
+			w := newWorld(t, accepting(readCapture(t, "29.7.2-nftables-userbridge-published")))
+			wish := w.wish(host.WayMark)
+			wish.Strict, wish.Remotes = strict, append(wish.Remotes, netip.MustParsePrefix("10.9.4.0/22"), netip.MustParsePrefix("10.9.8.0/24"))
+			wish.KeepFrom, wish.Keep = []netip.Prefix{wish.Locals[0].Prefix}, wish.Remotes
+			w.b.in(t, func() {
+				steps, err := w.host.Plan(t.Context(), wish)
+				if err != nil {
+					t.Error(err)
+				}
+				for _, s := range steps {
+					shell(t, s.Command)
+				}
+			})
+			w.wantIdle(t, wish)
+			if !strict {
+				w.wantIn(t, "typed", "all", "-", false)
+			}
 		})
 	}
 }

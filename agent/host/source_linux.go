@@ -77,17 +77,17 @@ func sourceText(from, to []span) string {
 }
 
 func (h *Host) undoSource(context.Context) ([]Step, error) {
-	conn, err := nftables.New()
-	if err != nil {
-		return nil, fmt.Errorf("open nftables: %w", err)
-	}
-	table, err := findTable(conn, family{}, sourceTable)
-	if table == nil || err != nil {
+	have, err := h.source.look(readSource)
+	if !have.there || err != nil {
 		return nil, err
 	}
 	return []Step{step(KindSource, "no source address kept", "nft delete table ip "+sourceTable, func(context.Context) error {
-		conn.DelTable(table)
-		return wrap("remove table ip "+sourceTable, conn.Flush())
+		conn, err := nftables.New()
+		if err == nil {
+			conn.DelTable(&nftables.Table{Name: sourceTable, Family: nftables.TableFamilyIPv4})
+			err = conn.Flush()
+		}
+		return wrap("remove table ip "+sourceTable, err)
 	})}, nil
 }
 
@@ -119,6 +119,7 @@ func (h *Host) kept() ([]netip.Prefix, error) {
 
 // source is what the table says.
 type source struct {
+	there    bool
 	from, to []span
 	intact   bool // the chain and its rule are as we write them
 }
@@ -128,7 +129,7 @@ func readSource(conn *nftables.Conn) (source, error) {
 	if table == nil || err != nil {
 		return source{}, err
 	}
-	var s source
+	s := source{there: true}
 	sets, err := conn.GetSets(table)
 	if err != nil {
 		return source{}, err

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 
@@ -78,8 +79,12 @@ func elementsOf(spans []span) []nftables.SetElement {
 	return elements
 }
 
+// spansOf are the ranges of a set, those that touch as one.
 func spansOf(elements []nftables.SetElement) []span {
-	slices.SortFunc(elements, func(a, b nftables.SetElement) int { return slices.Compare(a.Key, b.Key) })
+	slices.SortFunc(elements, func(a, b nftables.SetElement) int {
+		ends := map[bool]int{true: 0, false: 1} // one range ends where the next begins
+		return cmp.Or(slices.Compare(a.Key, b.Key), ends[a.IntervalEnd]-ends[b.IntervalEnd])
+	})
 	var spans []span
 	for _, e := range elements {
 		key, ok := netip.AddrFromSlice(e.Key)
@@ -92,7 +97,7 @@ func spansOf(elements []nftables.SetElement) []span {
 			spans[len(spans)-1].last = key.Prev()
 		}
 	}
-	return spans
+	return merge(spans)
 }
 
 // chunk is how many elements of a set fit into one netlink attribute, whose length has 16
