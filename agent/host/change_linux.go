@@ -14,16 +14,17 @@ type part struct {
 	undo func(context.Context) ([]Step, error)
 }
 
-// parts are in the order of Parts. The engine comes after what its options need, so that it
-// is restarted without them before the guard goes.
+// parts are in the order of Parts. The engine comes after forwarding, without which it does
+// not start, and after what its options need: when all is undone, it is restarted without
+// them before forwarding is turned off and the guard goes.
 func (h *Host) parts() []part {
 	return []part{
 		{PartRules, h.planRules, h.undoRules},
 		{PartNative, h.planNative, h.undoNative},
-		{PartEngine, h.planEngine, h.undoEngine},
 		{PartSource, h.planSource, h.undoSource},
 		{PartRouterAdv, h.planRouterAdv, h.undoRouterAdv},
 		{PartForwarding, h.planForwarding, h.undoForwarding},
+		{PartEngine, h.planEngine, h.undoEngine},
 		{PartReversePath, h.planReversePath, h.undoSettings("rp_filter")},
 		{PartDropIn, h.planDropIn, h.undoDropIn},
 	}
@@ -102,6 +103,7 @@ func (h *Host) Restore(ctx context.Context) ([]Repair, error) {
 		if len(steps) > 0 {
 			clear(h.legacy)
 		}
+		h.freed = h.freed && stopped == nil
 		undone, failures = append(undone, repairs...), append(failures, err, stopped)
 	}
 	if err := errors.Join(failures...); err != nil {

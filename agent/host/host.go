@@ -32,8 +32,8 @@ type Options struct {
 	Engine    *engine.Client // the Docker engine of this host; nil: not asked
 	Log       *slog.Logger   // for what is not worth an error: a watch that cannot be set up
 
-	DaemonConfig  string   // dockerd's configuration file, changed only with RestartEngine
-	RestartEngine []string // the command that restarts dockerd; giving it is the leave to use it
+	DaemonConfig  string // dockerd's configuration file, changed only with RestartEngine
+	RestartEngine string // the command of a shell that restarts dockerd; giving it is the leave to use it
 }
 
 // Facts are what a host is like at one moment.

@@ -29,6 +29,7 @@ type Host struct {
 	standards map[string]Variant
 	standard  Variant           // of them, the one that counts now
 	planned   map[string]former // sysctls to be set before the file that makes them last
+	freed     bool              // the engine will go by its former options once the steps planned are done
 	found     map[string]string // commands, by name
 	listing   listing
 	asking    asking

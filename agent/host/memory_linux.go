@@ -52,6 +52,7 @@ func (h *Host) memoryPath() string { return filepath.Join(h.opts.StateDir, "host
 // that our file made again.
 func (h *Host) recall() error {
 	clear(h.planned)
+	h.freed = false
 	if h.mem != nil {
 		return nil
 	}

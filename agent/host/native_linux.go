@@ -207,6 +207,10 @@ func (h *Host) planNative(_ context.Context, w Wish) ([]Step, error) {
 	if w.Uplink == "" {
 		return nil, nil // the rules say so
 	}
+	d, err := h.readDocker()
+	if d.starting() || err != nil {
+		return nil, err // what is there stays until Docker shows what it was told
+	}
 	plan := map[Way]func(Wish) ([]Step, error){
 		WayNone:     func(Wish) ([]Step, error) { return nil, nil },
 		WayMark:     h.planMark,
@@ -222,7 +226,7 @@ func (h *Host) planNative(_ context.Context, w Wish) ([]Step, error) {
 	for _, left := range []struct {
 		way  Way
 		undo func() ([]Step, error)
-	}{{WayMark, h.undoMark}, {WayRedirect, h.withdrawRedirect}} {
+	}{{WayMark, func() ([]Step, error) { return h.leaveGuards(d) }}, {WayRedirect, h.withdrawRedirect}} {
 		if left.way == w.Way && err == nil {
 			continue
 		}
@@ -232,8 +236,45 @@ func (h *Host) planNative(_ context.Context, w Wish) ([]Step, error) {
 	return steps, err
 }
 
+// leaveGuards takes the marks away. What stands in for Docker's own drops stays as long as
+// Docker may be without them, or will be when it starts next.
+func (h *Host) leaveGuards(d *dockerTable) ([]Step, error) {
+	tables, err := h.tables.look(nftTables)
+	switch {
+	case err != nil:
+		return nil, err
+	case h.mem.Engine == nil && (!tables[markTable] || !h.direct()):
+		return h.undoMark()
+	case d.native == nil:
+		return nil, nil
+	default:
+		return h.planGuards(d)
+	}
+}
+
+// direct reports whether dockerd's options have it allow direct routing, or may.
+func (h *Host) direct() bool {
+	if h.opts.DaemonConfig == "" {
+		return false
+	}
+	_, text, err := readDaemonConfig(h.opts.DaemonConfig)
+	if text == nil {
+		return err != nil
+	}
+	c, err := parseDaemonConfig([]byte(*text))
+	return err != nil || c.get(optionDirect) == "true"
+}
+
 func (h *Host) undoNative(context.Context) ([]Step, error) {
-	marks, err := h.undoMark()
+	d, err := h.readDocker()
+	if err != nil {
+		return nil, err
+	}
+	undo := h.undoMark
+	if h.mem.Engine != nil && !h.freed {
+		undo = func() ([]Step, error) { return h.leaveGuards(d) }
+	}
+	marks, err := undo()
 	redirects, failure := h.undoRedirect()
 	return append(marks, redirects...), errors.Join(err, failure)
 }

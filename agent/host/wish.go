@@ -60,9 +60,10 @@ const (
 
 // Parts are all of them, in the order in which they are applied: forwarding comes after the
 // rules, so that nothing passes that they would stop, and after accept-ra, because routes that
-// were advertised are lost otherwise. They are undone the other way round.
+// were advertised are lost otherwise; the engine, which does not start without it, after it.
+// They are undone the other way round.
 func Parts() []Part {
-	return []Part{PartRules, PartNative, PartEngine, PartSource, PartRouterAdv, PartForwarding, PartReversePath, PartDropIn}
+	return []Part{PartRules, PartNative, PartSource, PartRouterAdv, PartForwarding, PartEngine, PartReversePath, PartDropIn}
 }
 
 // Outcome is what became of a wish. Each part is tried even when another fails.

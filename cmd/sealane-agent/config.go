@@ -133,7 +133,7 @@ func partNames() []string {
 // hostOptions say how to work on the host. The flags have been checked.
 func (f *flags) hostOptions(log *slog.Logger) (host.Options, error) {
 	options := host.Options{
-		StateDir: f.stateDir, DaemonConfig: f.dockerConfig, RestartEngine: strings.Fields(f.dockerRestart), Log: log,
+		StateDir: f.stateDir, DaemonConfig: f.dockerConfig, RestartEngine: f.dockerRestart, Log: log,
 	}
 	if f.docker != none {
 		client, err := engine.Dial(f.docker)
