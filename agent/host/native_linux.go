@@ -223,10 +223,14 @@ func (h *Host) planNative(_ context.Context, w Wish) ([]Step, error) {
 	if w.Incomplete || err != nil && !w.Strict {
 		return steps, err
 	}
+	uplink := w.Uplink
+	if d.native == nil {
+		uplink = "" // there was no redirect, or it is remembered
+	}
 	for _, left := range []struct {
 		way  Way
 		undo func() ([]Step, error)
-	}{{WayMark, func() ([]Step, error) { return h.leaveGuards(d) }}, {WayRedirect, h.withdrawRedirect}} {
+	}{{WayMark, func() ([]Step, error) { return h.leaveGuards(d) }}, {WayRedirect, func() ([]Step, error) { return h.withdrawRedirect(uplink) }}} {
 		if left.way == w.Way && err == nil {
 			continue
 		}

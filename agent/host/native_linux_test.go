@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -349,6 +351,38 @@ func TestManyHosts(t *testing.T) {
 			w.wantIn(t, fmt.Sprint(len(wish.Remotes)), "all", "-", false)
 		})
 	}
+}
+
+// TestTypedRedirect has nothing left to do after the typing but what no shell can.
+func TestTypedRedirect(t *testing.T) {
+	needReplay(t)
+	w := newWorld(t, readCapture(t, "29.7.2-nftables-published"))
+	wish := w.wish(host.WayRedirect)
+	w.b.in(t, func() {
+		steps, err := w.host.Plan(t.Context(), wish)
+		if err != nil {
+			t.Error(err)
+		}
+		for _, s := range steps {
+			shell(t, s.Command)
+		}
+	})
+	wantKinds(t, "typed", repaired(t, w, wish), host.KindRedirect)
+	w.wantIn(t, "typed", "all", "-", false)
+
+	// The filter is found and taken away without what was remembered of it.
+	if err := os.Remove(filepath.Join(w.state, "host.json")); err != nil {
+		t.Fatal(err)
+	}
+	w.host = host.New(host.Options{StateDir: w.state})
+	w.b.in(t, func() {
+		if _, err := w.host.Restore(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if filters := shell(t, "tc filter show dev eth0 ingress"); filters != "" {
+			t.Error(filters)
+		}
+	})
 }
 
 // TestTyped types what a plan says in a shell, after which there is nothing left to do.

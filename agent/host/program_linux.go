@@ -219,7 +219,12 @@ func adoptRedirect(link int, filter *netlink.BpfFilter) (*redirect, error) {
 		return nil, err
 	}
 	ids, _ := info.MapIDs()
-	r := &redirect{link: link, program: filter.Id}
+	opened := map[string]*ebpf.Map{}
+	defer func() {
+		for _, m := range opened {
+			_ = m.Close()
+		}
+	}()
 	for _, id := range ids {
 		m, err := ebpf.NewMapFromID(id)
 		if err != nil {
@@ -229,20 +234,18 @@ func adoptRedirect(link int, filter *netlink.BpfFilter) (*redirect, error) {
 		if err != nil {
 			return nil, errors.Join(err, m.Close())
 		}
-		switch about.Name {
-		case mapLocals:
-			r.locals = m
-		case mapRemotes:
-			r.remotes = m
-		}
+		_ = opened[about.Name].Close() // nil, unless two have one name
+		opened[about.Name] = m
 	}
+	r := &redirect{link: link, program: filter.Id, locals: opened[mapLocals], remotes: opened[mapRemotes]}
 	if r.locals == nil || r.remotes == nil {
 		return nil, nil
 	}
 	if r.entries, err = readEntries(r); err != nil {
-		r.close()
 		return nil, err
 	}
+	delete(opened, mapLocals)
+	delete(opened, mapRemotes)
 	return r, nil
 }
 

@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -72,7 +72,7 @@ func (h *Host) planRedirect(w Wish) ([]Step, error) {
 		return steps, failure
 	}
 	what := fmt.Sprintf("from %d ranges of others to %v", len(want.from), slices.SortedFunc(maps.Keys(want.to), api.ComparePrefixes))
-	return append(steps, step(KindRedirect, what, redirectText(w), func(context.Context) error {
+	return append(steps, step(KindRedirect, what, redirectText(w.Uplink), func(context.Context) error {
 		if err := h.rememberRedirect(link); err != nil {
 			return err
 		}
@@ -134,8 +134,11 @@ func (h *Host) attached(link netlink.Link) (have *redirect, readable bool, err e
 	}
 	h.dropRedirect()
 	found, err := adoptRedirect(link.Attrs().Index, filter)
-	if errors.Is(err, unix.EPERM) {
+	switch {
+	case errors.Is(err, unix.EPERM):
 		return nil, false, nil
+	case errors.Is(err, fs.ErrNotExist): // it went away just now
+		return nil, true, nil
 	}
 	h.redirect = found
 	return found, true, wrapBPF("read the redirect from "+link.Attrs().Name, err)
@@ -206,18 +209,20 @@ func ingressQdisc(link netlink.Link) (netlink.Qdisc, error) {
 
 // withdrawRedirect takes our filter away and leaves the qdisc for its return: with each qdisc
 // that comes or goes, the kernel stops sending on the interface for a moment, and what is to
-// be sent then is lost.
-func (h *Host) withdrawRedirect() ([]Step, error) {
-	m := h.mem.Redirect
-	if m == nil {
+// be sent then is lost. The uplink is looked at if it is not remembered where the filter is.
+func (h *Host) withdrawRedirect(uplink string) ([]Step, error) {
+	if m := h.mem.Redirect; m != nil {
+		uplink = m.Uplink
+	}
+	if uplink == "" {
 		return nil, nil
 	}
-	link, err := netlink.LinkByName(m.Uplink)
+	link, err := netlink.LinkByName(uplink)
 	if _, gone := errors.AsType[netlink.LinkNotFoundError](err); gone {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("take the redirect from %s: %w", m.Uplink, hint(err))
+		return nil, fmt.Errorf("take the redirect from %s: %w", uplink, hint(err))
 	}
 	filter, err := redirectFilter(link)
 	if errors.Is(err, api.ErrRefused) {
@@ -226,21 +231,22 @@ func (h *Host) withdrawRedirect() ([]Step, error) {
 	if filter == nil || err != nil {
 		return nil, err
 	}
-	command := fmt.Sprintf("tc filter del dev %s ingress pref %d", m.Uplink, redirectPref)
-	return []Step{step(KindRedirect, "nothing from "+m.Uplink, command, func(context.Context) error {
+	command := fmt.Sprintf("tc filter del dev %s ingress pref %d", uplink, redirectPref)
+	return []Step{step(KindRedirect, "nothing from "+uplink, command, func(context.Context) error {
 		h.dropRedirect()
-		return wrap("take the redirect from "+m.Uplink, netlink.FilterDel(filter))
+		return wrap("take the redirect from "+uplink, netlink.FilterDel(filter))
 	})}, nil
 }
 
 // undoRedirect takes our filter away, and the qdisc if it is ours and holds no other filter.
-// Reverse path filters are put back with all others.
+// Reverse path filters are put back with all others. Where the memory was lost, our filter is
+// looked for everywhere; the qdisc may then be anybody's, and stays.
 func (h *Host) undoRedirect() ([]Step, error) {
 	m := h.mem.Redirect
 	if m == nil {
-		return nil, nil
+		return h.undoLostRedirect()
 	}
-	steps, err := h.withdrawRedirect()
+	steps, err := h.withdrawRedirect(m.Uplink)
 	if err != nil {
 		return steps, err
 	}
@@ -250,6 +256,20 @@ func (h *Host) undoRedirect() ([]Step, error) {
 		}})
 	}
 	return append(steps, h.forgetRedirect()), nil
+}
+
+func (h *Host) undoLostRedirect() ([]Step, error) {
+	links, err := netlink.LinkList()
+	if err != nil {
+		return nil, fmt.Errorf("list interfaces: %w", hint(err))
+	}
+	var steps []Step
+	var failures []error
+	for _, link := range links {
+		more, err := h.withdrawRedirect(link.Attrs().Name)
+		steps, failures = append(steps, more...), append(failures, err)
+	}
+	return steps, errors.Join(failures...)
 }
 
 func (h *Host) forgetRedirect() Step {
@@ -303,22 +323,10 @@ func (h *Host) planLoose(w Wish) ([]Step, error) {
 	return h.planSettings(slices.Compact(strict), nil)
 }
 
-// redirectText does with the tc command what the program does, one filter for each pair.
-func redirectText(w Wish) string {
-	lines := []string{fmt.Sprintf("tc qdisc add dev %s clsact", w.Uplink)}
-	for _, l := range w.Locals {
-		for _, p := range peersOf(w) {
-			if p.Addr().Is4() == l.Prefix.Addr().Is4() {
-				protocol, match := "ip", "ip"
-				if p.Addr().Is6() {
-					protocol, match = "ipv6", "ip6"
-				}
-				lines = append(lines, fmt.Sprintf("tc filter add dev %s ingress pref %d protocol %s u32 match %[4]s src %[5]s match %[4]s dst %[6]s action mirred ingress redirect dev %[7]s",
-					w.Uplink, redirectPref, protocol, match, p, l.Prefix, l.Bridge))
-			}
-		}
-	}
-	return strings.Join(lines, "\n")
+// redirectText stands for the program, which no command of a shell can load. Filters that do
+// the same would hold its place, and it would not come.
+func redirectText(uplink string) string {
+	return "# load a program that redirects, at the ingress of " + uplink + ": only the agent can do that"
 }
 
 // wrapBPF names what is missing when the kernel does not let us load the program.
