@@ -42,7 +42,7 @@ e2e: deps ## the scenarios on real Docker engines
 	go test -race -shuffle=off -count=1 -v -timeout $(TIMEOUT) ./deploy/e2e/
 
 e2e-engines: deps ## the matrix of Docker engines that Debian has (minutes; makes their roots once)
-	@command -v mmdebstrap >/dev/null || apt-get install -y -qq mmdebstrap >/dev/null
+	@command -v mmdebstrap >/dev/null || { apt-get update -qq && apt-get install -y -qq mmdebstrap >/dev/null; }
 	@deploy/engines/roots.sh
 	go test -tags $(TAGS) -count=1 -v -timeout 60m ./deploy/engines/ -engines all
 

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/sealane/sealane/cloud/alisim"
 	"github.com/sealane/sealane/deploy/lab"
 )
 
@@ -217,6 +219,11 @@ func (w *world) leave(t *testing.T) {
 		stop(m)
 		agent(m, "cleanup")
 	}
+	eventually(t, time.Minute, "the routes of those who left are withdrawn", func() bool {
+		return !slices.ContainsFunc(w.Sim().Routes(lab.Table), func(r alisim.Route) bool {
+			return slices.ContainsFunc(w.hosts[1:len(w.hosts)-1], func(m *member) bool { return r.Destination == m.Bip.Masked() })
+		})
+	})
 	end()
 	for _, m := range []*member{w.hosts[0], w.hosts[len(w.hosts)-1]} {
 		stop(m)

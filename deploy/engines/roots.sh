@@ -8,6 +8,8 @@ cache=${SEALANE_ENGINES:-${XDG_CACHE_HOME:-/var/cache}/sealane/engines}
 mirror=http://deb.debian.org/debian
 packages=docker.io,docker-cli,iptables,nftables,iproute2,procps,ca-certificates
 
+find "$cache" -maxdepth 1 -name '.new-*' -mmin +120 -exec rm -rf --one-file-system {} + 2>/dev/null || true # of a run that was ended
+
 not_run() { echo "not run: $*"; }
 
 root() { # suite, version wanted, its name
