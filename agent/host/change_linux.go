@@ -73,16 +73,8 @@ func (h *Host) Plan(ctx context.Context, w Wish) ([]Step, error) {
 	if err := h.recall(); err != nil {
 		return nil, err
 	}
-	var all []Step
-	var failures []error
-	for _, p := range h.parts() {
-		if slices.Contains(w.Leave, p.name) {
-			continue
-		}
-		steps, err := p.plan(ctx, w)
-		all, failures = append(all, steps...), append(failures, err)
-	}
-	return all, errors.Join(failures...)
+	wanted := slices.DeleteFunc(h.parts(), func(p part) bool { return slices.Contains(w.Leave, p.name) })
+	return collect(wanted, func(p part) ([]Step, error) { return p.plan(ctx, w) })
 }
 
 // Restore undoes everything that Apply ever did here, back to the values remembered in the
@@ -121,10 +113,17 @@ func (h *Host) PlanRestore(ctx context.Context) ([]Step, error) {
 	if err := h.recall(); err != nil {
 		return nil, err
 	}
+	parts := h.parts()
+	slices.Reverse(parts)
+	return collect(parts, func(p part) ([]Step, error) { return p.undo(ctx) })
+}
+
+// collect asks the parts one after the other, also when one of them fails.
+func collect(parts []part, ask func(part) ([]Step, error)) ([]Step, error) {
 	var all []Step
 	var failures []error
-	for _, p := range slices.Backward(h.parts()) {
-		steps, err := p.undo(ctx)
+	for _, p := range parts {
+		steps, err := ask(p)
 		all, failures = append(all, steps...), append(failures, err)
 	}
 	return all, errors.Join(failures...)
