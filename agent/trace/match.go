@@ -170,7 +170,7 @@ func portIs(f field, value string) (match, bool) {
 func connIs(state string) (match, bool) {
 	switch state {
 	case "new", "established", "related", "invalid", "untracked":
-		return func(w *walk) bool { return w.State == state }, true
+		return func(w *walk) bool { return w.state() == state }, true
 	case "dnat":
 		return func(w *walk) bool { return w.redirected }, true
 	default:

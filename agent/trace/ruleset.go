@@ -31,7 +31,8 @@ type rule struct {
 	matches []match               // all must hold
 	marks   []func(uint32) uint32 // what it does to the packet's mark
 	decide  func(*walk) decision
-	unknown bool // has a match that is not understood
+	rest    *rule // what follows a map of decisions that decided nothing
+	unknown bool  // has a match that is not understood
 }
 
 // match is a condition of a rule.
@@ -42,6 +43,8 @@ type decision struct {
 	kind  kind
 	chain string      // to jump or go to
 	nat   func(*walk) // how to translate
+
+	missed bool // kind is next since a map has no such key: the rule ends here
 }
 
 type kind int

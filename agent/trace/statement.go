@@ -8,7 +8,12 @@ import (
 
 // statement reads a rule of the nft listing.
 func statement(line string, sets map[string][]element) *rule {
-	w, r := &words{all: split(line, "{},")}, &rule{}
+	return clauses(&words{all: split(line, "{},")}, sets)
+}
+
+// clauses reads a rule, or what follows a map of decisions in one.
+func clauses(w *words, sets map[string][]element) *rule {
+	r := &rule{}
 	for w.more() {
 		switch word := w.peek(0); {
 		case w.take("comment"):
@@ -30,6 +35,9 @@ func statement(line string, sets map[string][]element) *rule {
 			w.next()
 		default:
 			r.expression(w, sets)
+			if r.decide != nil {
+				r.rest = clauses(w, sets)
+			}
 		}
 	}
 	return r
@@ -221,7 +229,8 @@ func member(f field, all []element, mask string) (m match, ok bool) {
 	return anyOf(ms), true
 }
 
-// vmap decides by the first element that matches.
+// vmap decides by the first element that matches; without one, or with one that decides
+// nothing, the rule ends or goes on.
 func (r *rule) vmap(f field, all []element) {
 	type entry struct {
 		match match
@@ -239,6 +248,6 @@ func (r *rule) vmap(f field, all []element) {
 				return e.decision
 			}
 		}
-		return decision{}
+		return decision{missed: true}
 	}
 }

@@ -14,6 +14,7 @@ type walk struct {
 	Packet
 	at         hook
 	translated bool // this hook's kind of translation is settled
+	untraced   bool // connection tracking has not seen it yet
 	masked     bool
 	redirected bool // the destination was translated
 	by         Rule
@@ -76,11 +77,24 @@ func (r *Ruleset) hook(w *walk, h hook) bool {
 		if c.nat && (w.translated || !w.begins()) {
 			continue
 		}
+		w.untraced = c.slot() < conntrack && (h == prerouting || h == output)
 		if w.base(c) == drop {
 			return false
 		}
 	}
 	return true
+}
+
+// conntrack is the priority at which the kernel looks up a packet's connection, on arrival or
+// when the host sends it (NF_IP_PRI_CONNTRACK). To chains before that every packet is invalid.
+const conntrack = -200
+
+// state is that of the packet's connection as a rule sees it here.
+func (w *walk) state() string {
+	if w.untraced && w.State != "untracked" {
+		return "invalid"
+	}
+	return w.State
 }
 
 // begins says whether the packet is the first of a connection, expected or not; a related ICMP
@@ -162,6 +176,11 @@ func (w *walk) ask(t *table, r *rule) decision {
 	if d.kind == unknown || r.unknown && d.kind != next {
 		w.unsure = append(w.unsure, doubt{r.Rule, d.kind})
 		return decision{}
+	}
+	if d.kind == next && !d.missed && r.rest != nil {
+		rest := *r.rest
+		rest.Rule = r.Rule
+		return w.ask(t, &rest)
 	}
 	return d
 }
