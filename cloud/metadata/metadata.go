@@ -29,10 +29,10 @@ const (
 	headerToken = "X-aliyun-ecs-metadata-token"
 )
 
-// Client talks to the metadata service. Its zero value is ready to use.
+// Client talks to the metadata service, without any proxy, following no redirect, and
+// waiting 3 s for each answer. Its zero value is ready to use.
 type Client struct {
-	URL  string       // of the service, without a path; empty means DefaultURL
-	HTTP *http.Client // nil means one that uses no proxy, follows no redirect and waits 3 s
+	URL string // of the service, without a path; empty means DefaultURL
 }
 
 // session is a run of requests under one token.
@@ -44,14 +44,10 @@ type session struct {
 
 // open gets a token. done must be called when the session is over.
 func (c Client) open(ctx context.Context) (s *session, done func(), err error) {
-	s = &session{url: strings.TrimSuffix(cmp.Or(c.URL, DefaultURL), "/"), http: c.HTTP}
-	done = func() {}
-	if s.http == nil {
-		// A proxy would answer for its own machine, or see the credentials.
-		transport := &http.Transport{Proxy: nil}
-		done = transport.CloseIdleConnections
-		s.http = &http.Client{Transport: transport, Timeout: callTimeout, CheckRedirect: noRedirect}
-	}
+	// A proxy would answer for its own machine, or see the credentials.
+	transport := &http.Transport{Proxy: nil}
+	done = transport.CloseIdleConnections
+	s = &session{url: strings.TrimSuffix(cmp.Or(c.URL, DefaultURL), "/"), http: newHTTP(transport)}
 	s.token, err = s.do(ctx, http.MethodPut, tokenPath, headerTTL, tokenTTL)
 	switch {
 	case errors.Is(err, api.ErrNotFound):
@@ -64,6 +60,10 @@ func (c Client) open(ctx context.Context) (s *session, done func(), err error) {
 		return nil, nil, err
 	}
 	return s, done, nil
+}
+
+func newHTTP(transport http.RoundTripper) *http.Client {
+	return &http.Client{Transport: transport, Timeout: callTimeout, CheckRedirect: noRedirect}
 }
 
 func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
