@@ -6,6 +6,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"math"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -44,35 +45,62 @@ func ExamplePlan() {
 }
 
 func ExampleMark() {
-	m := api.Mark{Cluster: "prod", Host: "i-8vb6dyu0clj3b538e1yh"}
+	m := api.Mark{Cluster: "prod", Host: "i-8vb6dyu0clj3b538e1yh", Generation: 17}
+	r := api.Route{Table: "vtb-1", Destination: netip.MustParsePrefix("10.0.0.0/24"), Mark: m}
 	fmt.Println(m.Name())
-	fmt.Println(m.Description())
+	fmt.Println(api.NewSeal("a secret of the controllers").Description(r))
 	// Output:
 	// sealane/prod/i-8vb6dyu0clj3b538e1yh
-	// managed-by=sealane;v=1;cluster=prod;host=i-8vb6dyu0clj3b538e1yh
+	// managed-by=sealane;v=2;cluster=prod;host=i-8vb6dyu0clj3b538e1yh;g=17;mac=30f8e18d1460255b846265e2
 }
 
 func TestMarkIsReadBackOnlyWhenIntact(t *testing.T) {
-	m := api.Mark{Cluster: "prod", Host: "i-a"}
-	if got := api.ParseMark(m.Name(), m.Description()); got != m {
-		t.Errorf("got %+v", got)
+	seal := api.NewSeal("new", "old")
+	r := api.Route{
+		Table: "vtb-1", Destination: netip.MustParsePrefix("10.0.0.0/24"), NextHop: "i-a",
+		Mark: api.Mark{Cluster: "prod", Host: "i-a", Generation: 7},
 	}
-	other := api.Mark{Cluster: "prod", Host: "i-b"}
-	for _, tc := range [][2]string{
-		{"", ""},
-		{m.Name(), ""},
-		{"", m.Description()},
-		{m.Name(), other.Description()},
-		{other.Name(), m.Description()},
-		{m.Name() + " ", m.Description()},
-		{m.Name(), m.Description() + ";x=1"},
-		{"sealane/prod", m.Description()},
-		{"sealane//i-a", "managed-by=sealane;v=1;cluster=;host=i-a"},
-		{"sealane/prod/", "managed-by=sealane;v=1;cluster=prod;host="},
-		{strings.ToUpper(m.Name()), m.Description()},
+	name, description := r.Mark.Name(), seal.Description(r)
+	bare := r
+	bare.Mark = api.Mark{}
+	elsewhere, table := bare, bare
+	elsewhere.Destination = netip.MustParsePrefix("10.0.1.0/24")
+	table.Table = "vtb-2"
+	other := r
+	other.Mark.Host = "i-b"
+	unkeyed := api.Seal{}
+	for _, tc := range []struct {
+		what              string
+		seal              api.Seal
+		at                api.Route
+		name, description string
+		owned, spoiled    bool
+	}{
+		{"intact", seal, bare, name, description, true, false},
+		{"of the old key", seal, bare, name, api.NewSeal("old").Description(r), true, false},
+		{"without a key", unkeyed, bare, name, unkeyed.Description(r), true, false},
+		{"of another key", api.NewSeal("another"), bare, name, description, false, true},
+		{"of no key", seal, bare, name, unkeyed.Description(r), false, true},
+		{"copied to another destination", seal, elsewhere, name, description, false, true},
+		{"copied to another table", seal, table, name, description, false, true},
+		{"no description", seal, bare, name, "", false, true},
+		{"no name", seal, bare, "", description, false, true},
+		{"another host's description", seal, bare, name, seal.Description(other), false, true},
+		{"another host's name", seal, bare, other.Mark.Name(), description, false, true},
+		{"a longer name", seal, bare, name + " ", description, false, true},
+		{"a longer description", seal, bare, name, description + ";x=1", false, true},
+		{"fields in another order", seal, bare, name, strings.Replace(description, "v=2;cluster=prod", "cluster=prod;v=2", 1), false, true},
+		{"an edited generation", seal, bare, name, strings.Replace(description, "g=7", "g=8", 1), false, true},
+		{"no host", seal, bare, "sealane/prod/", strings.Replace(description, "host=i-a", "host=", 1), false, true},
+		{"somebody else's", seal, bare, "nat", "made by hand", false, false},
+		{"nothing", seal, bare, "", "", false, false},
 	} {
-		if got := api.ParseMark(tc[0], tc[1]); !got.IsZero() {
-			t.Errorf("%q, %q: got %+v, want foreign", tc[0], tc[1], got)
+		got := tc.seal.Open(tc.at, tc.name, tc.description)
+		if got.OwnedBy("prod") != tc.owned || got.Spoiled != tc.spoiled {
+			t.Errorf("%s: owned %t, spoiled %t; want %t, %t", tc.what, got.OwnedBy("prod"), got.Spoiled, tc.owned, tc.spoiled)
+		}
+		if tc.owned && got.Mark != r.Mark {
+			t.Errorf("%s: mark %+v", tc.what, got.Mark)
 		}
 	}
 	if (api.Route{}).OwnedBy("") {
@@ -85,7 +113,8 @@ func TestMarkFitsTheCloud(t *testing.T) {
 	if n := len(longest.Name()); n > 128 {
 		t.Errorf("name of %d characters, the API takes 128", n)
 	}
-	if n := len(longest.Description()); n > 256 {
+	longest.Generation = math.MaxInt64
+	if n := len(api.NewSeal("key").Description(api.Route{Mark: longest})); n > 256 {
 		t.Errorf("description of %d characters, the API takes 256", n)
 	}
 }
@@ -115,7 +144,8 @@ func TestConfigSaysWhatIsWrong(t *testing.T) {
 	}
 	for want, broken := range map[string]func(*api.Config){
 		"none given":                      func(c *api.Config) { c.Pools = nil },
-		"fd00::/8\" is not an IPv4":       func(c *api.Config) { c.Pools = []netip.Prefix{prefix("fd00::/8")} },
+		"is not a prefix":                 func(c *api.Config) { c.Pools = []netip.Prefix{prefix("::ffff:10.0.0.0/104")} },
+		"manage: \"firewall\" is none of": func(c *api.Config) { c.Manage = []api.Manage{"firewall"} },
 		"did you mean 10.0.0.0/8":         func(c *api.Config) { c.Pools = []netip.Prefix{prefix("10.1.0.0/8")} },
 		"policy: \"all\" is none of":      func(c *api.Config) { c.Policy = "all" },
 		"sourceMode: \"drop\" is none of": func(c *api.Config) { c.SourceMode = "drop" },

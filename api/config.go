@@ -3,6 +3,7 @@ package api
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 )
 
 // Policy bounds what the controller may do to the route tables.
@@ -36,7 +37,36 @@ type Config struct {
 	Policy     Policy         `json:"policy"`
 	Guard      GuardConfig    `json:"guard"`
 	SourceMode SourceMode     `json:"sourceMode"`
+	Manage     []Manage       `json:"manage,omitempty"`    // what else of the cloud the controller may change; empty: nothing
 	Confirmed  string         `json:"confirmed,omitempty"` // Plan.DeletesID of deletes that an operator confirmed
+	Adopt      []Adoption     `json:"adopt,omitempty"`     // foreign entries that an operator gave to sealane
+}
+
+// Manage names something beside route tables that holds container traffic back and that the
+// controller may open. Nothing is managed unless an operator said so.
+type Manage string
+
+// What can be managed.
+const (
+	ManageSourceCheck   Manage = "source-dest-check" // switch the check off on the hosts' interfaces
+	ManageSecurityGroup Manage = "security-group"    // add rules that admit the pools to the hosts' groups
+)
+
+// Manages reports whether the controller may change this.
+func (c Config) Manages(m Manage) bool { return slices.Contains(c.Manage, m) }
+
+// Adoption is an operator's word that a foreign entry may become ours: this entry, as it
+// was when the operator saw it, and no other that comes in its place.
+type Adoption struct {
+	Table       TableID      `json:"table"`
+	Destination netip.Prefix `json:"destination"`
+	NextHop     string       `json:"nextHop"`
+	ID          string       `json:"id"` // the cloud's entry id
+}
+
+// Covers reports whether the word was given for this entry.
+func (a Adoption) Covers(r Route) bool {
+	return a.ID != "" && a.ID == r.ID && a.NextHop == r.NextHop && RouteKey{a.Table, a.Destination} == r.Key()
 }
 
 // GuardConfig is the delete budget of one pass: the larger of a number and a share of our routes.
@@ -71,8 +101,8 @@ func (c Config) Validate() error {
 	}
 	for _, p := range c.Pools {
 		switch {
-		case !p.IsValid() || !p.Addr().Is4():
-			return fmt.Errorf("pools: %q is not an IPv4 prefix: %w", p, ErrInvalid)
+		case !p.IsValid() || p.Addr().Is4In6():
+			return fmt.Errorf("pools: %q is not a prefix: %w", p, ErrInvalid)
 		case p != p.Masked():
 			return fmt.Errorf("pools: %s has host bits set; did you mean %s: %w", p, p.Masked(), ErrInvalid)
 		}
@@ -86,6 +116,11 @@ func (c Config) Validate() error {
 	case SourceKeep, SourceMasquerade:
 	default:
 		return fmt.Errorf("sourceMode: %q is none of keep, masquerade: %w", c.SourceMode, ErrInvalid)
+	}
+	for _, m := range c.Manage {
+		if m != ManageSourceCheck && m != ManageSecurityGroup {
+			return fmt.Errorf("manage: %q is none of %s, %s: %w", m, ManageSourceCheck, ManageSecurityGroup, ErrInvalid)
+		}
 	}
 	if c.Guard.MaxDeletes < 0 || c.Guard.MaxDeleteShare < 0 || c.Guard.MaxDeleteShare > 1 {
 		return fmt.Errorf("guard: maxDeletes must be 0 or more and maxDeleteShare between 0 and 1: %w", ErrInvalid)

@@ -8,18 +8,19 @@ import (
 
 // Report is what an agent says about its host: the durable record hosts/<instance>.
 type Report struct {
-	Instance  InstanceID `json:"instance"`
-	Name      string     `json:"name"`
-	Region    string     `json:"region"`
-	VPC       VPCID      `json:"vpc"`
-	VSwitch   VSwitchID  `json:"vswitch"`
-	IP        netip.Addr `json:"ip"` // the host's private address in the VPC
-	Subnets   []Subnet   `json:"subnets"`
-	Readiness Readiness  `json:"readiness"`
-	Versions  Versions   `json:"versions"`
-	Findings  []Finding  `json:"findings,omitempty"`
-	Left      bool       `json:"left,omitempty"` // the host was taken out of service on purpose
-	At        time.Time  `json:"at"`             // when the agent last changed this record
+	Instance  InstanceID  `json:"instance"`
+	Name      string      `json:"name"`
+	Region    string      `json:"region"`
+	VPC       VPCID       `json:"vpc"`
+	VSwitch   VSwitchID   `json:"vswitch"`
+	IP        netip.Addr  `json:"ip"`               // the host's private address in the VPC
+	Uplink    InterfaceID `json:"uplink,omitempty"` // the secondary interface that IP belongs to; empty: the primary one
+	Subnets   []Subnet    `json:"subnets"`
+	Readiness Readiness   `json:"readiness"`
+	Versions  Versions    `json:"versions"`
+	Findings  []Finding   `json:"findings,omitempty"`
+	Left      bool        `json:"left,omitempty"` // the host was taken out of service on purpose
+	At        time.Time   `json:"at"`             // when the agent last changed this record
 }
 
 // Subnet is the range of one Docker bridge network of one host.
@@ -49,7 +50,7 @@ type Versions struct {
 // The agent uses it to write only news.
 func (r Report) Equal(o Report) bool {
 	return r.Instance == o.Instance && r.Name == o.Name && r.Region == o.Region && r.VPC == o.VPC &&
-		r.VSwitch == o.VSwitch && r.IP == o.IP && r.Readiness == o.Readiness && r.Versions == o.Versions &&
+		r.VSwitch == o.VSwitch && r.IP == o.IP && r.Uplink == o.Uplink && r.Readiness == o.Readiness && r.Versions == o.Versions &&
 		r.Left == o.Left && slices.Equal(r.Subnets, o.Subnets) && slices.Equal(r.Findings, o.Findings)
 }
 

@@ -8,6 +8,10 @@ type (
 	VPCID string
 	// VSwitchID names one subnet of the VPC, for example "vsw-8vb...".
 	VSwitchID string
+	// InterfaceID names a network interface of an instance, for example "eni-8vb...".
+	InterfaceID string
+	// GroupID names a security group, for example "sg-8vb...".
+	GroupID string
 	// TableID names a VPC route table, for example "vtb-8vb...".
 	TableID string
 )

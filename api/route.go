@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"net/netip"
-	"strings"
 	"time"
 )
 
@@ -12,18 +11,22 @@ import (
 type Route struct {
 	Table       TableID      `json:"table"`
 	Destination netip.Prefix `json:"destination"`
-	NextHop     string       `json:"nextHop"`           // the cloud's id of the next hop; for ours an InstanceID
+	NextHop     string       `json:"nextHop"`           // the cloud's id of the next hop; for ours an InstanceID or InterfaceID
 	HopType     HopType      `json:"hopType,omitempty"` // empty means HopInstance
 	State       RouteState   `json:"state,omitempty"`   // as last read from the cloud; empty for a desired route
 	Mark        Mark         `json:"mark,omitzero"`     // zero: foreign
+	Spoiled     bool         `json:"spoiled,omitempty"` // foreign, though it carries a mark of sealane: one that was copied or edited
 	ID          string       `json:"id,omitempty"`      // the cloud's entry id; empty for a desired route
 }
 
 // HopType is the kind of a next hop, in the cloud's spelling.
 type HopType string
 
-// HopInstance sends to an instance's primary network interface. sealane writes no other.
-const HopInstance HopType = "Instance"
+// The next hops that sealane writes.
+const (
+	HopInstance  HopType = "Instance"         // an instance's primary network interface
+	HopInterface HopType = "NetworkInterface" // a secondary interface, where that is the host's uplink
+)
 
 // RouteState is where the cloud is with an entry.
 type RouteState string
@@ -73,41 +76,6 @@ func CompareRoutes(a, b Route) int {
 // ComparePrefixes orders prefixes by address, then the shorter first.
 func ComparePrefixes(a, b netip.Prefix) int {
 	return cmp.Or(a.Addr().Compare(b.Addr()), cmp.Compare(a.Bits(), b.Bits()))
-}
-
-// Mark says who owns a route entry: the cluster that made it and the host it was made
-// for, never the prefix, so that a copied mark is seen to be wrong. The cloud keeps it
-// in the entry's name and description, since entries carry no tags.
-type Mark struct {
-	Cluster string     `json:"cluster"`
-	Host    InstanceID `json:"host"`
-}
-
-const (
-	markName = "sealane/"
-	markText = "managed-by=sealane;v=1;"
-)
-
-// IsZero reports whether there is no mark.
-func (m Mark) IsZero() bool { return m == Mark{} }
-
-// Name is the mark as entry name, within the cloud's 128 characters.
-func (m Mark) Name() string { return markName + m.Cluster + "/" + string(m.Host) }
-
-// Description is the mark as entry description, within the cloud's 256 characters.
-func (m Mark) Description() string {
-	return markText + "cluster=" + m.Cluster + ";host=" + string(m.Host)
-}
-
-// ParseMark reads a mark from an entry's name and description. Both must be intact and
-// agree; otherwise the entry is foreign and the zero mark is returned.
-func ParseMark(name, description string) Mark {
-	cluster, host, ok := strings.Cut(strings.TrimPrefix(name, markName), "/")
-	m := Mark{Cluster: cluster, Host: InstanceID(host)}
-	if !ok || cluster == "" || host == "" || m.Name() != name || m.Description() != description {
-		return Mark{}
-	}
-	return m
 }
 
 // Stage is how far a desired route has come.

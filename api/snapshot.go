@@ -24,17 +24,18 @@ type Unreadable struct {
 
 // Pass is what the leader publishes about its last pass: record pass.
 type Pass struct {
-	Term      Term       `json:"term"`
-	At        time.Time  `json:"at"`
-	Revision  int64      `json:"revision"`        // of the snapshot it was decided from
-	Cloud     string     `json:"cloud,omitempty"` // what could not be read or done in the cloud; empty is fine
-	Policy    Policy     `json:"policy"`
-	Plan      Plan       `json:"plan"`                // what is left to do, hold and refuse
-	DeletesID string     `json:"deletesId,omitempty"` // Plan.DeletesID of the whole plan, also when it is cut
-	Omitted   int        `json:"omitted,omitempty"`   // entries of plan and findings that were left out to keep the record small
-	Hosts     []HostLife `json:"hosts,omitempty"`     // lives that need the cloud's word: stopped, missing, gone
-	Tables    []TableUse `json:"tables,omitempty"`
-	Findings  []Finding  `json:"findings,omitempty"`
+	Term      Term          `json:"term"`
+	At        time.Time     `json:"at"`
+	Revision  int64         `json:"revision"`        // of the snapshot it was decided from
+	Cloud     string        `json:"cloud,omitempty"` // what could not be read or done in the cloud; empty is fine
+	Policy    Policy        `json:"policy"`
+	Plan      Plan          `json:"plan"`                // what is left to do, hold and refuse
+	DeletesID string        `json:"deletesId,omitempty"` // Plan.DeletesID of the whole plan, also when it is cut
+	Omitted   int           `json:"omitted,omitempty"`   // entries of plan and findings that were left out to keep the record small
+	Hosts     []HostLife    `json:"hosts,omitempty"`     // lives that need the cloud's word: stopped, missing, gone
+	Tables    []TableUse    `json:"tables,omitempty"`
+	Opened    []InterfaceID `json:"opened,omitempty"` // interfaces whose source/destination check the controller switched off, in all
+	Findings  []Finding     `json:"findings,omitempty"`
 }
 
 // Cut returns the pass with at most limit entries in each list of plan and findings, and
@@ -64,8 +65,15 @@ type HostLife struct {
 // TableUse is how full a route table is.
 type TableUse struct {
 	Table   TableID `json:"table"`
-	Routes  int     `json:"routes"`  // custom entries in it
-	Owned   int     `json:"owned"`   // of them, ours
-	Foreign int     `json:"foreign"` // of them, not ours
-	Quota   int     `json:"quota"`   // entries it may hold
+	Routes  int     `json:"routes"`            // custom entries in it
+	Owned   int     `json:"owned"`             // of them, ours
+	Foreign int     `json:"foreign"`           // of them, not ours
+	Quota   int     `json:"quota"`             // entries it may hold
+	History []Usage `json:"history,omitempty"` // one a day, the oldest first, eight at most
+}
+
+// Usage is how many entries a table held at some time.
+type Usage struct {
+	At     time.Time `json:"at"`
+	Routes int       `json:"routes"`
 }

@@ -54,10 +54,26 @@ type Result struct {
 	Err    error
 }
 
+// Gates opens what else of the cloud holds container traffic back. It is used where an
+// operator said so (api.Manage), and errors are those of Tables.
+type Gates interface {
+	// SetSourceCheck switches the source/destination check of an interface.
+	SetSourceCheck(ctx context.Context, id api.InterfaceID, on bool) error
+
+	// Admit adds a rule to a security group, marked for the cluster: let these sources in
+	// on every protocol and port, and out to them where the group would not. Rules that are
+	// there already are left as they are.
+	Admit(ctx context.Context, group api.GroupID, cluster string, pools []netip.Prefix) error
+
+	// Revoke removes the rules that Admit made for the cluster in the group, and no other. It
+	// returns how many there were.
+	Revoke(ctx context.Context, group api.GroupID, cluster string) (int, error)
+}
+
 // Network is a VPC as the cloud describes it.
 type Network struct {
 	VPC       api.VPCID
-	CIDRs     []netip.Prefix // primary first, then the secondary ones
+	CIDRs     []netip.Prefix // primary first, then the secondary ones, then IPv6
 	VSwitches []VSwitch      // sorted by id
 	Tables    []Table        // sorted by id; gateway tables are left out
 }
@@ -66,6 +82,7 @@ type Network struct {
 type VSwitch struct {
 	ID    api.VSwitchID
 	CIDR  netip.Prefix
+	CIDR6 netip.Prefix // not valid when it has no IPv6 range
 	Table api.TableID
 }
 
@@ -74,17 +91,41 @@ type Table struct {
 	ID     api.TableID
 	System bool // the VPC's own table
 	Quota  int  // custom entries it may hold
+	Used   int  // custom entries that count against it, as the cloud counts; 0 when it does not say
 }
 
 // Instance is a machine as the cloud describes it.
 type Instance struct {
-	ID          api.InstanceID
-	Status      Status
-	VPC         api.VPCID
+	ID        api.InstanceID
+	Status    Status
+	VPC       api.VPCID
+	Interface             // the primary one
+	Others    []Interface // secondary ones, sorted by id
+}
+
+// Uplink returns the interface that a host reports as its uplink, the primary one for an
+// empty id; ok is false when the instance has none with this id.
+func (i Instance) Uplink(id api.InterfaceID) (uplink Interface, ok bool) {
+	if id == "" || id == i.Interface.ID {
+		return i.Interface, true
+	}
+	for _, o := range i.Others {
+		if o.ID == id {
+			return o, true
+		}
+	}
+	return Interface{}, false
+}
+
+// Interface is a network interface of an instance.
+type Interface struct {
+	ID          api.InterfaceID
 	VSwitch     api.VSwitchID
 	IP          netip.Addr     // primary private address
-	SourceCheck bool           // the interface drops packets that are not its own: containers' too
-	Admits      []netip.Prefix // sources that its security groups let in on every protocol and port
+	SourceCheck bool           // it drops packets that are not its own: containers' too
+	Groups      []api.GroupID  // its security groups, sorted
+	Admits      []netip.Prefix // sources that they let in on every protocol and port
+	Emits       []netip.Prefix // destinations that they let out to on every protocol and port
 }
 
 // Status is an instance's power state, in the cloud's spelling.

@@ -14,16 +14,16 @@ func Validate(c api.Change) error {
 	switch {
 	case r.Table == "":
 		return fmt.Errorf("%s %s: no table: %w", c.Verb, r.Destination, api.ErrInvalid)
-	case !r.Destination.IsValid() || !r.Destination.Addr().Is4():
-		return fmt.Errorf("%s in %s: destination %s is not an IPv4 prefix: %w", c.Verb, r.Table, r.Destination, api.ErrInvalid)
+	case !r.Destination.IsValid() || r.Destination.Addr().Is4In6():
+		return fmt.Errorf("%s in %s: destination %s is not a prefix: %w", c.Verb, r.Table, r.Destination, api.ErrInvalid)
 	case r.Destination != r.Destination.Masked():
 		return fmt.Errorf("%s %s: destination has host bits set: %w", c.Verb, r, api.ErrInvalid)
 	case r.Destination.Bits() == 0:
 		return fmt.Errorf("%s %s: the default route is never ours: %w", c.Verb, r, api.ErrInvalid)
 	case r.NextHop == "":
 		return fmt.Errorf("%s %s in %s: no next hop: %w", c.Verb, r.Destination, r.Table, api.ErrInvalid)
-	case r.HopType != "" && r.HopType != api.HopInstance:
-		return fmt.Errorf("%s %s: next hop type %s: only instances: %w", c.Verb, r, r.HopType, api.ErrInvalid)
+	case r.HopType != "" && r.HopType != api.HopInstance && r.HopType != api.HopInterface:
+		return fmt.Errorf("%s %s: next hop type %s: only instances and their interfaces: %w", c.Verb, r, r.HopType, api.ErrInvalid)
 	}
 	return validateVerb(c)
 }
@@ -45,8 +45,8 @@ func validateVerb(c api.Change) error {
 	return nil
 }
 
-// Same reports whether two routes are the same to us: place, next hop and mark. State and
-// entry id are left aside.
+// Same reports whether two routes are the same to us: place, next hop and owner. State,
+// entry id and the mark's generation are left aside.
 func Same(a, b api.Route) bool {
-	return a.Key() == b.Key() && a.SameTarget(b) && a.Mark == b.Mark
+	return a.Key() == b.Key() && a.SameTarget(b) && a.Mark.Same(b.Mark)
 }

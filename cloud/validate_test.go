@@ -34,7 +34,7 @@ func TestValidateRefuses(t *testing.T) {
 	for name, spoil := range map[string]func(*api.Change){
 		"no table":        func(c *api.Change) { c.Route.Table = "" },
 		"no destination":  func(c *api.Change) { c.Route.Destination = netip.Prefix{} },
-		"IPv6":            func(c *api.Change) { c.Route.Destination = netip.MustParsePrefix("fd00::/64") },
+		"IPv4 in IPv6":    func(c *api.Change) { c.Route.Destination = netip.MustParsePrefix("::ffff:10.0.0.0/120") },
 		"host bits":       func(c *api.Change) { c.Route.Destination = netip.MustParsePrefix("10.0.0.1/24") },
 		"default route":   func(c *api.Change) { c.Route.Destination = netip.MustParsePrefix("0.0.0.0/0") },
 		"no next hop":     func(c *api.Change) { c.Route.NextHop = "" },

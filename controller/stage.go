@@ -65,7 +65,7 @@ func newStatus(w api.Route, before api.RouteStatus, v view, pools []netip.Prefix
 
 func inTable(w api.Route, have map[api.RouteKey]api.Route, held map[api.RouteKey]api.Held, before api.RouteStatus) api.InTable {
 	h, ok := have[w.Key()]
-	if ok && h.State == api.RouteAvailable && h.SameTarget(w) && h.Mark == w.Mark {
+	if ok && h.State == api.RouteAvailable && h.SameTarget(w) && h.Mark.Same(w.Mark) {
 		return api.InTable{Stage: api.StageWritten}
 	}
 	if hold, ok := held[w.Key()]; ok {

@@ -154,7 +154,7 @@ func TestEntryInTransition(t *testing.T) {
 	r := newRig(t)
 	mine := route(0, 0, 0)
 	must(r.sim.AddRoute(string(mine.Table), alisim.Route{
-		Destination: mine.Destination, NextHop: mine.NextHop, Name: mine.Mark.Name(), Description: mine.Mark.Description(),
+		Destination: mine.Destination, NextHop: mine.NextHop, Name: mine.Mark.Name(), Description: api.Seal{}.Description(mine),
 		State: alisim.Modifying,
 	}))
 	isKind(t, r.apply(t, api.Change{Verb: api.Delete, Route: mine})[0], api.ErrBusy)

@@ -88,8 +88,8 @@ func (p *Provider) describe(ctx context.Context, ids []api.InstanceID) ([]machin
 func fromInstance(i ecs.Instance) machine {
 	m := machine{
 		Instance: cloud.Instance{
-			ID: api.InstanceID(i.InstanceId), Status: cloud.Status(i.Status), SourceCheck: true,
-			VPC: api.VPCID(i.VpcAttributes.VpcId), VSwitch: api.VSwitchID(i.VpcAttributes.VSwitchId),
+			ID: api.InstanceID(i.InstanceId), Status: cloud.Status(i.Status), VPC: api.VPCID(i.VpcAttributes.VpcId),
+			Interface: cloud.Interface{SourceCheck: true, VSwitch: api.VSwitchID(i.VpcAttributes.VSwitchId)},
 		},
 		groups: i.SecurityGroupIds.SecurityGroupId,
 	}

@@ -43,6 +43,7 @@ type Config struct {
 	Settle  time.Duration // how long a sent change may take to be seen; 0 means 60 s
 	Poll    time.Duration // first pause between two looks at it, doubling up to 5 s; 0 means 200 ms
 	Quota   int           // custom entries a table may hold, which the API does not tell; 0 means 200
+	Seal    api.Seal      // what marks are written and read with
 	Log     *slog.Logger  // nil means none
 }
 
@@ -60,6 +61,7 @@ type Provider struct {
 	client     *client
 	vpc        api.VPCID
 	quota      int
+	seal       api.Seal
 	settleTime time.Duration
 	pollTime   time.Duration
 	log        *slog.Logger
@@ -100,7 +102,7 @@ func New(c Config) (*Provider, error) {
 			region: c.Region, scheme: scheme, host: host, timeout: cmp.Or(c.Timeout, defaultTimeout),
 			transport: transport, source: source,
 		},
-		vpc: c.VPC, quota: cmp.Or(c.Quota, defaultQuota), settleTime: cmp.Or(c.Settle, defaultSettle),
+		vpc: c.VPC, seal: c.Seal, quota: cmp.Or(c.Quota, defaultQuota), settleTime: cmp.Or(c.Settle, defaultSettle),
 		pollTime: cmp.Or(c.Poll, defaultPoll), log: cmp.Or(c.Log, slog.New(slog.DiscardHandler)),
 		writing: make(chan struct{}, 1),
 	}, nil

@@ -105,7 +105,7 @@ func (h hand) AddInstance(i cloud.Instance) { must(h.sim.AddInstance(simulated(i
 func (h hand) AddForeign(r api.Route) {
 	entry := alisim.Route{Destination: r.Destination, NextHop: r.NextHop}
 	if !r.Mark.IsZero() {
-		entry.Name, entry.Description = r.Mark.Name(), r.Mark.Description()
+		entry.Name, entry.Description = r.Mark.Name(), api.Seal{}.Description(r)
 	}
 	must(h.sim.AddRoute(string(r.Table), entry))
 }

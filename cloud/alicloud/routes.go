@@ -44,7 +44,7 @@ func (p *Provider) entries(ctx context.Context, table api.TableID, only []netip.
 		if !belongs(e) {
 			return nil
 		}
-		r, err := fromEntry(table, e)
+		r, err := fromEntry(p.seal, table, e)
 		// The list is no snapshot: an entry may move to a page that is still to come.
 		if err == nil && !slices.ContainsFunc(routes, func(o api.Route) bool { return o.ID == r.ID }) {
 			routes = append(routes, r)
@@ -107,7 +107,7 @@ func belongs(e vpc.RouteEntry) bool {
 }
 
 // fromEntry reads one entry. Only one that sends to a single instance can carry our mark.
-func fromEntry(table api.TableID, e vpc.RouteEntry) (api.Route, error) {
+func fromEntry(seal api.Seal, table api.TableID, e vpc.RouteEntry) (api.Route, error) {
 	destination, err := parsePrefix(e.DestinationCidrBlock)
 	if err != nil {
 		return api.Route{}, fmt.Errorf("entry %s: %w", e.RouteEntryId, err)
@@ -119,9 +119,12 @@ func fromEntry(table api.TableID, e vpc.RouteEntry) (api.Route, error) {
 		r.HopType = api.HopType(hop.NextHopType)
 	}
 	r.NextHop = strings.Join(ids, ",")
-	// The API's answers vary in capitals.
-	if len(ids) == 1 && strings.EqualFold(string(r.HopType), string(api.HopInstance)) {
-		r.HopType, r.Mark = api.HopInstance, api.ParseMark(e.RouteEntryName, e.Description)
+	for _, ours := range []api.HopType{api.HopInstance, api.HopInterface} {
+		// The API's answers vary in capitals.
+		if len(ids) == 1 && strings.EqualFold(string(r.HopType), string(ours)) {
+			r.HopType = ours
+			return seal.Open(r, e.RouteEntryName, e.Description), nil
+		}
 	}
 	return r, nil
 }

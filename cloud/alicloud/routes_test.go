@@ -13,10 +13,11 @@ import (
 )
 
 func entry(destination string, hops ...vpc.NextHop) vpc.RouteEntry {
-	m := api.Mark{Cluster: "c", Host: "i-1"}
+	r := api.Route{Table: "vtb-1", Mark: api.Mark{Cluster: "c", Host: "i-1"}}
+	r.Destination, _ = parsePrefix(destination) // not valid in some tests
 	return vpc.RouteEntry{
 		RouteEntryId: "rte-1", DestinationCidrBlock: destination, Status: "Available", Type: "Custom",
-		RouteEntryName: m.Name(), Description: m.Description(),
+		RouteEntryName: r.Mark.Name(), Description: api.Seal{}.Description(r),
 		NextHops: vpc.NextHopsInDescribeRouteTables{NextHop: hops},
 	}
 }
@@ -36,7 +37,7 @@ func TestFromEntry(t *testing.T) {
 		"another type":    {entry("10.0.0.0/24", vpc.NextHop{NextHopId: "ngw-1", NextHopType: "NatGateway"}), "10.0.0.0/24 -> ngw-1 in vtb-1", false},
 		"IPv6 is foreign": {entry("fd00::/64", vpc.NextHop{NextHopId: "x", NextHopType: "IPv6Gateway"}), "fd00::/64 -> x in vtb-1", false},
 	} {
-		got, err := fromEntry("vtb-1", test.entry)
+		got, err := fromEntry(api.Seal{}, "vtb-1", test.entry)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -45,7 +46,7 @@ func TestFromEntry(t *testing.T) {
 			t.Errorf("%s: owned %t, want %t (-want +got):\n%s", name, got.OwnedBy("c"), test.owned, diff)
 		}
 	}
-	if _, err := fromEntry("vtb-1", entry("")); !errors.Is(err, api.ErrUnreachable) {
+	if _, err := fromEntry(api.Seal{}, "vtb-1", entry("")); !errors.Is(err, api.ErrUnreachable) {
 		t.Errorf("no destination: got %v, want ErrUnreachable", err)
 	}
 }

@@ -72,7 +72,7 @@ func (p *Provider) sendCreates(ctx context.Context, table api.TableID, items []*
 		form[prefix+"NextHop"] = r.NextHop
 		form[prefix+"NextHopType"] = string(api.HopInstance)
 		form[prefix+"Name"] = r.Mark.Name()
-		form[prefix+"Description"] = r.Mark.Description()
+		form[prefix+"Description"] = p.seal.Description(r)
 		it.failure, it.vague, it.hidden = nil, false, false
 	}
 	about := fmt.Sprintf("%d entries in %s", len(items), table)
@@ -106,7 +106,7 @@ func (p *Provider) createAlone(ctx context.Context, table api.TableID, it *item)
 	req, resp := vpc.CreateCreateRouteEntryRequest(), vpc.CreateCreateRouteEntryResponse()
 	req.RouteTableId, req.DestinationCidrBlock = string(table), r.Destination.String()
 	req.NextHopId, req.NextHopType = r.NextHop, string(api.HopInstance)
-	req.RouteEntryName, req.Description = r.Mark.Name(), r.Mark.Description()
+	req.RouteEntryName, req.Description = r.Mark.Name(), p.seal.Description(r)
 	req.ClientToken = rand.Text()
 	it.failure, it.vague = nil, false
 	err := p.client.do(ctx, call{about: fmt.Sprintf("%s in %s", r.Destination, table), req: req, resp: resp})
@@ -154,7 +154,7 @@ func (p *Provider) replace(ctx context.Context, table api.TableID, items []*item
 		return nil
 	}
 	req, resp := vpc.CreateModifyRouteEntryRequest(), vpc.CreateModifyRouteEntryResponse()
-	req.RouteEntryId, req.RouteEntryName, req.Description = have[i].ID, r.Mark.Name(), r.Mark.Description()
+	req.RouteEntryId, req.RouteEntryName, req.Description = have[i].ID, r.Mark.Name(), p.seal.Description(r)
 	if !have[i].SameTarget(r) { // an unchanged next hop is refused
 		req.NewNextHopId, req.NewNextHopType = r.NextHop, string(api.HopInstance)
 	}

@@ -94,7 +94,7 @@ func refusalTests() map[string]func(*suite) {
 				func(r *api.Route) { r.Destination = netip.Prefix{} },
 				func(r *api.Route) { r.Destination = netip.MustParsePrefix("10.1.2.3/24") },
 				func(r *api.Route) { r.Destination = netip.MustParsePrefix("0.0.0.0/0") },
-				func(r *api.Route) { r.Destination = netip.MustParsePrefix("fd00::/64") },
+				func(r *api.Route) { r.Destination = netip.MustParsePrefix("::/0") },
 				func(r *api.Route) { r.NextHop = "" },
 				func(r *api.Route) { r.HopType = "NatGateway" },
 				func(r *api.Route) { r.Mark = api.Mark{} },

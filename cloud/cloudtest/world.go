@@ -25,7 +25,8 @@ func Small() World {
 	admits := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
 	instance := func(id api.InstanceID, vsw api.VSwitchID, ip string) cloud.Instance {
 		return cloud.Instance{
-			ID: id, Status: cloud.Running, VPC: vpc, VSwitch: vsw, IP: netip.MustParseAddr(ip), Admits: slices.Clone(admits),
+			ID: id, Status: cloud.Running, VPC: vpc,
+			Interface: cloud.Interface{VSwitch: vsw, IP: netip.MustParseAddr(ip), Admits: slices.Clone(admits)},
 		}
 	}
 	w := World{

@@ -36,7 +36,7 @@ func Diff(want, have []api.Route, guard Guard) api.Plan {
 			steps = append(steps, held(guard.create(w), api.ReasonForeignRoute, "the way is taken by "+a.String()))
 		case a.State == api.RouteDeleting:
 			steps = append(steps, held(guard.create(w), api.ReasonInTransition, state(a)))
-		case a.SameTarget(w) && a.Mark == w.Mark:
+		case a.SameTarget(w) && a.Mark.Same(w.Mark):
 		case !settled(a):
 			steps = append(steps, held(replace(w, a), api.ReasonInTransition, state(a)))
 		case a.Mark.Host == w.Mark.Host:
