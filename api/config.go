@@ -40,6 +40,7 @@ type Config struct {
 	Manage     []Manage       `json:"manage,omitempty"`    // what else of the cloud the controller may change; empty: nothing
 	Confirmed  string         `json:"confirmed,omitempty"` // Plan.DeletesID of deletes that an operator confirmed
 	Adopt      []Adoption     `json:"adopt,omitempty"`     // foreign entries that an operator gave to sealane
+	Accepted   int64          `json:"accepted,omitempty"`  // mark generation up to which an operator accepted that the registry was replaced
 }
 
 // Manage names something beside route tables that holds container traffic back and that the

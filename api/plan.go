@@ -22,7 +22,7 @@ const (
 type Change struct {
 	Verb   Verb   `json:"verb"`
 	Route  Route  `json:"route"`         // what shall be; for a delete, what is
-	Was    *Route `json:"was,omitempty"` // for a replace, what is
+	Was    *Route `json:"was,omitempty"` // for a replace, what is; for a held create, the foreign entry in the way
 	Reason Reason `json:"reason"`
 }
 

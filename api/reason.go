@@ -10,6 +10,7 @@ const (
 	ReasonDriftMissing   Reason = "drift-missing"   // a route we had written is no longer there
 	ReasonDriftNextHop   Reason = "drift-next-hop"  // a route of ours was pointed elsewhere by hand
 	ReasonMoved          Reason = "moved"           // the subnet now belongs to another host
+	ReasonAdopted        Reason = "adopted"         // an operator gave this foreign route to sealane
 	ReasonHostGone       Reason = "host-gone"       // the cloud no longer knows the instance
 	ReasonHostLeft       Reason = "host-left"       // the host was taken out of service on purpose
 	ReasonSubnetReleased Reason = "subnet-released" // the host no longer reports the subnet
@@ -19,6 +20,7 @@ const (
 const (
 	ReasonForeignRoute       Reason = "foreign-route"       // a route without our mark is in the way
 	ReasonRegistryIncomplete Reason = "registry-incomplete" // not every record could be read
+	ReasonRegistryOld        Reason = "registry-old"        // the registry is older than the marks in the tables
 	ReasonCloudIncomplete    Reason = "cloud-incomplete"    // not every table or instance could be read
 	ReasonDeleteBudget       Reason = "delete-budget"       // more deletes than the guard lets through
 	ReasonQuota              Reason = "quota"               // the table is full
@@ -47,10 +49,12 @@ func Reasons() map[Reason]string {
 		ReasonDriftMissing:       "the route had been written and is no longer in the table",
 		ReasonDriftNextHop:       "the route is ours but was pointed elsewhere",
 		ReasonMoved:              "the subnet now belongs to another host",
+		ReasonAdopted:            "an operator gave this route to sealane",
+		ReasonRegistryOld:        "the registry is older than the routes: it was restored or replaced; nothing is taken from a host until an operator accepts it",
 		ReasonHostGone:           "the cloud no longer knows the instance",
 		ReasonHostLeft:           "the host was taken out of service",
 		ReasonSubnetReleased:     "the host no longer reports this subnet",
-		ReasonForeignRoute:       "a route that is not ours has this destination; remove it or choose another subnet",
+		ReasonForeignRoute:       "a route that is not ours has this destination; remove it, give it to sealane with sealane routes adopt, or choose another subnet",
 		ReasonRegistryIncomplete: "not every record in the registry could be read; nothing is deleted until it can",
 		ReasonCloudIncomplete:    "the cloud's routes or instances could not all be read; nothing is deleted until they can",
 		ReasonDeleteBudget:       "more routes would be deleted than the guard allows; confirm the plan or raise the guard in the configuration",

@@ -34,9 +34,10 @@ type VSwitch struct {
 func Desired(hosts []api.Host, have []api.Route, rules Rules) ([]api.Route, []api.Conflict) {
 	rules.Tables = slices.Compact(slices.Sorted(slices.Values(rules.Tables)))
 	check := newChecker(rules)
-	holdings := holdingsIn(have, rules)
+	known := gather(hosts)
+	holdings := holdingsIn(known, have, rules)
 	claims, conflicts := claimed(hosts, holdings, check)
-	claims = append(claims, kept(holdings, gather(hosts), check)...)
+	claims = append(claims, kept(holdings, known, check)...)
 	slices.SortFunc(claims, compareClaims)
 
 	want := []api.Route{}
@@ -135,14 +136,29 @@ func (c claim) routes(rules Rules, holdings holdings) []api.Route {
 		if c.host.Life == api.LifeMissing && !slices.Contains(there, t) {
 			continue
 		}
-		routes = append(routes, api.Route{
-			Table:       t,
-			Destination: c.prefix,
-			NextHop:     string(c.host.Instance),
-			Mark:        api.Mark{Cluster: rules.Cluster, Host: c.host.Instance},
-		})
+		r := toward(c.host)
+		r.Table, r.Destination = t, c.prefix
+		r.Mark = api.Mark{Cluster: rules.Cluster, Host: c.host.Instance, Generation: c.generation()}
+		routes = append(routes, r)
 	}
 	return routes
+}
+
+// toward is a route's target at the host: the instance, or the secondary interface that is
+// its uplink.
+func toward(h *api.Host) api.Route {
+	if h.Uplink != "" {
+		return api.Route{NextHop: string(h.Uplink), HopType: api.HopInterface}
+	}
+	return api.Route{NextHop: string(h.Instance)}
+}
+
+// generation is what the mark says of the claim's age: 0 without a claim in the registry.
+func (c claim) generation() int64 {
+	if c.age == math.MaxInt64 {
+		return 0
+	}
+	return c.age
 }
 
 func (c claim) refused(why api.Conflict) api.Conflict {

@@ -13,7 +13,7 @@ func TestMissingHostsGetNothingNew(t *testing.T) {
 	law(t, func(t *rapid.T, c cluster) {
 		hosts := gather(c.hosts)
 		for _, change := range c.plan().Changes {
-			h := hosts[api.InstanceID(change.Route.NextHop)]
+			h := hosts[change.Route.Mark.Host]
 			if change.Verb != api.Delete && h.Life == api.LifeMissing {
 				t.Fatalf("%s, and the cloud does not know %s", change, h.Label())
 			}

@@ -13,7 +13,8 @@ import (
 //	-----------------------+---------------------------------------+----------------------------
 //	nothing                | create: new-subnet, or drift-missing  | -
 //	                       | if it had been written before         |
-//	foreign                | held create: foreign-route            | -
+//	foreign                | held create: foreign-route; replace:  | -
+//	                       | adopted, if an operator said so       |
 //	ours, Deleting         | held create: in-transition            |
 //	ours, as wanted        | -                                     | delete: host-gone, host-left or
 //	ours, Pending/Modif.   | held replace: in-transition           | subnet-released; without such
@@ -32,8 +33,12 @@ func Diff(want, have []api.Route, guard Guard) api.Plan {
 		switch {
 		case !there:
 			steps = append(steps, goes(guard.create(w)))
-		case !a.OwnedBy(guard.Cluster):
-			steps = append(steps, held(guard.create(w), api.ReasonForeignRoute, "the way is taken by "+a.String()))
+		case !a.OwnedBy(guard.Cluster) && !guard.adopts(a):
+			c := guard.create(w)
+			c.Was = &a
+			steps = append(steps, held(c, api.ReasonForeignRoute, "the way is taken by "+a.String()))
+		case !a.OwnedBy(guard.Cluster) && settled(a):
+			steps = append(steps, goes(api.Change{Verb: api.Replace, Route: w, Was: &a, Reason: api.ReasonAdopted}))
 		case a.State == api.RouteDeleting:
 			steps = append(steps, held(guard.create(w), api.ReasonInTransition, state(a)))
 		case a.SameTarget(w) && a.Mark.Same(w.Mark):
@@ -53,6 +58,11 @@ func Diff(want, have []api.Route, guard Guard) api.Plan {
 	slices.SortFunc(steps, compareSteps)
 	guard.hold(steps, have)
 	return split(steps)
+}
+
+// adopts reports whether an operator gave this foreign entry to sealane.
+func (g Guard) adopts(a api.Route) bool {
+	return slices.ContainsFunc(g.Adopt, func(o api.Adoption) bool { return o.Covers(a) })
 }
 
 func (g Guard) create(w api.Route) api.Change {

@@ -33,3 +33,68 @@ func TestDiffMovesOnEvidenceOnly(t *testing.T) {
 		}
 	}
 }
+
+// An adopted entry is taken over as it is, and only the one that the operator saw.
+func TestAdoption(t *testing.T) {
+	p := prefix("10.0.0.0/24")
+	hosts := []api.Host{newHost("i-1", p, 3)}
+	rules := Rules{Cluster: ours, VPC: vpc, Pools: prefixes("10.0.0.0/8"), Tables: []api.TableID{"vtb-1"}}
+	foreign := api.Route{Table: "vtb-1", Destination: p, NextHop: "vpn-1", State: api.RouteAvailable, ID: "rte-1"}
+	given := api.Adoption{Table: "vtb-1", Destination: p, NextHop: "vpn-1", ID: "rte-1"}
+	for what, test := range map[string]struct {
+		have  api.Route
+		given []api.Adoption
+		want  string
+	}{
+		"not given": {foreign, nil, "held create 10.0.0.0/24 -> i-1 in vtb-1: foreign-route (the way is taken by 10.0.0.0/24 -> vpn-1 in vtb-1)\n"},
+		"given":     {foreign, []api.Adoption{given}, "replace 10.0.0.0/24 -> i-1 in vtb-1 (was vpn-1): adopted\n"},
+		"made anew since": {
+			with(foreign, func(r *api.Route) { r.ID = "rte-2" }), []api.Adoption{given},
+			"held create 10.0.0.0/24 -> i-1 in vtb-1: foreign-route (the way is taken by 10.0.0.0/24 -> vpn-1 in vtb-1)\n",
+		},
+		"pointed elsewhere since": {
+			with(foreign, func(r *api.Route) { r.NextHop = "i-9" }), []api.Adoption{given},
+			"held create 10.0.0.0/24 -> i-1 in vtb-1: foreign-route (the way is taken by 10.0.0.0/24 -> i-9 in vtb-1)\n",
+		},
+	} {
+		c := cluster{hosts: hosts, have: []api.Route{test.have}, rules: rules, guard: Guard{
+			Cluster: ours, Policy: api.PolicyFull, RegistryComplete: true, CloudComplete: true, Pools: rules.Pools, Adopt: test.given,
+		}}
+		if got := c.plan().String(); got != test.want {
+			t.Errorf("%s: got\n%swant\n%s", what, got, test.want)
+		}
+	}
+}
+
+// Marks that are newer than the registry show that it was put back: nothing is taken from a
+// host then, until an operator accepts it.
+func TestRegistryOlderThanTheMarks(t *testing.T) {
+	p := prefix("10.0.0.0/24")
+	mine := api.Route{
+		Table: "vtb-1", Destination: p, NextHop: "i-1", State: api.RouteAvailable,
+		Mark: api.Mark{Cluster: ours, Host: "i-1", Generation: 57},
+	}
+	left := api.Host{Report: api.Report{Instance: "i-1", VPC: vpc}, Life: api.LifeLeft}
+	for _, test := range []struct {
+		revision, accepted int64
+		want               string
+	}{
+		{41, 0, "held delete 10.0.0.0/24 -> i-1 in vtb-1: registry-old (marks are of revision 57, the registry is at 41)\n"},
+		{41, 57, "delete 10.0.0.0/24 -> i-1 in vtb-1: host-left\n"},
+		{57, 0, "delete 10.0.0.0/24 -> i-1 in vtb-1: host-left\n"},
+	} {
+		c := cluster{hosts: []api.Host{left}, have: []api.Route{mine}, rules: Rules{Cluster: ours, VPC: vpc, Pools: prefixes("10.0.0.0/8")}}
+		c.guard = Guard{
+			Cluster: ours, Policy: api.PolicyFull, RegistryComplete: true, CloudComplete: true, Pools: c.rules.Pools,
+			Deletes: api.GuardConfig{MaxDeletes: 5}, Revision: test.revision, Accepted: test.accepted,
+		}
+		if got := c.plan().String(); got != test.want {
+			t.Errorf("registry at %d, accepted %d: got\n%swant\n%s", test.revision, test.accepted, got, test.want)
+		}
+	}
+}
+
+func with(r api.Route, change func(*api.Route)) api.Route {
+	change(&r)
+	return r
+}

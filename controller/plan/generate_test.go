@@ -40,6 +40,7 @@ func anyCluster() *rapid.Generator[cluster] {
 		if !oneIn(t, 3, "fresh") {
 			c = c.aged(t)
 		}
+		c = c.witnessed(t)
 		for _, table := range rapid.SliceOfNDistinct(anyTable(), 0, 2, rapid.ID).Draw(t, "limited") {
 			c.guard.Quota[table] = rapid.IntRange(0, 4).Draw(t, "room")
 			for _, r := range c.have {
@@ -53,6 +54,28 @@ func anyCluster() *rapid.Generator[cluster] {
 		}
 		return c
 	})
+}
+
+// witnessed is the cluster with marks that tell their age, and with some foreign entries
+// given to sealane.
+func (c cluster) witnessed(t *rapid.T) cluster {
+	c.have = slices.Clone(c.have)
+	dated := oneIn(t, 3, "dated")
+	for i := range c.have {
+		r := &c.have[i]
+		r.ID = fmt.Sprintf("rte-%d", i)
+		switch {
+		case r.OwnedBy(ours) && dated:
+			r.Mark.Generation = int64(rapid.IntRange(1, 9).Draw(t, "generation"))
+		case !r.OwnedBy(ours) && oneIn(t, 2, "adopted"):
+			c.guard.Adopt = append(c.guard.Adopt, api.Adoption{Table: r.Table, Destination: r.Destination, NextHop: r.NextHop, ID: r.ID})
+		}
+	}
+	if dated {
+		c.guard.Revision = int64(rapid.IntRange(5, 12).Draw(t, "revision"))
+		c.guard.Accepted = int64(rapid.IntRange(0, 9).Draw(t, "accepted"))
+	}
+	return c
 }
 
 // aged is the cluster some time later: while all hosts were alive a controller wrote what
@@ -142,6 +165,9 @@ func anyHost() *rapid.Generator[api.Host] {
 	return rapid.Custom(func(t *rapid.T) api.Host {
 		h := api.Host{Report: api.Report{Instance: anyID().Draw(t, "id"), VPC: vpc}}
 		h.Name = rapid.SampledFrom([]string{"", "web-" + string(h.Instance)}).Draw(t, "name")
+		if oneIn(t, 6, "second interface") {
+			h.Uplink = api.InterfaceID("eni-" + string(h.Instance))
+		}
 		if oneIn(t, 16, "elsewhere") {
 			h.VPC = "vpc-2"
 		}
@@ -219,7 +245,7 @@ func anyGuard() *rapid.Generator[Guard] {
 func (c cluster) GoString() string {
 	var b strings.Builder
 	for _, h := range c.hosts {
-		fmt.Fprintf(&b, "\nhost %s %s name=%s vpc=%s", h.Instance, h.Life, h.Name, h.VPC)
+		fmt.Fprintf(&b, "\nhost %s %s name=%s vpc=%s uplink=%s", h.Instance, h.Life, h.Name, h.VPC, h.Uplink)
 		for _, s := range h.Subnets {
 			fmt.Fprintf(&b, " %s", s.Prefix)
 		}
@@ -239,7 +265,7 @@ func (c cluster) GoString() string {
 // TestGeneratorReachesEveryReason keeps the laws from being empty: each reason must occur
 // often in what they are checked on.
 func TestGeneratorReachesEveryReason(t *testing.T) {
-	const clusters, often = 1000, 20
+	const clusters, often = 1000, 10
 	count := map[api.Reason]int{}
 	for seed := range clusters {
 		var seen []api.Reason

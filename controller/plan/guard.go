@@ -17,6 +17,9 @@ type Guard struct {
 	Pools            []netip.Prefix
 	Deletes          api.GuardConfig       // the budget of deletes
 	Confirmed        string                // Plan.DeletesID of deletes that may exceed the budget
+	Adopt            []api.Adoption        // foreign entries that an operator gave to sealane
+	Accepted         int64                 // generation up to which marks may be newer than the registry
+	Revision         int64                 // of the registry's snapshot; 0 is not known
 	Quota            map[api.TableID]int   // custom entries a table may hold; a table left out has no known limit
 	Hosts            []api.Host            // the evidence: the same hosts that Desired was given
 	Written          map[api.RouteKey]bool // places that had been written: absence there is drift
@@ -24,20 +27,44 @@ type Guard struct {
 
 // hold gives a reason to every step that may not go ahead. Steps are sorted.
 func (g Guard) hold(steps []api.Held, have []api.Route) {
+	newest := g.Ahead(have)
 	for i, s := range steps {
-		if s.Reason == "" {
-			steps[i].Reason, steps[i].Detail = g.forbids(s.Change)
+		if s.Reason != "" {
+			continue
+		}
+		steps[i].Reason, steps[i].Detail = g.forbids(s.Change)
+		if steps[i].Reason == "" && newest > 0 && takes(s.Change) {
+			steps[i].Reason = api.ReasonRegistryOld
+			steps[i].Detail = fmt.Sprintf("marks are of revision %d, the registry is at %d", newest, g.Revision)
 		}
 	}
 	g.holdDeletes(steps, have)
 	g.holdCreates(steps, have)
 }
 
+// Ahead returns the newest generation among our marks if the registry has not come that far:
+// then it was restored from a backup, or replaced, and what it says is not news. 0 is none.
+func (g Guard) Ahead(have []api.Route) int64 {
+	newest := int64(0)
+	for _, r := range have {
+		if r.OwnedBy(g.Cluster) {
+			newest = max(newest, r.Mark.Generation)
+		}
+	}
+	if g.Revision == 0 || newest <= max(g.Revision, g.Accepted) {
+		return 0
+	}
+	return newest
+}
+
+// takes reports whether a change takes an entry away from a host.
+func takes(c api.Change) bool { return c.Verb == api.Delete || c.Reason == api.ReasonMoved }
+
 // forbids says why this change may not be made at all; empty if it may.
 func (g Guard) forbids(c api.Change) (why api.Reason, detail string) {
 	deletes := c.Verb == api.Delete
 	switch {
-	case !g.RegistryComplete && (deletes || c.Reason == api.ReasonMoved):
+	case !g.RegistryComplete && takes(c):
 		// The record that cannot be read may be the one that claims this route.
 		return api.ReasonRegistryIncomplete, ""
 	case !g.CloudComplete && deletes:

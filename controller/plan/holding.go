@@ -19,7 +19,7 @@ type holding struct {
 // owns a subnet.
 type holdings map[holding][]api.TableID
 
-func holdingsIn(have []api.Route, rules Rules) holdings {
+func holdingsIn(hosts evidence, have []api.Route, rules Rules) holdings {
 	all := make(holdings, len(have))
 	for _, r := range have {
 		if !r.OwnedBy(rules.Cluster) {
@@ -27,7 +27,7 @@ func holdingsIn(have []api.Route, rules Rules) holdings {
 		}
 		h := holding{r.Mark.Host, r.Destination}
 		tables := all[h]
-		if r.NextHop == string(r.Mark.Host) && slices.Contains(rules.Tables, r.Table) {
+		if r.SameTarget(toward(hosts.owner(r.Mark.Host))) && slices.Contains(rules.Tables, r.Table) {
 			tables = append(tables, r.Table)
 		}
 		all[h] = tables
