@@ -32,11 +32,11 @@ func parse(document []byte) (Policy, error) {
 	}
 	var version string
 	if json.Unmarshal(members["Version"], &version) != nil || version != "1" {
-		return Policy{}, fmt.Errorf("Version is not \"1\": %w", api.ErrInvalid)
+		return Policy{}, fmt.Errorf("member Version is not \"1\": %w", api.ErrInvalid)
 	}
 	var list []json.RawMessage
 	if json.Unmarshal(members["Statement"], &list) != nil || len(list) == 0 {
-		return Policy{}, fmt.Errorf("Statement is not a list of statements: %w", api.ErrInvalid)
+		return Policy{}, fmt.Errorf("member Statement is not a list of statements: %w", api.ErrInvalid)
 	}
 	var p Policy
 	for n, text := range list {
@@ -68,7 +68,7 @@ func parseStatement(text json.RawMessage) (statement, error) {
 	for _, r := range resources {
 		pattern, err := parseResource(r)
 		if err != nil {
-			return s, fmt.Errorf("Resource: %w", err)
+			return s, fmt.Errorf("member Resource: %w", err)
 		}
 		s.resources = append(s.resources, pattern)
 	}
@@ -79,7 +79,7 @@ func parseStatement(text json.RawMessage) (statement, error) {
 func parseEffect(text json.RawMessage) (deny bool, err error) {
 	var effect string
 	if json.Unmarshal(text, &effect) != nil || effect != "Allow" && effect != "Deny" {
-		return false, fmt.Errorf("Effect is neither \"Allow\" nor \"Deny\": %w", api.ErrInvalid)
+		return false, fmt.Errorf("member Effect is neither \"Allow\" nor \"Deny\": %w", api.ErrInvalid)
 	}
 	return effect == "Deny", nil
 }
@@ -90,7 +90,7 @@ func parseActions(members map[string]json.RawMessage) (actions []string, except 
 		name = "NotAction"
 	}
 	if _, both := members["Action"]; both && except {
-		return nil, false, fmt.Errorf("Action and NotAction exclude one another: %w", api.ErrInvalid)
+		return nil, false, fmt.Errorf("members Action and NotAction exclude one another: %w", api.ErrInvalid)
 	}
 	patterns, err := texts(name, members[name])
 	if err != nil {
@@ -112,12 +112,12 @@ func parseConditions(text json.RawMessage) ([]condition, error) {
 	}
 	var block map[string]map[string]json.RawMessage
 	if json.Unmarshal(text, &block) != nil || len(block) == 0 {
-		return nil, fmt.Errorf("Condition is not an object of operators with keys: %w", api.ErrInvalid)
+		return nil, fmt.Errorf("member Condition is not an object of operators with keys: %w", api.ErrInvalid)
 	}
 	var list []condition
 	for _, name := range slices.Sorted(maps.Keys(block)) {
 		if len(block[name]) == 0 {
-			return nil, fmt.Errorf("Condition: %s has no key: %w", name, api.ErrInvalid)
+			return nil, fmt.Errorf("member Condition: %s has no key: %w", name, api.ErrInvalid)
 		}
 		for _, key := range slices.Sorted(maps.Keys(block[name])) {
 			values, err := texts("Condition: "+name+" of "+key, block[name][key])
@@ -126,7 +126,7 @@ func parseConditions(text json.RawMessage) ([]condition, error) {
 			}
 			c, err := newCondition(name, key, values)
 			if err != nil {
-				return nil, fmt.Errorf("Condition: %w", err)
+				return nil, fmt.Errorf("member Condition: %w", err)
 			}
 			list = append(list, c)
 		}

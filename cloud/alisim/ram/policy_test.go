@@ -204,7 +204,7 @@ func TestParseRefuses(t *testing.T) {
 		`{"Version":"1","Statement":[]}`:                             "Statement",
 		`{"Version":"1","Statement":{` + good + `}}`:                 "Statement",
 		`{"Version":"1"}`: "Statement",
-		document(good, `"Effect":"allow","Action":"*","Resource":"*"`):                  "statement 2: Effect",
+		document(good, `"Effect":"allow","Action":"*","Resource":"*"`):                  "statement 2: member Effect",
 		document(`"Action":"*","Resource":"*"`):                                         "Effect",
 		document(`"effect":"Deny","Effect":"Allow","Action":"*","Resource":"*"`):        `"effect"`,
 		document(`"Effect":"Allow","Effect":"Deny","Action":"*","Resource":"*"`):        "twice",
