@@ -36,7 +36,7 @@ const (
 	ReasonOutsidePools    Reason = "outside-pools"    // the subnet is in no pool
 	ReasonOverlapsVSwitch Reason = "overlaps-vswitch" // the subnet overlaps a vSwitch of the VPC
 	ReasonReserved        Reason = "reserved"         // the range is never ours to route
-	ReasonNotIPv4         Reason = "not-ipv4"         // the subnet is not IPv4
+	ReasonNoPrefix        Reason = "no-prefix"        // the subnet is no prefix of IPv4 or IPv6
 	ReasonHostBits        Reason = "host-bits"        // the prefix has bits set beyond its mask
 	ReasonInstanceUnknown Reason = "instance-unknown" // the cloud does not know the host's instance
 	ReasonWrongVPC        Reason = "wrong-vpc"        // the host is in another VPC
@@ -67,7 +67,7 @@ func Reasons() map[Reason]string {
 		ReasonOutsidePools:       "the subnet is outside every pool; choose a bip inside one or add a pool",
 		ReasonOverlapsVSwitch:    "the subnet overlaps a vSwitch of the VPC; choose another bip",
 		ReasonReserved:           "the range is reserved and never routed; choose another bip",
-		ReasonNotIPv4:            "only IPv4 subnets are routed",
+		ReasonNoPrefix:           "the subnet is no prefix that can be routed, be it IPv4 or IPv6",
 		ReasonHostBits:           "the prefix has bits set beyond its mask",
 		ReasonInstanceUnknown:    "the cloud does not know this instance",
 		ReasonWrongVPC:           "the host is in another VPC than the controller serves",

@@ -21,9 +21,15 @@ type held struct {
 	record   record
 }
 
-// shortest is the shortest prefix a host may claim. No private range is larger, and the
-// check for claims that contain a new one looks at every length down to it.
-const shortest = 8
+// shortest is the shortest prefix a host may claim, since the check for claims that contain a
+// new one looks at every length down to it. No private range of IPv4 is larger; of IPv6, all
+// that one site has of private addresses is a /48 (RFC 4193).
+func shortest(p netip.Prefix) int {
+	if p.Addr().Is4() {
+		return 8
+	}
+	return 32
+}
 
 // todo is the difference between what a host reports and what the registry holds.
 type todo struct {
@@ -65,10 +71,10 @@ func (t *todo) consider(p netip.Prefix, claims []held) {
 		})
 	}
 	switch {
-	case !p.Addr().Is4():
-		refuse(api.ReasonNotIPv4, netip.Prefix{}, "")
+	case p.Addr().Is4In6():
+		refuse(api.ReasonNoPrefix, netip.Prefix{}, "")
 		return
-	case p.Bits() < shortest:
+	case p.Bits() < shortest(p):
 		refuse(api.ReasonReserved, netip.Prefix{}, "")
 		return
 	}
@@ -147,22 +153,27 @@ func claimKey(p netip.Prefix) string { return areaSubnets + prefixKey(p) }
 // free guards that no claim that overlaps p was made after the revision. Claims elsewhere
 // do not matter, so that a thousand hosts can claim at the same time without a retry.
 //
-// A claim inside p has a key that begins with p's whole octets; a claim that contains p
+// A claim inside p has a key that begins with what is whole of p; a claim that contains p
 // has one of the few keys of the shorter prefixes.
 func free(root string, p netip.Prefix, revision int64) []clientv3.Cmp {
 	unchanged := func(c clientv3.Cmp) clientv3.Cmp { return clientv3.Compare(c, "<", revision+1) }
-	guards := []clientv3.Cmp{unchanged(clientv3.ModRevision(root + areaSubnets + octets(p)).WithPrefix())}
-	for bits := p.Bits() - 1; bits >= shortest; bits-- {
+	guards := []clientv3.Cmp{unchanged(clientv3.ModRevision(root + areaSubnets + common(p)).WithPrefix())}
+	for bits := p.Bits() - 1; bits >= shortest(p); bits-- {
 		wider := netip.PrefixFrom(p.Addr(), bits).Masked()
 		guards = append(guards, unchanged(clientv3.ModRevision(root+claimKey(wider))))
 	}
 	return guards
 }
 
-// octets is the text that the keys in p have in common: "10.0." for 10.0.64.0/18.
-func octets(p netip.Prefix) string {
-	parts := strings.SplitAfter(p.Addr().String()+"_", ".")
-	return strings.Join(parts[:p.Bits()/8], "")
+// common is the text that the keys in p have in common: "10.0." for 10.0.64.0/18, and
+// "fd00:0000:1" for fd00:0:1000::/36.
+func common(p netip.Prefix) string {
+	if p.Addr().Is4() {
+		octets := strings.SplitAfter(p.Addr().String()+"_", ".")
+		return strings.Join(octets[:p.Bits()/8], "")
+	}
+	digits := p.Bits() / 4
+	return p.Addr().StringExpanded()[:digits+digits/4-digits/32]
 }
 
 // release removes the claims of hosts, on the word of the leader of this term. A claim that

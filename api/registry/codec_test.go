@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"math/rand/v2"
 	"net/netip"
 	"strings"
 	"testing"
@@ -28,6 +29,10 @@ func TestUnreadableRecords(t *testing.T) {
 		{"subnets/10.0.0.1_24", `{"v":1}`, "key: 10.0.0.1/24 has host bits set"},
 		{"subnets/ten", `{"v":1}`, "key names no prefix"},
 		{"subnets/10.0.0.0/24", `{"v":1}`, "key is not written as 10.0.0.0_24"},
+		{"subnets/fd00::_64", `{"v":1}`, "key is not written as fd00:0000:0000:0000:0000:0000:0000:0000_64"},
+		{"subnets/fd00::1_64", `{"v":1}`, "key: fd00::1/64 has host bits set"},
+		{"subnets/fd00::%eth0_64", `{"v":1}`, "key names no prefix"},
+		{"subnets/fd00:0000:0000:0000:0000:0000:0000:0000_64", `{"v":1,"prefix":"fd00::/65","instance":"i-a"}`, `names prefix "fd00::/65"`},
 		{"subnets/10.0.0.0_24", `{"v":1,"prefix":"10.0.1.0/24","instance":"i-a"}`, `names prefix "10.0.1.0/24"`},
 		{"subnets/10.0.0.0_24", `{"v":1,"prefix":"10.0.0.0/24"}`, "names no instance"},
 		{"routes/10.0.0.0_24", `{"v":1,"destination":"10.0.1.0/24"}`, `names destination "10.0.1.0/24"`},
@@ -63,13 +68,52 @@ func TestEncode(t *testing.T) {
 	}
 }
 
-func TestOctets(t *testing.T) {
+func TestCommon(t *testing.T) {
 	for prefix, want := range map[string]string{
 		"10.0.0.0/8": "10.", "10.16.0.0/12": "10.", "10.1.0.0/16": "10.1.",
 		"10.1.2.0/24": "10.1.2.", "10.1.2.128/25": "10.1.2.", "10.1.2.3/32": "10.1.2.3_",
+		"fd00::/32": "fd00:0000:", "fd00:1::/35": "fd00:0001:", "fd00:0:1000::/36": "fd00:0000:1", "fd00::1:2:0/112": "fd00:0000:0000:0000:0000:0001:0002:",
+		"fd00:0:0:1::/64": "fd00:0000:0000:0001:", "fd00::1/128": "fd00:0000:0000:0000:0000:0000:0000:0001", "fd00::12/127": "fd00:0000:0000:0000:0000:0000:0000:001",
 	} {
-		if got := octets(netip.MustParsePrefix(prefix)); got != want {
-			t.Errorf("octets(%s) is %q, want %q", prefix, got, want)
+		if got := common(netip.MustParsePrefix(prefix)); got != want {
+			t.Errorf("common(%s) is %q, want %q", prefix, got, want)
+		}
+	}
+}
+
+// TestKeysInside holds over many prefixes that a key reads back as what it was written for,
+// and that a key begins with what a prefix around it has in common, and no other key does.
+func TestKeysInside(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	random := func() netip.Prefix {
+		var b [16]byte
+		for i := range b {
+			b[i] = byte(r.IntN(3)) << r.IntN(8) // many zeros, which IPv6 would leave out
+		}
+		if r.IntN(2) == 0 {
+			return netip.PrefixFrom(netip.AddrFrom4([4]byte(b[:4])), 8+r.IntN(25)).Masked()
+		}
+		return netip.PrefixFrom(netip.AddrFrom16(b), 32+r.IntN(97)).Masked()
+	}
+	for range 20000 {
+		p, q := random(), random()
+		if r.IntN(2) == 0 { // one around it
+			q = netip.PrefixFrom(p.Addr(), shortest(p)+r.IntN(p.Bits()-shortest(p)+1)).Masked()
+		}
+		if got, err := parsePrefixKey(prefixKey(p)); err != nil || got != p {
+			t.Fatalf("key %s reads as %s, %v", prefixKey(p), got, err)
+		}
+		inside := q.Bits() <= p.Bits() && q.Contains(p.Addr())
+		if inside && !strings.HasPrefix(prefixKey(p), common(q)) {
+			t.Fatalf("%s is in %s, but its key %s does not begin with %q", p, q, prefixKey(p), common(q))
+		}
+		unit := 8 // bits that the text of one element of a key stands for
+		if !q.Addr().Is4() {
+			unit = 4
+		}
+		whole := netip.PrefixFrom(q.Addr(), q.Bits()/unit*unit).Masked()
+		if strings.HasPrefix(prefixKey(p), common(q)) && !(whole.Contains(p.Addr()) || whole.Bits() > p.Bits()) {
+			t.Fatalf("%s is not in %s, but its key %s begins with %q", p, q, prefixKey(p), common(q))
 		}
 	}
 }
@@ -85,7 +129,7 @@ func FuzzDecode(f *testing.F) {
 		{"config", `{"v":1,"pools":["10.0.0.0/8"],"policy":"full","sourceMode":"keep"}`},
 		{"pass", `{"v":1,"plan":{"changes":[]}}`},
 		{"hosts/i-a", `{"v":2}`},
-		{"subnets/fd00::_64", `{"V":1,"prefix":"fd00::/64","instance":"x"}`},
+		{"subnets/fd00:0000:0000:0000:0000:0000:0000:0000_64", `{"V":1,"prefix":"fd00::/64","instance":"x"}`},
 	} {
 		f.Add(seed[0], []byte(seed[1]))
 	}

@@ -53,6 +53,36 @@ func (r *Registry) PutConfig(ctx context.Context, config api.Config) error {
 	return err
 }
 
+// UpdateConfig reads the configuration, the default one if there is none, lets change have it,
+// and writes it, unless somebody else wrote it in between: then it does all that again. An
+// error of change ends it. Operators' commands use it.
+func (r *Registry) UpdateConfig(ctx context.Context, change func(*api.Config) error) (api.Config, error) {
+	ctx, cancel := etcd.Call(ctx)
+	defer cancel()
+	for {
+		rec, err := r.configRecord(ctx)
+		if err != nil {
+			return api.Config{}, err
+		}
+		config, modified := api.DefaultConfig(), int64(0)
+		if rec != nil {
+			modified = rec.modified
+			if config, err = decodeConfig(rec.value); errors.Is(err, errNewer) {
+				return api.Config{}, tooNew(rec.key, err)
+			} else if err != nil {
+				return api.Config{}, fmt.Errorf("record %s: %w: %w", rec.key, api.ErrInvalid, err)
+			}
+		}
+		if err := change(&config); err != nil {
+			return api.Config{}, err
+		}
+		written, err := r.writeConfig(ctx, config, modified)
+		if err != nil || written {
+			return config, err
+		}
+	}
+}
+
 // CreateConfig writes the configuration if there is none, and reports whether it did.
 func (r *Registry) CreateConfig(ctx context.Context, config api.Config) (bool, error) {
 	ctx, cancel := etcd.Call(ctx)

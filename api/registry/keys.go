@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/sealane/sealane/api"
@@ -29,8 +30,11 @@ func root(cluster string) string { return "/sealane/" + url.PathEscape(cluster) 
 // LeaderPrefix is where the controllers of a cluster elect their leader.
 func LeaderPrefix(cluster string) string { return root(cluster) + areaLeader }
 
-// prefixKey writes a prefix as one path element that people can read: 10.0.0.0_24.
-func prefixKey(p netip.Prefix) string { return strings.Replace(p.String(), "/", "_", 1) }
+// prefixKey writes a prefix as one path element that people can read: 10.0.0.0_24. IPv6 is
+// written in full, fd00:0000:...:0000_64, so that the keys inside a prefix begin alike.
+func prefixKey(p netip.Prefix) string {
+	return p.Addr().StringExpanded() + "_" + strconv.Itoa(p.Bits())
+}
 
 // parsePrefixKey reads it back, and accepts the one spelling that prefixKey writes.
 func parsePrefixKey(key string) (netip.Prefix, error) {

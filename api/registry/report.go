@@ -28,7 +28,7 @@ func (r *Registry) Report(ctx context.Context, report api.Report) ([]api.Conflic
 	ctx, cancel := etcd.Call(ctx)
 	defer cancel()
 	const attempts = 40
-	for range attempts {
+	for lost := 0; lost < attempts; {
 		now, err := r.standing(ctx, report.Instance)
 		if err != nil {
 			return nil, err
@@ -50,10 +50,13 @@ func (r *Registry) Report(ctx context.Context, report api.Report) ([]api.Conflic
 			return nil, err
 		case done && t.whole:
 			return r.nameHolders(ctx, todo.conflicts)
-		case !done && etcd.Pause(ctx, rand.N(20*time.Millisecond)) != nil:
+		case done:
+			continue // a long report takes another transaction
+		}
+		lost++ // somebody else wrote in between
+		if etcd.Pause(ctx, rand.N(20*time.Millisecond)) != nil {
 			return nil, etcd.ReadError(ctx, r.client, "claim subnets", ctx.Err())
 		}
-		// Somebody else wrote in between, or a long report takes another transaction.
 	}
 	return nil, fmt.Errorf("claim subnets of %s: other hosts keep claiming at the same time: %w", report.Instance, api.ErrBusy)
 }

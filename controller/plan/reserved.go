@@ -50,7 +50,7 @@ func (c checker) host(h *api.Host, p netip.Prefix) *api.Conflict {
 func (c checker) prefix(p netip.Prefix) *api.Conflict {
 	switch {
 	case !p.IsValid() || !p.Addr().Is4():
-		return &api.Conflict{Reason: api.ReasonNotIPv4}
+		return &api.Conflict{Reason: api.ReasonNoPrefix}
 	case p != p.Masked():
 		return &api.Conflict{Reason: api.ReasonHostBits}
 	}

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -244,6 +245,11 @@ func (f *Fake) String() string {
 		fmt.Fprintf(&b, "applied %s %s\n", a.Change, a.Error)
 	}
 	return b.String()
+}
+
+// prefixKey is the key of a record about a prefix; IPv6 is written in full.
+func prefixKey(area string, p netip.Prefix) string {
+	return area + p.Addr().StringExpanded() + "_" + strconv.Itoa(p.Bits())
 }
 
 func areas() []api.Area {

@@ -80,9 +80,9 @@ func (f *Fake) claim(r api.Report) (conflicts []api.Conflict, moved bool) {
 // refusal has no reason when the host may take the prefix.
 func (f *Fake) refusal(p netip.Prefix, id api.InstanceID) api.Conflict {
 	switch {
-	case !p.Addr().Is4():
-		return api.Conflict{Reason: api.ReasonNotIPv4}
-	case p.Bits() < 8:
+	case p.Addr().Is4In6():
+		return api.Conflict{Reason: api.ReasonNoPrefix}
+	case p.Addr().Is4() && p.Bits() < 8, p.Addr().Is6() && p.Bits() < 32:
 		return api.Conflict{Reason: api.ReasonReserved}
 	}
 	for _, c := range f.claims {

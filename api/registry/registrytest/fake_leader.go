@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/sealane/sealane/api"
@@ -123,7 +122,7 @@ func (f *Fake) publishRoutes(routes []api.RouteStatus) (moved bool, refused erro
 	wanted := map[netip.Prefix]bool{}
 	for _, r := range routes {
 		wanted[r.Destination] = true
-		key := "routes/" + strings.Replace(r.Destination.String(), "/", "_", 1)
+		key := prefixKey("routes/", r.Destination)
 		if f.unreadable[key] {
 			refused = errors.Join(refused, newer(key))
 			continue

@@ -139,12 +139,56 @@ func testReportMany(t *testing.T, s Subject) {
 }
 
 func testReportNeverRouted(t *testing.T, s Subject) {
-	r := host("i-a", "fd00::/64", "0.0.0.0/0", "10.0.0.0/8")
+	r := host("i-a", "::ffff:10.0.0.0/120", "0.0.0.0/0", "10.0.0.0/8", "::/0", "fd00::/31", "fd00::/32")
 	got := mustReport(t, s, r)
-	if len(got) != 2 || got[0].Reason != api.ReasonNotIPv4 || got[1].Reason != api.ReasonReserved {
-		t.Errorf("conflicts: %v", got)
+	var reasons []api.Reason
+	for _, c := range got {
+		reasons = append(reasons, c.Reason)
 	}
-	wantClaims(t, s, "10.0.0.0/8 i-a")
+	want := []api.Reason{api.ReasonNoPrefix, api.ReasonReserved, api.ReasonReserved, api.ReasonReserved}
+	if diff := cmp.Diff(want, reasons); diff != "" {
+		t.Errorf("reasons of %v (-want +got):\n%s", got, diff)
+	}
+	wantClaims(t, s, "10.0.0.0/8 i-a", "fd00::/32 i-a")
+}
+
+// testReportIPv6 has both families on the same hosts. Neither is in the way of the other.
+func testReportIPv6(t *testing.T, s Subject) {
+	r := host("i-a", "10.0.0.0/24", "fd00:0:0:1::/64")
+	if conflicts := mustReport(t, s, r); len(conflicts) != 0 {
+		t.Fatalf("conflicts: %v", conflicts)
+	}
+	before := mustSnapshot(t, s).Revision
+	mustReport(t, s, r)
+	if after := mustSnapshot(t, s).Revision; after != before {
+		t.Errorf("the same report was written again: revision %d, then %d", before, after)
+	}
+	for i, subnet := range []string{"fd00:0:0:1::/64", "fd00:0:0:1:5:6:7:8/128", "fd00::/48", "fd00::/32", "fd00:0:0:1::/65"} {
+		id := api.InstanceID(fmt.Sprintf("i-b%d", i))
+		got := mustReport(t, s, host(id, subnet, fmt.Sprintf("fd01:0:0:2%d::/64", i)))
+		if len(got) != 1 || got[0].Reason != api.ReasonOverlapsClaim || got[0].With != netip.MustParsePrefix("fd00:0:0:1::/64") || got[0].Holder != "i-a (web-i-a)" {
+			t.Errorf("conflicts of %s: %v", subnet, got)
+		}
+	}
+	wantClaims(t, s, "10.0.0.0/24 i-a", "fd00:0:0:1::/64 i-a", "fd01:0:0:20::/64 i-b0", "fd01:0:0:21::/64 i-b1",
+		"fd01:0:0:22::/64 i-b2", "fd01:0:0:23::/64 i-b3", "fd01:0:0:24::/64 i-b4")
+	mustReport(t, s, host("i-a", "10.0.0.0/24"))
+	if got := mustReport(t, s, host("i-b0", "fd00:0:0:1::/64")); len(got) != 0 {
+		t.Errorf("conflicts after the release: %v", got)
+	}
+}
+
+func testReportManyIPv6(t *testing.T, s Subject) {
+	var subnets []string
+	for i := range 100 {
+		subnets = append(subnets, fmt.Sprintf("fd00::%x/128", i+1))
+	}
+	mustReport(t, s, host("i-a", subnets...))
+	if n := len(mustSnapshot(t, s).Claims); n != 100 {
+		t.Fatalf("%d claims, want 100", n)
+	}
+	mustReport(t, s, host("i-a", "fd00::7/128"))
+	wantClaims(t, s, "fd00::7/128 i-a")
 }
 
 func testReportInvalid(t *testing.T, s Subject) {
@@ -170,25 +214,36 @@ func testReportUnreadable(t *testing.T, s Subject) {
 	s.Garble("hosts/i-a", false)
 	s.Garble("hosts/i-b", true)
 	s.Garble("subnets/10.7.0.0_24", false)
-	wantUnreadable(t, s, "hosts/i-a", "hosts/i-b", "subnets/10.7.0.0_24")
+	const six = "subnets/fd00:0000:0000:0007:0000:0000:0000:0000_64"
+	s.Garble(six, false)
+	wantUnreadable(t, s, "hosts/i-a", "hosts/i-b", "subnets/10.7.0.0_24", six)
 
-	got := mustReport(t, s, host("i-a", "10.0.0.0/24", "10.7.0.0/16"))
-	if len(got) != 1 || got[0].With != netip.MustParsePrefix("10.7.0.0/24") {
-		t.Errorf("conflicts: %v, want one with the unreadable claim", got)
+	got := mustReport(t, s, host("i-a", "10.0.0.0/24", "10.7.0.0/16", "fd00::/48"))
+	if len(got) != 2 || got[0].With != netip.MustParsePrefix("10.7.0.0/24") || got[1].With != netip.MustParsePrefix("fd00:0:0:7::/64") {
+		t.Errorf("conflicts: %v, want one with each unreadable claim", got)
 	}
 	if _, err := s.Report(t.Context(), host("i-b", "10.1.0.0/24")); !errors.Is(err, api.ErrRefused) {
 		t.Errorf("report over a newer record: %v, want %v", err, api.ErrRefused)
 	}
-	wantUnreadable(t, s, "hosts/i-b", "subnets/10.7.0.0_24")
+	wantUnreadable(t, s, "hosts/i-b", "subnets/10.7.0.0_24", six)
 	wantClaims(t, s, "10.0.0.0/24 i-a")
 }
 
 // testClaimRace lets nested ranges be claimed at once: each contains the next.
 func testClaimRace(t *testing.T, s Subject) {
+	claimRace(t, s, "10.85.170.85", 12)
+}
+
+func testClaimRaceIPv6(t *testing.T, s Subject) {
+	claimRace(t, s, "fd00:85:0:85:0:5:6:7", 56)
+}
+
+func claimRace(t *testing.T, s Subject, within string, bits int) {
+	t.Helper()
 	const n = 16
 	conflicts := make([][]api.Conflict, n)
 	together(n, func(i int) {
-		prefix := netip.PrefixFrom(netip.MustParseAddr("10.85.170.85"), 12+i).Masked()
+		prefix := netip.PrefixFrom(netip.MustParseAddr(within), bits+i).Masked()
 		var err error
 		conflicts[i], err = s.Report(t.Context(), host(api.InstanceID(fmt.Sprintf("i-%02d", i)), prefix.String()))
 		if err != nil {

@@ -178,10 +178,12 @@ func drain(t *testing.T, wake <-chan struct{}) (n int) {
 func testWatchEnds(t *testing.T, s Subject) {
 	ctx, cancel := context.WithCancel(t.Context())
 	wake := s.Watch(ctx, api.AreaHosts)
+	witness := s.Watch(ctx, api.AreaHosts)
 	awake(t, wake, "the start")
 	for i := range 20 {
 		mustReport(t, s, host(api.InstanceID(fmt.Sprintf("i-%d", i))))
 	}
+	drain(t, witness) // by now the other has been told, too, and nobody took it
 	awake(t, wake, "20 reports")
 	if n := drain(t, wake); n > 5 {
 		t.Errorf("%d wakes that nobody waited for", n)
