@@ -57,6 +57,9 @@ func vpcActions() map[string]handler {
 
 func ecsActions() map[string]handler {
 	return map[string]handler{
+		"DescribeRegions":                 describeRegions,
+		"DescribeDisks":                   describeDisks,
+		"DescribeInstanceRamRole":         describeInstanceRAMRole,
 		"DescribeInstances":               describeInstances,
 		"DescribeInstanceStatus":          describeInstanceStatus,
 		"DescribeNetworkInterfaces":       describeNetworkInterfaces,

@@ -62,9 +62,14 @@ func (e *entry) shape() routeEntry {
 	}
 }
 
+// routeTableList says twice that all went well, and Terraform's alicloud_vpcs takes only a
+// Code of 200 for it.
 type routeTableList struct {
 	body
 	numbered
+	Code            string `json:"Code"`
+	Message         string `json:"Message"`
+	Success         bool   `json:"Success"`
 	RouterTableList struct {
 		RouterTableListType []routerTable `json:"RouterTableListType"`
 	} `json:"RouterTableList"`

@@ -18,7 +18,7 @@ func describeRouteTableList(s *Sim, c *call) (reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &routeTableList{numbered: n}
+	out := &routeTableList{numbered: n, Code: "200", Message: "successful", Success: true}
 	out.RouterTableList.RouterTableListType = mapped(page, s.world.tableShape)
 	return out, nil
 }

@@ -1,0 +1,113 @@
+package alisim
+
+// What stands around the instances. Clients ask for it before they come to routes: the
+// command line tool for regions when it is configured, Terraform's alicloud_instances for
+// roles and disks.
+
+type regions struct {
+	body
+	Regions struct {
+		Region []region `json:"Region"`
+	} `json:"Regions"`
+}
+
+type region struct {
+	RegionID       string `json:"RegionId"`
+	RegionEndpoint string `json:"RegionEndpoint"`
+	LocalName      string `json:"LocalName"`
+	Status         string `json:"Status"`
+}
+
+// describeRegions tells of the only region there is here.
+func describeRegions(s *Sim, _ *call) (reply, error) {
+	id := s.world.region
+	out := &regions{}
+	out.Regions.Region = []region{{id, "ecs." + id + ".aliyuncs.com", id, "available"}}
+	return out, nil
+}
+
+type instanceRoles struct {
+	body
+	RegionID            string `json:"RegionId"`
+	TotalCount          int    `json:"TotalCount"`
+	InstanceRamRoleSets struct {
+		InstanceRamRoleSet []instanceRole `json:"InstanceRamRoleSet"`
+	} `json:"InstanceRamRoleSets"`
+}
+
+type instanceRole struct {
+	InstanceID  string `json:"InstanceId"`
+	RAMRoleName string `json:"RamRoleName"`
+}
+
+// describeInstanceRAMRole lists the asked instances, those without a role too.
+func describeInstanceRAMRole(s *Sim, c *call) (reply, error) {
+	ids, err := c.array("InstanceIds")
+	if err != nil {
+		return nil, err
+	}
+	var found []instanceRole
+	for _, i := range s.world.instances {
+		if listed(ids, i.ID) && c.matches("RamRoleName", i.Role) {
+			found = append(found, instanceRole{i.ID, i.Role})
+		}
+	}
+	page, n, err := pageOf(c, found, vpcPage)
+	if err != nil {
+		return nil, err
+	}
+	out := &instanceRoles{RegionID: s.world.region, TotalCount: n.TotalCount}
+	out.InstanceRamRoleSets.InstanceRamRoleSet = page
+	return out, nil
+}
+
+type disks struct {
+	body
+	numbered
+	NextToken string `json:"NextToken"`
+	Disks     struct {
+		Disk []disk `json:"Disk"`
+	} `json:"Disks"`
+}
+
+type disk struct {
+	DiskID             string `json:"DiskId"`
+	DiskName           string `json:"DiskName"`
+	InstanceID         string `json:"InstanceId"`
+	Device             string `json:"Device"`
+	Type               string `json:"Type"`
+	Category           string `json:"Category"`
+	Size               int    `json:"Size"` // GiB
+	Status             string `json:"Status"`
+	Portable           bool   `json:"Portable"`
+	DeleteWithInstance bool   `json:"DeleteWithInstance"`
+	RegionID           string `json:"RegionId"`
+	ZoneID             string `json:"ZoneId"`
+	CreationTime       string `json:"CreationTime"`
+	Tags               tags   `json:"Tags"`
+}
+
+// describeDisks gives each instance its system disk and no other.
+func describeDisks(s *Sim, c *call) (reply, error) {
+	var owners []*Instance
+	for _, i := range s.world.instances {
+		if c.matches("InstanceId", i.ID) && c.matches("ZoneId", s.world.vswitch(i.VSwitch).Zone) {
+			owners = append(owners, i)
+		}
+	}
+	page, n, next, err := pageEither(c, owners, 100)
+	if err != nil {
+		return nil, err
+	}
+	out := &disks{numbered: n, NextToken: next}
+	out.Disks.Disk = mapped(page, s.world.systemDisk)
+	return out, nil
+}
+
+func (w *world) systemDisk(i *Instance) disk {
+	return disk{
+		DiskID: "d-" + suffix(i.ID), InstanceID: i.ID, Device: "/dev/xvda", Type: "system", Category: "cloud_essd", Size: 40,
+		Status: "In_use", DeleteWithInstance: true, RegionID: w.region, ZoneID: w.vswitch(i.VSwitch).Zone,
+		CreationTime: stamp(w.born), Tags: noTags(),
+	}
+}
