@@ -101,9 +101,12 @@ func hostsWith(hosts []api.Host, lives map[api.InstanceID]api.Life) []api.Host {
 }
 
 func vswitches(n cloud.Network) []plan.VSwitch {
-	out := make([]plan.VSwitch, 0, len(n.VSwitches))
+	out := make([]plan.VSwitch, 0, 2*len(n.VSwitches))
 	for _, s := range n.VSwitches {
 		out = append(out, plan.VSwitch{ID: s.ID, CIDR: s.CIDR})
+		if s.CIDR6.IsValid() {
+			out = append(out, plan.VSwitch{ID: s.ID, CIDR: s.CIDR6})
+		}
 	}
 	return out
 }

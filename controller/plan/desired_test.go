@@ -46,7 +46,8 @@ func TestAge(t *testing.T) {
 
 func TestOverlapping(t *testing.T) {
 	var taken taken
-	for _, p := range prefixes("10.0.0.0/24", "10.0.2.0/23", "10.0.2.0/25", "255.255.255.255/32") {
+	for _, p := range prefixes("10.0.0.0/24", "10.0.2.0/23", "10.0.2.0/25", "255.255.255.255/32",
+		"fd00::/64", "fd00:0:0:2::/63", "fd00:0:0:2::/80", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128") {
 		taken.add(claim{prefix: p})
 	}
 	for prefixText, want := range map[string]string{
@@ -60,6 +61,17 @@ func TestOverlapping(t *testing.T) {
 		"10.0.1.0/24":        "",
 		"11.0.0.0/8":         "",
 		"255.255.255.254/32": "",
+
+		"fd00::/64":           "fd00::/64",
+		"fd00::1:0:0:0/80":    "fd00::/64",
+		"fd00::/8":            "fd00::/64",
+		"fd00:0:0:3::/64":     "fd00:0:0:2::/63",
+		"::/0":                "fd00::/64",
+		"ff00::/8":            "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128",
+		"fd00:0:0:1::/64":     "",
+		"a00::/24":            "", // the bits of 10.0.0.0/24
+		"::ffff:10.0.0.0/120": "",
+		"::/96":               "",
 	} {
 		got := ""
 		if c := taken.overlapping(prefix(prefixText)); c != nil {

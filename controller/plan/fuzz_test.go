@@ -27,7 +27,8 @@ func FuzzPlan(f *testing.F) {
 	})
 }
 
-// clusterFrom reads records of seven bytes: what it is, whose, how, and a prefix. A prefix
+// clusterFrom reads records of seven bytes: what it is, whose, how, and a prefix of either
+// family. A prefix
 // keeps its host bits where the registry could deliver them, in reports.
 func clusterFrom(data []byte) cluster {
 	c := cluster{
@@ -38,6 +39,9 @@ func clusterFrom(data []byte) cluster {
 	for ; len(data) >= 7; data = data[7:] {
 		id, how := api.InstanceID(fmt.Sprintf("i-%d", data[1]%16)), int(data[2])
 		p := netip.PrefixFrom(netip.AddrFrom4([4]byte(data[3:7])), how%33)
+		if how >= 128 {
+			p = netip.PrefixFrom(netip.AddrFrom16([16]byte{0: data[3], 1: data[4], 7: data[5], 15: data[6]}), how-127)
+		}
 		switch data[0] % 5 {
 		case 0, 1:
 			i, known := hosts[id]

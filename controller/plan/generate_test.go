@@ -25,10 +25,10 @@ func anyCluster() *rapid.Generator[cluster] {
 		hosts := anyHosts().Draw(t, "hosts")
 		tables := rapid.SliceOfNDistinct(anyTable(), 1, 3, rapid.ID).Draw(t, "tables")
 		pools := rapid.SampledFrom([][]netip.Prefix{
-			prefixes("10.0.0.0/8", "172.16.0.0/12"),
+			prefixes("10.0.0.0/8", "172.16.0.0/12", "fd00::/8"),
 			prefixes("10.0.0.0/8"),
-			prefixes("10.0.0.0/15", "172.16.0.0/12", "100.0.0.0/8"),
-			prefixes("0.0.0.0/0"),
+			prefixes("10.0.0.0/15", "172.16.0.0/12", "100.0.0.0/8", "fd00::/47"),
+			prefixes("0.0.0.0/0", "::/0"),
 		}).Draw(t, "pools")
 		c := cluster{
 			hosts: hosts,
@@ -67,7 +67,7 @@ func (c cluster) witnessed(t *rapid.T) cluster {
 		switch {
 		case r.OwnedBy(ours) && dated:
 			r.Mark.Generation = int64(rapid.IntRange(1, 9).Draw(t, "generation"))
-		case !r.OwnedBy(ours) && oneIn(t, 2, "adopted"):
+		case !r.OwnedBy(ours) && !oneIn(t, 3, "kept foreign"):
 			c.guard.Adopt = append(c.guard.Adopt, api.Adoption{Table: r.Table, Destination: r.Destination, NextHop: r.NextHop, ID: r.ID})
 		}
 	}
@@ -132,20 +132,24 @@ func anyVSwitches() *rapid.Generator[[]VSwitch] {
 		{"vsw-1", prefix("10.9.1.0/24")},
 		{"vsw-4", prefix("10.9.64.0/24")},
 		{"vsw-3", prefix("192.168.0.0/17")},
-	}), 0, 4, func(v VSwitch) api.VSwitchID { return v.ID })
+		{"vsw-1", prefix("fd00:0:9:1::/64")},
+		{"vsw-2", prefix("fd00:0:0:3::/64")},
+	}), 0, 6, rapid.ID)
 }
 
 // routable are prefixes that are mostly fine and overlap each other a lot.
 func routable() []netip.Prefix {
 	return prefixes("10.0.0.0/24", "10.0.1.0/24", "10.0.0.0/23", "10.0.0.128/25", "10.0.2.0/24", "10.1.0.0/16",
-		"10.1.2.0/24", "10.1.0.0/24", "172.17.0.0/16", "172.18.0.0/16")
+		"10.1.2.0/24", "10.1.0.0/24", "172.17.0.0/16", "172.18.0.0/16",
+		"fd00::/64", "fd00:0:0:1::/64", "fd00::/63", "fd00::8000:0:0:0/65", "fd00:0:1::/48", "a00::/24")
 }
 
 // difficult are prefixes that are refused, some of them under some rules only.
 func difficult() []netip.Prefix {
 	return prefixes("10.0.3.0/24", "10.9.0.0/16", "10.9.1.128/25", "10.0.2.0/23", "192.168.0.0/24", "100.64.1.0/24", "100.0.0.0/9",
-		"127.0.0.0/8", "169.254.0.0/16", "224.0.1.0/24", "255.0.0.0/8", "0.0.0.0/0", "0.0.0.0/1", "10.0.0.1/24", "10.1.2.3/24", "fd00::/64",
-		"::ffff:10.0.0.0/120")
+		"127.0.0.0/8", "169.254.0.0/16", "224.0.1.0/24", "255.0.0.0/8", "0.0.0.0/0", "0.0.0.0/1", "10.0.0.1/24", "10.1.2.3/24",
+		"::ffff:10.0.0.0/120", "::ffff:172.17.0.0/112", "fd00:0:0:3::/64", "fd00:0:9::/48", "fd00:0:0:2::/63", "fe80::/64", "ff05::/16", "::/0", "::/1", "::1/128", "64:ff9b::/96",
+		"fd00::1/64")
 }
 
 func anyPrefix() *rapid.Generator[netip.Prefix] {

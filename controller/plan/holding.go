@@ -35,10 +35,17 @@ func holdingsIn(hosts evidence, have []api.Route, rules Rules) holdings {
 	return all
 }
 
-// taken is a binary trie of IPv4 prefixes, so that 1000 hosts cost 1000 short walks and
-// not a million comparisons.
+// taken is a binary trie of prefixes for each family, so that 1000 hosts cost 1000 short
+// walks and not a million comparisons.
 type taken struct {
-	root node
+	v4, v6 node
+}
+
+func (t *taken) root(p netip.Prefix) *node {
+	if p.Addr().Is4() {
+		return &t.v4
+	}
+	return &t.v6
 }
 
 type node struct {
@@ -48,7 +55,7 @@ type node struct {
 
 // add takes the claim's prefix. Of two claims for the same prefix the first stays.
 func (t *taken) add(c claim) {
-	n := &t.root
+	n := t.root(c.prefix)
 	for depth := range c.prefix.Bits() {
 		next := &n.child[bit(c.prefix, depth)]
 		if *next == nil {
@@ -64,7 +71,7 @@ func (t *taken) add(c claim) {
 // overlapping returns a claim that was added and overlaps the prefix: the widest that
 // contains it, or else the first inside it; nil if there is none.
 func (t *taken) overlapping(p netip.Prefix) *claim {
-	n := &t.root
+	n := t.root(p)
 	for depth := range p.Bits() {
 		if n == nil || n.claim != nil {
 			break
@@ -86,6 +93,9 @@ func (t *taken) overlapping(p netip.Prefix) *claim {
 }
 
 func bit(p netip.Prefix, depth int) int {
-	a := p.Addr().As4()
+	a := p.Addr().As16()
+	if p.Addr().Is4() {
+		depth += 96 // As16 maps IPv4 into IPv6
+	}
 	return int(a[depth/8] >> (7 - depth%8) & 1)
 }

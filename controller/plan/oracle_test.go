@@ -35,7 +35,8 @@ func foreignIsSafe(t failer, p api.Plan, want, have []api.Route) {
 
 // onlyOurRanges is law 11.
 func onlyOurRanges(t failer, p api.Plan, rules Rules) {
-	never := prefixes("100.64.0.0/10", "169.254.0.0/16", "127.0.0.0/8", "224.0.0.0/4", "240.0.0.0/4", "0.0.0.0/8")
+	never := prefixes("100.64.0.0/10", "169.254.0.0/16", "127.0.0.0/8", "224.0.0.0/4", "240.0.0.0/4", "0.0.0.0/8",
+		"::/8", "100::/64", "fe80::/10", "fec0::/10", "ff00::/8")
 	for _, v := range rules.VSwitches {
 		never = append(never, v.CIDR)
 	}

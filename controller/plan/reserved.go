@@ -7,7 +7,8 @@ import (
 	"github.com/sealane/sealane/api"
 )
 
-// reserved are the ranges that are never ours to route. 0.0.0.0/0 overlaps all of them.
+// reserved are the ranges that are never ours to route (RFC 6890, RFC 4291 section 2.4).
+// 0.0.0.0/0 and ::/0 overlap all of their family.
 func reserved() []netip.Prefix {
 	return []netip.Prefix{
 		ipv4(0, 0, 8),      // "this network"
@@ -16,11 +17,20 @@ func reserved() []netip.Prefix {
 		ipv4(169, 254, 16), // link-local, instance metadata
 		ipv4(224, 0, 4),    // multicast
 		ipv4(240, 0, 4),    // class E and broadcast
+		ipv6(0, 8),         // unspecified, loopback, IPv4 in IPv6 (mapped, NAT64)
+		ipv6(0x0100, 64),   // discard-only, RFC 6666
+		ipv6(0xfe80, 10),   // link-local
+		ipv6(0xfec0, 10),   // site-local, deprecated by RFC 3879
+		ipv6(0xff00, 8),    // multicast
 	}
 }
 
 func ipv4(a, b byte, bits int) netip.Prefix {
 	return netip.PrefixFrom(netip.AddrFrom4([4]byte{a, b}), bits)
+}
+
+func ipv6(first uint16, bits int) netip.Prefix {
+	return netip.PrefixFrom(netip.AddrFrom16([16]byte{byte(first >> 8), byte(first)}), bits)
 }
 
 // checker refuses what may not be routed, whoever else claims it.
@@ -49,7 +59,7 @@ func (c checker) host(h *api.Host, p netip.Prefix) *api.Conflict {
 // prefix returns why nobody may have this prefix; nil if nothing speaks against it.
 func (c checker) prefix(p netip.Prefix) *api.Conflict {
 	switch {
-	case !p.IsValid() || !p.Addr().Is4():
+	case !p.IsValid() || p.Addr().Is4In6():
 		return &api.Conflict{Reason: api.ReasonNoPrefix}
 	case p != p.Masked():
 		return &api.Conflict{Reason: api.ReasonHostBits}
@@ -70,7 +80,8 @@ func (c checker) prefix(p netip.Prefix) *api.Conflict {
 	return nil
 }
 
-// within reports whether the prefix lies wholly inside one of the pools.
+// within reports whether the prefix lies wholly inside one of the pools. Contains is false
+// between families.
 func within(pools []netip.Prefix, p netip.Prefix) bool {
 	return slices.ContainsFunc(pools, func(pool netip.Prefix) bool {
 		return pool.Bits() <= p.Bits() && pool.Contains(p.Addr())
