@@ -24,15 +24,13 @@ func (s *Sim) AddInstance(i Instance) error {
 			return fmt.Errorf("add instance %s at %s: %w: id or address is taken", i.ID, i.IP, api.ErrRefused)
 		case sw == nil:
 			return fmt.Errorf("add instance %s: vSwitch %q: %w", i.ID, i.VSwitch, api.ErrNotFound)
-		case !sw.CIDR.Contains(i.IP):
-			return fmt.Errorf("add instance %s: %w: %s is outside of %s", i.ID, api.ErrInvalid, i.IP, sw.CIDR)
 		}
-		for _, id := range i.SecurityGroups {
-			if v, _ := w.group(id); v != sw.vpc {
-				return fmt.Errorf("add instance %s: security group %q: %w", i.ID, id, api.ErrNotFound)
-			}
+		c := w.checker()
+		i = c.instance("instance", i)
+		if err := c.err("add instance " + i.ID); err != nil {
+			return err
 		}
-		w.insert(i.complete(sw.vpc.ID))
+		w.insert(i)
 		return nil
 	})
 }
@@ -77,14 +75,46 @@ func (s *Sim) SetStatus(id, status string) error {
 	})
 }
 
-// SetSourceDestCheck turns the check of a machine's interface on or off.
+// SetSourceDestCheck turns the check of an interface on or off: of the primary one when it
+// gets the id of an instance.
 func (s *Sim) SetSourceDestCheck(id string, on bool) error {
 	return s.byHand(func(w *world) error {
-		i := w.instance(id)
-		if i == nil {
-			return fmt.Errorf("set source check of instance %s: %w", id, api.ErrNotFound)
+		if i := w.instance(id); i != nil {
+			i.SourceDestCheck = on
+			return nil
 		}
-		i.SourceDestCheck = on
+		n, ok := w.nic(id)
+		if !ok {
+			return fmt.Errorf("set source check of %s: no such instance or interface: %w", id, api.ErrNotFound)
+		}
+		n.edit(id, func(f *Interface) { f.SourceDestCheck = on })
+		return nil
+	})
+}
+
+// SetSecurityGroup replaces a security group's rules, name, type and inner access; one that is
+// not there is made in the VPC.
+func (s *Sim) SetSecurityGroup(vpc string, g SecurityGroup) error {
+	return s.byHand(func(w *world) error {
+		v := w.vpc(vpc)
+		if v == nil {
+			return fmt.Errorf("set security group %s: VPC %q: %w", g.ID, vpc, api.ErrNotFound)
+		}
+		if of, _ := w.group(g.ID); of != nil && of != v {
+			return fmt.Errorf("set security group %s: %w: it is in %s", g.ID, api.ErrRefused, of.ID)
+		}
+		c := w.checker()
+		c.groups[g.ID] = vpc
+		g = c.group("securityGroup", g, vpc)
+		if err := c.err("set security group " + g.ID); err != nil {
+			return err
+		}
+		w.rules = c.rules
+		if _, old := w.group(g.ID); old != nil {
+			*old = g
+			return nil
+		}
+		v.groups = append(v.groups, &g)
 		return nil
 	})
 }
@@ -97,7 +127,7 @@ func (s *Sim) AddRoute(table string, r Route) error {
 		switch {
 		case t == nil:
 			return fmt.Errorf("add route to %s: %w", table, api.ErrNotFound)
-		case !r.Destination.IsValid() || r.Destination != r.Destination.Masked() || !r.Destination.Addr().Is4():
+		case !r.Destination.IsValid() || r.Destination != r.Destination.Masked():
 			return fmt.Errorf("add route to %s: %w: destination %s", table, api.ErrInvalid, r.Destination)
 		case t.entry(r.Destination) != nil:
 			return fmt.Errorf("add route %s to %s: %w: it is there", r.Destination, table, api.ErrRefused)

@@ -71,7 +71,7 @@ func TestHandsAreRefused(t *testing.T) {
 		"release a next hop":       {sim.RemoveInstance("i-1"), api.ErrRefused},
 		"start in no vSwitch":      {sim.AddInstance(alisim.Instance{ID: "i-9", VSwitch: "vsw-9", IP: ip}), api.ErrNotFound},
 		"start outside":            {sim.AddInstance(alisim.Instance{ID: "i-9", VSwitch: "vsw-2", IP: ip}), api.ErrInvalid},
-		"start in no group":        {sim.AddInstance(alisim.Instance{ID: "i-9", VSwitch: "vsw-1", IP: ip, SecurityGroups: []string{"sg-9"}}), api.ErrNotFound},
+		"start in no group":        {sim.AddInstance(alisim.Instance{ID: "i-9", VSwitch: "vsw-1", IP: ip, SecurityGroups: []string{"sg-9"}}), api.ErrInvalid},
 		"start twice":              {sim.AddInstance(alisim.Instance{ID: "i-1", VSwitch: "vsw-1", IP: ip}), api.ErrRefused},
 		"start without an id":      {sim.AddInstance(alisim.Instance{VSwitch: "vsw-1", IP: ip}), api.ErrInvalid},
 	} {

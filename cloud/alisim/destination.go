@@ -21,8 +21,6 @@ func parseDestination(text string) (netip.Prefix, error) {
 	switch {
 	case err != nil:
 		return netip.Prefix{}, refuse("IllegalParam.CidrBlock")
-	case !p.Addr().Is4():
-		return netip.Prefix{}, refuse("OperationFailed.NotSupportIPV6")
 	case p != p.Masked():
 		return netip.Prefix{}, refuse("InvalidCidrBlock.Malformed")
 	}
@@ -33,6 +31,9 @@ func parseDestination(text string) (netip.Prefix, error) {
 // entries that are there. The single call allows a destination that contains a vSwitch, the
 // batch call's page forbids it.
 func (t *table) admits(destination netip.Prefix, batch bool) error {
+	if !destination.Addr().Is4() {
+		return t.admits6(destination)
+	}
 	if forbidden(destination) {
 		return refuse("InvalidDestinationCidrBlock")
 	}
@@ -51,6 +52,24 @@ func (t *table) admits(destination netip.Prefix, batch bool) error {
 			return refuse("InvalidCidrBlock")
 		case batch && e.Destination != serviceRange():
 			return refuse("InvalidCidrBlock")
+		}
+	}
+	return nil
+}
+
+// admits6 is admits for IPv6. That a destination must not overlap a vSwitch is told without
+// saying how; the default route, which every VPC with an IPv6 gateway has, must be left out.
+func (t *table) admits6(destination netip.Prefix) error {
+	if !t.vpc.IPv6.IsValid() {
+		return refuse("OperationFailed.NotSupportIPV6")
+	}
+	a := destination.Addr()
+	if destination.Bits() > 0 && (a.IsMulticast() || a.IsLinkLocalUnicast() || a.IsLoopback() || a.IsUnspecified()) {
+		return refuse("InvalidDestinationCidrBlock")
+	}
+	for _, e := range t.entries {
+		if e.System && e.Destination.Overlaps(destination) && destination.Bits() > 0 {
+			return refuse("OperationUnsupported.DestinationCidrBlockOverlapWithVSwitch")
 		}
 	}
 	return nil

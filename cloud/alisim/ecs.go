@@ -1,13 +1,10 @@
 package alisim
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/netip"
 	"slices"
-	"strconv"
-	"strings"
 )
 
 func describeInstances(s *Sim, c *call) (reply, error) {
@@ -23,7 +20,7 @@ func describeInstances(s *Sim, c *call) (reply, error) {
 	for _, i := range s.world.instances {
 		// An id that is not known is simply missing from the answer.
 		if listed(ids, i.ID) && listed(ips, i.IP.String()) && c.matches("VpcId", i.VPC) && c.matches("VSwitchId", i.VSwitch) &&
-			c.matches("Status", i.Status) && c.matches("ZoneId", s.world.zoneOf(i)) && c.matches("InstanceName", i.Name) &&
+			c.matches("Status", i.Status) && c.matches("ZoneId", s.world.zoneOf(i.VSwitch)) && c.matches("InstanceName", i.Name) &&
 			(c.get("SecurityGroupId") == "" || slices.Contains(i.SecurityGroups, c.get("SecurityGroupId"))) {
 			found = append(found, i)
 		}
@@ -40,7 +37,7 @@ func describeInstances(s *Sim, c *call) (reply, error) {
 
 // pageEither pages by token when MaxResults or NextToken is given, as ECS does beside its
 // retiring page numbers. MaxResults outside of its range is pulled in, without an error.
-func pageEither(c *call, all []*Instance, highest int) (page []*Instance, n numbered, next string, err error) {
+func pageEither[T any](c *call, all []T, highest int) (page []T, n numbered, next string, err error) {
 	if c.get("MaxResults") == "" && c.get("NextToken") == "" {
 		page, n, err = pageOf(c, all, highest)
 		return page, n, "", err
@@ -57,7 +54,7 @@ func describeInstanceStatus(s *Sim, c *call) (reply, error) {
 	ids := c.list("InstanceId")
 	var found []*Instance
 	for _, i := range s.world.instances {
-		if listed(ids, i.ID) && c.matches("ZoneId", s.world.zoneOf(i)) {
+		if listed(ids, i.ID) && c.matches("ZoneId", s.world.zoneOf(i.VSwitch)) {
 			found = append(found, i)
 		}
 	}
@@ -68,126 +65,6 @@ func describeInstanceStatus(s *Sim, c *call) (reply, error) {
 	out := &instanceStatuses{numbered: n}
 	out.InstanceStatuses.InstanceStatus = mapped(page, func(i *Instance) instanceStatus { return instanceStatus{i.ID, i.Status} })
 	return out, nil
-}
-
-func describeNetworkInterfaces(s *Sim, c *call) (reply, error) {
-	ids := c.list("NetworkInterfaceId")
-	ips := c.list("PrivateIpAddress")
-	if len(ids) > 100 {
-		return nil, illegal("NetworkInterfaceId")
-	}
-	var found []*Instance
-	for _, i := range s.world.instances {
-		if listed(ids, i.ENI) && listed(ips, i.IP.String()) && c.matches("InstanceId", i.ID) && c.matches("VpcId", i.VPC) &&
-			c.matches("VSwitchId", i.VSwitch) && c.matches("Type", "Primary") && c.matches("Status", "InUse") &&
-			c.matches("PrimaryIpAddress", i.IP.String()) && c.get("SecurityGroupId") == "" {
-			found = append(found, i)
-		}
-	}
-	page, n, next, err := pageEither(c, found, 500)
-	if err != nil {
-		return nil, err
-	}
-	out := &networkInterfaces{numbered: n, NextToken: next}
-	out.NetworkInterfaceSets.NetworkInterfaceSet = mapped(page, s.world.networkInterface)
-	return out, nil
-}
-
-func modifyNetworkInterfaceAttribute(s *Sim, c *call) (reply, error) {
-	id := c.get("NetworkInterfaceId")
-	if id == "" {
-		return nil, missing("NetworkInterfaceId")
-	}
-	i := find(s.world.instances, func(i *Instance) bool { return i.ENI == id })
-	if i == nil {
-		return nil, refuse("InvalidEniId.NotFound")
-	}
-	if text := c.get("SourceDestCheck"); text != "" {
-		on, err := strconv.ParseBool(strings.ToLower(text))
-		if err != nil {
-			return nil, illegal("SourceDestCheck")
-		}
-		i.SourceDestCheck = on
-		s.wake()
-	}
-	return &body{}, nil
-}
-
-func describeSecurityGroupAttribute(s *Sim, c *call) (reply, error) {
-	v, g := s.world.group(c.get("SecurityGroupId"))
-	if g == nil {
-		return nil, refuse("InvalidSecurityGroupId.NotFound")
-	}
-	size, err := c.clamped("MaxResults", 500, 10, 1000)
-	if err != nil {
-		return nil, err
-	}
-	rules := g.Ingress
-	if !slices.Contains([]string{"", "all", "ingress"}, strings.ToLower(c.get("Direction"))) {
-		rules = nil // the simulator keeps no egress rules: everything may leave
-	}
-	page, next, err := pageAfter(c, rules, size)
-	if err != nil {
-		return nil, err
-	}
-	out := &securityGroup{
-		RegionID: s.world.region, VpcID: v.ID, SecurityGroupID: g.ID, SecurityGroupName: g.ID,
-		InnerAccessPolicy: "Accept", NextToken: next,
-	}
-	out.Permissions.Permission = make([]permission, 0, len(page))
-	for n, r := range page {
-		out.Permissions.Permission = append(out.Permissions.Permission, r.permission(fmt.Sprintf("sgr-%s-%d", suffix(g.ID), n+1), s.world.born))
-	}
-	return out, nil
-}
-
-// authorizeSecurityGroup adds rules, given as Permissions.N or, the old way, as one rule at
-// the top level. A rule that is there already is a silent success.
-func authorizeSecurityGroup(s *Sim, c *call) (reply, error) {
-	_, g := s.world.group(c.get("SecurityGroupId"))
-	if g == nil {
-		return nil, refuse("InvalidSecurityGroupId.NotFound")
-	}
-	items := c.items("Permissions")
-	if len(items) == 0 {
-		items = []item{{call: c}}
-	}
-	if len(items) > 100 {
-		return nil, illegal("Permissions")
-	}
-	rules := make([]Rule, len(items))
-	for i, it := range items {
-		r, err := readRule(it)
-		if err != nil {
-			return nil, err
-		}
-		rules[i] = r
-	}
-	for _, r := range rules {
-		if !slices.ContainsFunc(g.Ingress, func(o Rule) bool { o.Description = r.Description; return o == r }) {
-			g.Ingress = append(g.Ingress, r)
-		}
-	}
-	s.wake()
-	return &body{}, nil
-}
-
-func readRule(it item) (Rule, error) {
-	source, err := parseDestination(it.get("SourceCidrIp"))
-	if err != nil {
-		return Rule{}, illegal("SourceCidrIp")
-	}
-	if it.get("IpProtocol") == "" {
-		return Rule{}, missing(it.prefix + "IpProtocol")
-	}
-	priority, err := strconv.Atoi(cmp.Or(it.get("Priority"), "1"))
-	if err != nil || priority < 1 || priority > 100 {
-		return Rule{}, illegal("Priority")
-	}
-	return Rule{
-		Source: source, Protocol: it.get("IpProtocol"), Ports: it.get("PortRange"), Policy: it.get("Policy"),
-		Priority: priority, Description: it.get("Description"),
-	}.complete(), nil
 }
 
 // array reads the parameters that are one string holding a JSON array of at most 100.
@@ -210,8 +87,8 @@ func listed(filter []string, value string) bool {
 	return filter == nil || slices.Contains(filter, value)
 }
 
-func (w *world) zoneOf(i *Instance) string {
-	if s := w.vswitch(i.VSwitch); s != nil {
+func (w *world) zoneOf(vswitch string) string {
+	if s := w.vswitch(vswitch); s != nil {
 		return s.Zone
 	}
 	return w.zone

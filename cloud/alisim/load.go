@@ -72,9 +72,9 @@ func addresses(n *yaml.Node) []error {
 
 func address(key, text string) (err error) {
 	switch key {
-	case "cidr", "secondary", "destination", "source":
+	case "cidr", "ipv6Cidr", "secondary", "userCidrs", "destination", "source":
 		_, err = netip.ParsePrefix(text)
-	case "ip":
+	case "ip", "moreIps", "ipv6":
 		_, err = netip.ParseAddr(text)
 	}
 	return err

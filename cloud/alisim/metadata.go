@@ -114,18 +114,30 @@ func (s *Sim) metaData(w http.ResponseWriter, r *http.Request, i *Instance) {
 // metadata is what an instance may ask for, by path.
 func (w *world) metadata(i *Instance) map[string]string {
 	v, sw := w.vpc(i.VPC), w.vswitch(i.VSwitch)
-	mac := "network/interfaces/macs/" + i.MAC + "/"
 	all := map[string]string{
 		"instance-id": i.ID, "region-id": w.region, "zone-id": sw.Zone, "vpc-id": i.VPC, "vswitch-id": i.VSwitch,
 		"vpc-cidr-block": v.CIDR.String(), "vswitch-cidr-block": sw.CIDR.String(), "private-ipv4": i.IP.String(), "mac": i.MAC,
 		"owner-account-id": w.account, "hostname": i.Name, "image-id": imageID, "serial-number": i.serialNumber(),
 		"network-type": "vpc", "eipv4": "", "instance/instance-type": instanceType,
-		"dns-conf/nameservers":       "100.100.2.136\n100.100.2.138",
-		"network/interfaces/macs/":   i.MAC + "/",
-		mac + "network-interface-id": i.ENI, mac + "vswitch-id": i.VSwitch, mac + "vpc-id": i.VPC,
-		mac + "primary-ip-address": i.IP.String(), mac + "netmask": netmask(sw.CIDR), mac + "gateway": gateway(sw.CIDR),
-		mac + "vswitch-cidr-block": sw.CIDR.String(), mac + "vpc-cidr-block": v.CIDR.String(),
+		"dns-conf/nameservers": "100.100.2.136\n100.100.2.138",
 	}
+	macs := ""
+	for _, f := range i.Attached() {
+		sw, mac := w.vswitch(f.VSwitch), "network/interfaces/macs/"+f.MAC+"/"
+		macs += f.MAC + "/\n"
+		maps.Copy(all, map[string]string{
+			mac + "network-interface-id": f.ID, mac + "vswitch-id": f.VSwitch, mac + "vpc-id": i.VPC,
+			mac + "primary-ip-address": f.IP.String(), mac + "netmask": netmask(sw.CIDR), mac + "gateway": gateway(sw.CIDR),
+			mac + "vswitch-cidr-block": sw.CIDR.String(), mac + "vpc-cidr-block": v.CIDR.String(),
+			mac + "private-ipv4s": fmt.Sprintf("[%s]", strings.Join(mapped(f.privateIPs(nil).PrivateIPSet, func(p privateIP) string { return p.PrivateIPAddress }), ",")),
+		})
+		if len(f.IPv6) > 0 {
+			all[mac+"ipv6s"] = fmt.Sprintf("[%s]", strings.Join(mapped(f.IPv6, netip.Addr.String), ","))
+			all[mac+"vswitch-ipv6-cidr-block"] = sw.IPv6.String()
+			all[mac+"vpc-ipv6-cidr-blocks"] = "[" + v.IPv6.String() + "]"
+		}
+	}
+	all["network/interfaces/macs/"] = strings.TrimSuffix(macs, "\n")
 	if i.Role != "" {
 		all["ram/security-credentials/"] = i.Role
 	}

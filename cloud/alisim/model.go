@@ -16,6 +16,7 @@ type world struct {
 	vpcs                  []*vpc
 	instances             []*Instance // sorted by id
 	serial                int         // of the last entry id given
+	rules                 int         // ids given to rules of security groups
 	taskTime              time.Duration
 	born                  time.Time
 }
@@ -73,6 +74,7 @@ func (w *world) newVPC(seed VPC, now time.Time) *vpc {
 	v := &vpc{VPC: seed}
 	for _, g := range seed.SecurityGroups {
 		v.groups = append(v.groups, &g)
+		w.rules += len(g.Ingress) + len(g.Egress)
 	}
 	for _, st := range seed.Tables {
 		v.tables = append(v.tables, &table{Table: st, vpc: v})
@@ -83,7 +85,7 @@ func (w *world) newVPC(seed VPC, now time.Time) *vpc {
 	for _, t := range v.tables {
 		w.enter(t, Route{Destination: serviceRange(), NextHopType: "service", System: true, State: Available}, now)
 		for _, s := range v.vswitches {
-			w.enter(t, Route{Destination: s.CIDR, NextHopType: "local", System: true, State: Available}, now)
+			w.enterSystem(t, s, now)
 		}
 		for _, r := range t.Routes {
 			e := w.enter(t, r, now)
@@ -95,6 +97,15 @@ func (w *world) newVPC(seed VPC, now time.Time) *vpc {
 	return v
 }
 
+// enterSystem puts the entries for a vSwitch into a table.
+func (w *world) enterSystem(t *table, s *vswitch, now time.Time) {
+	for _, p := range [...]netip.Prefix{s.CIDR, s.IPv6} {
+		if p.IsValid() {
+			w.enter(t, Route{Destination: p, NextHopType: "local", System: true, State: Available}, now)
+		}
+	}
+}
+
 // enter puts an entry into a table and gives it an id.
 func (w *world) enter(t *table, r Route, now time.Time) *entry {
 	w.serial++
@@ -102,6 +113,30 @@ func (w *world) enter(t *table, r Route, now time.Time) *entry {
 	e := &entry{Route: r, table: t, serial: w.serial, modified: now}
 	t.entries = append(t.entries, e)
 	return e
+}
+
+// checker knows the present world, to check what is added to it.
+func (w *world) checker() *checker {
+	c := newChecker()
+	c.rules = w.rules
+	for _, s := range w.vswitches() {
+		c.vswitches[s.ID], c.home[s.ID] = s.VSwitch, s.vpc.ID
+	}
+	for _, v := range w.vpcs {
+		for _, g := range v.groups {
+			c.groups[g.ID], c.enterprise[g.ID] = v.ID, g.Type == EnterpriseGroup
+		}
+	}
+	for _, i := range w.instances {
+		c.ids[i.ID] = "instance " + i.ID
+	}
+	for _, n := range w.nics() {
+		c.ids[n.Interface.ID] = "instance " + n.Instance.ID
+		for _, a := range n.Interface.Addresses() {
+			c.ids[a.String()] = "instance " + n.Instance.ID
+		}
+	}
+	return c
 }
 
 func (w *world) insert(i Instance) {
@@ -118,7 +153,9 @@ func (w *world) instance(id string) *Instance {
 }
 
 func (w *world) at(ip netip.Addr) *Instance {
-	return find(w.instances, func(i *Instance) bool { return i.IP == ip })
+	return find(w.instances, func(i *Instance) bool {
+		return slices.ContainsFunc(i.Attached(), func(f Interface) bool { return slices.Contains(f.Addresses(), ip) })
+	})
 }
 
 func (w *world) table(id string) *table {

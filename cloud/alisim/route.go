@@ -1,6 +1,7 @@
 package alisim
 
 import (
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -18,7 +19,7 @@ func (w *world) create(t *table, r Route, batch bool, now time.Time) (*entry, er
 	if old := t.entry(r.Destination); old != nil {
 		return nil, refuse("InvalidCIDRBlock.Duplicate")
 	}
-	if err := w.reach(t.vpc, r.NextHop, r.NextHopType); err != nil {
+	if err := w.reach(t.vpc, r); err != nil {
 		return nil, err
 	}
 	if t.custom() >= t.Quota {
@@ -61,10 +62,15 @@ func (t *table) quiet() error {
 
 // reach checks that a next hop exists in the VPC and may be one now. Of the many types only
 // instances and their interfaces exist here.
-func (w *world) reach(v *vpc, hop, hopType string) error {
+func (w *world) reach(v *vpc, r Route) error {
+	hop, hopType := r.NextHop, r.NextHopType
 	i := w.instance(hop)
-	if strings.EqualFold(hopType, hopInterface) {
-		i = find(w.instances, func(i *Instance) bool { return i.ENI == hop })
+	if !strings.EqualFold(hopType, HopInstance) {
+		i = nil
+	}
+	if strings.EqualFold(hopType, HopInterface) {
+		n, _ := w.nic(hop)
+		i = n.Instance
 	}
 	switch {
 	case strings.EqualFold(hopType, HopInstance) && (hop == "" || strings.ContainsAny(hop, "./ ")):
@@ -76,6 +82,27 @@ func (w *world) reach(v *vpc, hop, hopType string) error {
 		return refuse("OperationFailed.InstanceDismatchCurrentVpc")
 	case i.Status != Running && i.Status != Stopped:
 		return refuse("IncorrectInstanceStatus")
+	case !r.Destination.Addr().Is4():
+		return w.reach6(r, i)
+	}
+	return nil
+}
+
+// reach6 is the rest of reach for IPv6: an interface that is a next hop must be a secondary
+// one with one IPv6 address; an instance must have some.
+func (w *world) reach6(r Route, i *Instance) error {
+	f := i.Primary()
+	if n, ok := w.nic(r.NextHop); ok {
+		f = n.Interface
+		switch {
+		case n.primary:
+			return refuse("OperationUnsupported.Ipv6EntryOnPrimaryNetworkInterface")
+		case len(f.IPv6) > 1:
+			return refuse("OperationUnsupported.MutipleIpv6Address") // the API's spelling
+		}
+	}
+	if len(f.IPv6) == 0 {
+		return refuse("OperationFailed.InvalidNexthop")
 	}
 	return nil
 }
@@ -102,7 +129,7 @@ func (w *world) pointingAt(i *Instance) []*entry {
 	var out []*entry
 	for _, t := range w.tables() {
 		for _, e := range t.entries {
-			if e.NextHop != "" && (e.NextHop == i.ID || e.NextHop == i.ENI) {
+			if e.NextHop == i.ID || slices.ContainsFunc(i.Attached(), func(f Interface) bool { return f.ID == e.NextHop }) {
 				out = append(out, e)
 			}
 		}

@@ -27,7 +27,7 @@ func TestDestinations(t *testing.T) {
 		"127.0.0.0/8":      {"InvalidDestinationCidrBlock", "InvalidDestinationCidrBlock"},
 		"224.0.0.0/24":     {"InvalidDestinationCidrBlock", "InvalidDestinationCidrBlock"},
 		"172.20.5.1/24":    {"InvalidCidrBlock.Malformed", "whole InvalidCidrBlock.Malformed"},
-		"fd00::/64":        {"OperationFailed.NotSupportIPV6", "whole OperationFailed.NotSupportIPV6"},
+		"fd00::/64":        {"OperationFailed.NotSupportIPV6", "OperationFailed.NotSupportIPV6"},
 		"nonsense":         {"IllegalParam.CidrBlock", "whole IllegalParam.CidrBlock"},
 	}
 	for destination, want := range tests {

@@ -33,6 +33,8 @@ type VPC struct {
 	Name           string          `json:"name,omitempty" yaml:"name,omitempty"`
 	CIDR           netip.Prefix    `json:"cidr" yaml:"cidr"`
 	Secondary      []netip.Prefix  `json:"secondary,omitempty" yaml:"secondary,omitempty"`
+	IPv6           netip.Prefix    `json:"ipv6Cidr,omitzero" yaml:"ipv6Cidr,omitempty"`    // none by default
+	UserCIDRs      []netip.Prefix  `json:"userCidrs,omitempty" yaml:"userCidrs,omitempty"` // public space used as private
 	VRouter        string          `json:"vrouter,omitempty" yaml:"vrouter,omitempty"`
 	VSwitches      []VSwitch       `json:"vswitches" yaml:"vswitches,omitempty"`
 	Tables         []Table         `json:"tables" yaml:"tables,omitempty"`
@@ -43,8 +45,9 @@ type VPC struct {
 type VSwitch struct {
 	ID    string       `json:"id" yaml:"id"`
 	CIDR  netip.Prefix `json:"cidr" yaml:"cidr"`
-	Zone  string       `json:"zone,omitempty" yaml:"zone,omitempty"`   // default the seed's
-	Table string       `json:"table,omitempty" yaml:"table,omitempty"` // default the VPC's system table
+	IPv6  netip.Prefix `json:"ipv6Cidr,omitzero" yaml:"ipv6Cidr,omitempty"` // inside the VPC's
+	Zone  string       `json:"zone,omitempty" yaml:"zone,omitempty"`        // default the seed's
+	Table string       `json:"table,omitempty" yaml:"table,omitempty"`      // default the VPC's system table
 }
 
 // Table is a route table with its custom entries; system entries follow from the vSwitches.
@@ -70,37 +73,24 @@ type Route struct {
 	State       State        `json:"state,omitempty" yaml:"state,omitempty"` // default Available
 }
 
-// SecurityGroup is a group of instances with the rules for what may come in.
-type SecurityGroup struct {
-	ID      string `json:"id" yaml:"id"`
-	Ingress []Rule `json:"ingress,omitempty" yaml:"ingress,omitempty"`
-}
-
-// Rule lets packets from a source in, or keeps them out. Defaults: every protocol, every
-// port, accept, priority 1.
-type Rule struct {
-	Source      netip.Prefix `json:"source" yaml:"source"`
-	Protocol    string       `json:"protocol,omitempty" yaml:"protocol,omitempty"` // ALL, TCP, UDP, ICMP, GRE
-	Ports       string       `json:"ports,omitempty" yaml:"ports,omitempty"`       // "80/80"; "-1/-1" for all
-	Policy      string       `json:"policy,omitempty" yaml:"policy,omitempty"`     // Accept or Drop
-	Priority    int          `json:"priority,omitempty" yaml:"priority,omitempty"` // 1 (first) to 100
-	Description string       `json:"description,omitempty" yaml:"description,omitempty"`
-}
-
-// Instance is a machine. Its VPC may be left out: it follows from the vSwitch.
+// Instance is a machine. Its VPC may be left out: it follows from the vSwitch. VSwitch,
+// addresses, SecurityGroups, SourceDestCheck, MAC and ENI are those of its primary interface.
 type Instance struct {
-	ID              string     `json:"id" yaml:"id"`
-	Name            string     `json:"name,omitempty" yaml:"name,omitempty"` // default the id
-	VPC             string     `json:"vpc,omitempty" yaml:"vpc,omitempty"`
-	VSwitch         string     `json:"vswitch" yaml:"vswitch"`
-	IP              netip.Addr `json:"ip" yaml:"ip"`                             // the metadata service knows callers by it
-	Status          string     `json:"status,omitempty" yaml:"status,omitempty"` // default Running
-	SecurityGroups  []string   `json:"securityGroups,omitempty" yaml:"securityGroups,omitempty"`
-	SourceDestCheck bool       `json:"sourceDestCheck,omitempty" yaml:"sourceDestCheck,omitempty"`
-	MAC             string     `json:"mac,omitempty" yaml:"mac,omitempty"`               // default from the address
-	ENI             string     `json:"eni,omitempty" yaml:"eni,omitempty"`               // default from the id
-	Role            string     `json:"role,omitempty" yaml:"role,omitempty"`             // RAM role; none by default
-	HTTPTokens      string     `json:"httpTokens,omitempty" yaml:"httpTokens,omitempty"` // metadata: optional (default) or required
+	ID              string       `json:"id" yaml:"id"`
+	Name            string       `json:"name,omitempty" yaml:"name,omitempty"` // default the id
+	VPC             string       `json:"vpc,omitempty" yaml:"vpc,omitempty"`
+	VSwitch         string       `json:"vswitch" yaml:"vswitch"`
+	IP              netip.Addr   `json:"ip" yaml:"ip"`                               // the metadata service knows callers by it
+	MoreIPs         []netip.Addr `json:"moreIps,omitempty" yaml:"moreIps,omitempty"` // secondary private addresses
+	IPv6            []netip.Addr `json:"ipv6,omitempty" yaml:"ipv6,omitempty"`       // inside the vSwitch's IPv6 range
+	Status          string       `json:"status,omitempty" yaml:"status,omitempty"`   // default Running
+	SecurityGroups  []string     `json:"securityGroups,omitempty" yaml:"securityGroups,omitempty"`
+	SourceDestCheck bool         `json:"sourceDestCheck,omitempty" yaml:"sourceDestCheck,omitempty"`
+	MAC             string       `json:"mac,omitempty" yaml:"mac,omitempty"`               // default from the address
+	ENI             string       `json:"eni,omitempty" yaml:"eni,omitempty"`               // default from the id
+	Role            string       `json:"role,omitempty" yaml:"role,omitempty"`             // RAM role; none by default
+	HTTPTokens      string       `json:"httpTokens,omitempty" yaml:"httpTokens,omitempty"` // metadata: optional (default) or required
+	Interfaces      []Interface  `json:"interfaces,omitempty" yaml:"interfaces,omitempty"` // the secondary ones
 }
 
 // State is where the cloud is with an entry.
@@ -120,11 +110,13 @@ const (
 	Stopped = "Stopped"
 )
 
-// HopInstance is the type of a next hop that is an instance.
-const HopInstance = "Instance"
+// The types of next hops that exist here: an instance's primary interface, and any interface.
+const (
+	HopInstance  = "Instance"
+	HopInterface = "NetworkInterface"
+)
 
 const (
-	hopInterface  = "NetworkInterface"
 	defaultRegion = "cn-hangzhou"
 	defaultOwner  = "1000000000000001"
 	defaultQuota  = 200 // vpc_quota_route_entrys_num

@@ -1,8 +1,7 @@
 package alisim
 
 import (
-	"strconv"
-	"time"
+	"net/netip"
 )
 
 type instances struct {
@@ -56,12 +55,12 @@ type interfaces struct {
 }
 
 type interfaceBrief struct {
-	NetworkInterfaceID string            `json:"NetworkInterfaceId"`
-	MacAddress         string            `json:"MacAddress"`
-	PrimaryIPAddress   string            `json:"PrimaryIpAddress"`
-	Type               string            `json:"Type"`
-	PrivateIPSets      privateIPs        `json:"PrivateIpSets"`
-	Ipv6Sets           map[string][]bool `json:"Ipv6Sets"`
+	NetworkInterfaceID string     `json:"NetworkInterfaceId"`
+	MacAddress         string     `json:"MacAddress"`
+	PrimaryIPAddress   string     `json:"PrimaryIpAddress"`
+	Type               string     `json:"Type"`
+	PrivateIPSets      privateIPs `json:"PrivateIpSets"`
+	Ipv6Sets           ipv6Sets   `json:"Ipv6Sets"`
 }
 
 type privateIPs struct {
@@ -92,23 +91,55 @@ type metadataOptions struct {
 
 func none(name string) map[string][]bool { return map[string][]bool{name: {}} }
 
-func (i *Instance) privateIPs(dns *string) privateIPs {
-	return privateIPs{[]privateIP{{i.IP.String(), true, dns}}}
+type ipv6Sets struct {
+	Ipv6Set []ipv6Address `json:"Ipv6Set"`
+}
+
+type ipv6Address struct {
+	Ipv6Address string `json:"Ipv6Address"`
+}
+
+func (f Interface) privateIPs(dns *string) privateIPs {
+	out := []privateIP{{f.IP.String(), true, dns}}
+	for _, ip := range f.MoreIPs {
+		out = append(out, privateIP{ip.String(), false, dns})
+	}
+	return privateIPs{out}
+}
+
+func (f Interface) ipv6Sets() ipv6Sets {
+	return ipv6Sets{mapped(f.IPv6, func(ip netip.Addr) ipv6Address { return ipv6Address{ip.String()} })}
+}
+
+// interfaceKind is the type of an interface in the API's words.
+func interfaceKind(primary bool) string {
+	if primary {
+		return "Primary"
+	}
+	return "Secondary"
+}
+
+func (i *Instance) briefs() []interfaceBrief {
+	var out []interfaceBrief
+	for n, f := range i.Attached() {
+		out = append(out, interfaceBrief{
+			NetworkInterfaceID: f.ID, MacAddress: f.MAC, PrimaryIPAddress: f.IP.String(), Type: interfaceKind(n == 0),
+			PrivateIPSets: f.privateIPs(nil), Ipv6Sets: f.ipv6Sets(),
+		})
+	}
+	return out
 }
 
 func (w *world) instanceItem(i *Instance, options bool) instanceItem {
 	minute := w.born.UTC().Format("2006-01-02T15:04Z") // ECS tells minutes only
 	out := instanceItem{
-		InstanceID: i.ID, InstanceName: i.Name, HostName: i.Name, RegionID: w.region, ZoneID: w.zoneOf(i), Status: i.Status,
+		InstanceID: i.ID, InstanceName: i.Name, HostName: i.Name, RegionID: w.region, ZoneID: w.zoneOf(i.VSwitch), Status: i.Status,
 		InstanceType: instanceType, InstanceNetworkType: "vpc", InstanceChargeType: "PostPaid",
 		CreationTime: minute, StartTime: minute, ExpiredTime: "2099-12-31T15:59Z", SerialNumber: i.serialNumber(),
-		VpcAttributes: vpcAttributes{VpcID: i.VPC, VSwitchID: i.VSwitch, PrivateIPAddress: ipList{[]string{i.IP.String()}}},
-		NetworkInterfaces: interfaces{[]interfaceBrief{{
-			NetworkInterfaceID: i.ENI, MacAddress: i.MAC, PrimaryIPAddress: i.IP.String(), Type: "Primary",
-			PrivateIPSets: i.privateIPs(nil), Ipv6Sets: none("Ipv6Set"),
-		}}},
-		SecurityGroupIDs: groupIDs{nonNil(i.SecurityGroups)},
-		PublicIPAddress:  ipList{[]string{}}, InnerIPAddress: ipList{[]string{}},
+		VpcAttributes:     vpcAttributes{VpcID: i.VPC, VSwitchID: i.VSwitch, PrivateIPAddress: ipList{[]string{i.IP.String()}}},
+		NetworkInterfaces: interfaces{i.briefs()},
+		SecurityGroupIDs:  groupIDs{nonNil(i.SecurityGroups)},
+		PublicIPAddress:   ipList{[]string{}}, InnerIPAddress: ipList{[]string{}},
 		OperationLocks: none("LockReason"), Tags: noTags(),
 	}
 	if options {
@@ -152,7 +183,7 @@ type networkInterface struct {
 	MacAddress                  string            `json:"MacAddress"`
 	PrivateIPAddress            string            `json:"PrivateIpAddress"`
 	PrivateIPSets               privateIPs        `json:"PrivateIpSets"`
-	Ipv6Sets                    map[string][]bool `json:"Ipv6Sets"`
+	Ipv6Sets                    ipv6Sets          `json:"Ipv6Sets"`
 	Ipv4PrefixSets              map[string][]bool `json:"Ipv4PrefixSets"`
 	Ipv6PrefixSets              map[string][]bool `json:"Ipv6PrefixSets"`
 	SecurityGroupIDs            groupIDs          `json:"SecurityGroupIds"`
@@ -176,62 +207,14 @@ type attachment struct {
 	NetworkCardIndex int    `json:"NetworkCardIndex"`
 }
 
-func (w *world) networkInterface(i *Instance) networkInterface {
+func (w *world) networkInterface(n nic) networkInterface {
+	f := n.Interface
 	return networkInterface{
-		NetworkInterfaceID: i.ENI, Type: "Primary", Status: "InUse", VpcID: i.VPC, VSwitchID: i.VSwitch,
-		ZoneID: w.zoneOf(i), InstanceID: i.ID, MacAddress: i.MAC, PrivateIPAddress: i.IP.String(), PrivateIPSets: i.privateIPs(new("")),
-		Ipv6Sets: none("Ipv6Set"), Ipv4PrefixSets: none("Ipv4PrefixSet"), Ipv6PrefixSets: none("Ipv6PrefixSet"),
-		SecurityGroupIDs: groupIDs{nonNil(i.SecurityGroups)}, SourceDestCheck: i.SourceDestCheck, DeleteOnRelease: true,
+		NetworkInterfaceID: f.ID, Type: interfaceKind(n.primary), Status: "InUse", VpcID: n.VPC, VSwitchID: f.VSwitch,
+		ZoneID: w.zoneOf(f.VSwitch), InstanceID: n.Instance.ID, MacAddress: f.MAC, PrivateIPAddress: f.IP.String(), PrivateIPSets: f.privateIPs(new("")),
+		Ipv6Sets: f.ipv6Sets(), Ipv4PrefixSets: none("Ipv4PrefixSet"), Ipv6PrefixSets: none("Ipv6PrefixSet"),
+		SecurityGroupIDs: groupIDs{nonNil(f.SecurityGroups)}, SourceDestCheck: f.SourceDestCheck, DeleteOnRelease: true,
 		NetworkInterfaceTrafficMode: "Standard", QueueNumber: 2, OwnerID: w.account, CreationTime: stamp(w.born),
-		Attachment: attachment{InstanceID: i.ID}, Tags: noTags(),
-	}
-}
-
-type securityGroup struct {
-	body
-	RegionID          string `json:"RegionId"`
-	VpcID             string `json:"VpcId"`
-	SecurityGroupID   string `json:"SecurityGroupId"`
-	SecurityGroupName string `json:"SecurityGroupName"`
-	Description       string `json:"Description"`
-	InnerAccessPolicy string `json:"InnerAccessPolicy"`
-	NextToken         string `json:"NextToken"`
-	Permissions       struct {
-		Permission []permission `json:"Permission"`
-	} `json:"Permissions"`
-}
-
-type permission struct {
-	SecurityGroupRuleID     string `json:"SecurityGroupRuleId"`
-	Direction               string `json:"Direction"`
-	IPProtocol              string `json:"IpProtocol"`
-	PortRange               string `json:"PortRange"`
-	SourcePortRange         string `json:"SourcePortRange"`
-	Policy                  string `json:"Policy"`
-	Priority                string `json:"Priority"`
-	NicType                 string `json:"NicType"`
-	SourceCidrIP            string `json:"SourceCidrIp"`
-	Ipv6SourceCidrIP        string `json:"Ipv6SourceCidrIp"`
-	SourceGroupID           string `json:"SourceGroupId"`
-	SourceGroupName         string `json:"SourceGroupName"`
-	SourceGroupOwnerAccount string `json:"SourceGroupOwnerAccount"`
-	SourcePrefixListID      string `json:"SourcePrefixListId"`
-	SourcePrefixListName    string `json:"SourcePrefixListName"`
-	DestCidrIP              string `json:"DestCidrIp"`
-	Ipv6DestCidrIP          string `json:"Ipv6DestCidrIp"`
-	DestGroupID             string `json:"DestGroupId"`
-	DestGroupName           string `json:"DestGroupName"`
-	DestGroupOwnerAccount   string `json:"DestGroupOwnerAccount"`
-	DestPrefixListID        string `json:"DestPrefixListId"`
-	DestPrefixListName      string `json:"DestPrefixListName"`
-	Description             string `json:"Description"`
-	CreateTime              string `json:"CreateTime"`
-}
-
-func (r Rule) permission(id string, born time.Time) permission {
-	return permission{
-		SecurityGroupRuleID: id, Direction: "ingress", IPProtocol: r.Protocol, PortRange: r.Ports, Policy: r.Policy,
-		Priority: strconv.Itoa(r.Priority), NicType: "intranet", SourceCidrIP: r.Source.String(),
-		Description: r.Description, CreateTime: stamp(born),
+		Attachment: attachment{InstanceID: n.Instance.ID, DeviceIndex: n.device}, Tags: noTags(),
 	}
 }

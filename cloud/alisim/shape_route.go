@@ -1,6 +1,7 @@
 package alisim
 
 import (
+	"strings"
 	"time"
 )
 
@@ -49,6 +50,14 @@ type relatedInfo struct {
 	RegionID     string `json:"RegionId"`
 }
 
+// family is the entry's IpVersion. The API writes it in either letter case.
+func (e *entry) family() string {
+	if e.Destination.Addr().Is4() {
+		return "IPv4"
+	}
+	return "IPv6"
+}
+
 func (e *entry) shape() routeEntry {
 	origin := "CustomCreate"
 	if e.System {
@@ -56,7 +65,7 @@ func (e *entry) shape() routeEntry {
 	}
 	return routeEntry{
 		RouteEntryID: e.ID, RouteTableID: e.table.ID, DestinationCidrBlock: e.Destination.String(),
-		Status: e.State, Type: e.kind(), IPVersion: "IPv4", RouteEntryName: e.Name, Description: e.Description,
+		Status: e.State, Type: e.kind(), IPVersion: e.family(), RouteEntryName: e.Name, Description: e.Description,
 		GmtModified: stamp(e.modified), Origin: origin,
 		NextHops: nextHops{[]nextHop{{NextHopID: e.NextHop, NextHopType: e.NextHopType, Enabled: 1}}},
 	}
@@ -168,7 +177,7 @@ func (w *world) legacyShape(t *table) legacyTable {
 		out.RouteEntrys.RouteEntry = append(out.RouteEntrys.RouteEntry, legacyEntry{
 			RouteTableID: t.ID, RouteEntryID: e.ID, RouteEntryName: e.Name, Description: e.Description,
 			DestinationCidrBlock: e.Destination.String(), InstanceID: e.NextHop, NextHopType: e.NextHopType,
-			Type: e.kind(), Status: e.State, IPVersion: "ipv4", NextHops: nextHops{[]nextHop{}},
+			Type: e.kind(), Status: e.State, IPVersion: strings.ToLower(e.family()), NextHops: nextHops{[]nextHop{}},
 		})
 	}
 	return out

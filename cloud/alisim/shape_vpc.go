@@ -15,28 +15,28 @@ type vpcs struct {
 
 // vpcFacts are what both VPC actions tell.
 type vpcFacts struct {
-	VpcID                string            `json:"VpcId"`
-	VpcName              string            `json:"VpcName"`
-	RegionID             string            `json:"RegionId"`
-	Status               State             `json:"Status"`
-	CidrBlock            netip.Prefix      `json:"CidrBlock"`
-	VRouterID            string            `json:"VRouterId"`
-	IsDefault            bool              `json:"IsDefault"`
-	OwnerID              int64             `json:"OwnerId"`
-	Description          string            `json:"Description"`
-	CreationTime         string            `json:"CreationTime"`
-	ResourceGroupID      string            `json:"ResourceGroupId"`
-	EnabledIpv6          bool              `json:"EnabledIpv6"`
-	Ipv6CidrBlock        string            `json:"Ipv6CidrBlock"`
-	DhcpOptionsSetID     string            `json:"DhcpOptionsSetId"`
-	DhcpOptionsSetStatus string            `json:"DhcpOptionsSetStatus"`
-	DNSHostnameStatus    string            `json:"DnsHostnameStatus"`
-	NetworkACLNum        string            `json:"NetworkAclNum"`
-	VSwitchIDs           vswitchIDs        `json:"VSwitchIds"`
-	SecondaryCidrBlocks  secondaryCidrs    `json:"SecondaryCidrBlocks"`
-	UserCidrs            userCidrs         `json:"UserCidrs"`
-	Ipv6CidrBlocks       map[string][]bool `json:"Ipv6CidrBlocks"`
-	Tags                 tags              `json:"Tags"`
+	VpcID                string         `json:"VpcId"`
+	VpcName              string         `json:"VpcName"`
+	RegionID             string         `json:"RegionId"`
+	Status               State          `json:"Status"`
+	CidrBlock            netip.Prefix   `json:"CidrBlock"`
+	VRouterID            string         `json:"VRouterId"`
+	IsDefault            bool           `json:"IsDefault"`
+	OwnerID              int64          `json:"OwnerId"`
+	Description          string         `json:"Description"`
+	CreationTime         string         `json:"CreationTime"`
+	ResourceGroupID      string         `json:"ResourceGroupId"`
+	EnabledIpv6          bool           `json:"EnabledIpv6"`
+	Ipv6CidrBlock        string         `json:"Ipv6CidrBlock"`
+	DhcpOptionsSetID     string         `json:"DhcpOptionsSetId"`
+	DhcpOptionsSetStatus string         `json:"DhcpOptionsSetStatus"`
+	DNSHostnameStatus    string         `json:"DnsHostnameStatus"`
+	NetworkACLNum        string         `json:"NetworkAclNum"`
+	VSwitchIDs           vswitchIDs     `json:"VSwitchIds"`
+	SecondaryCidrBlocks  secondaryCidrs `json:"SecondaryCidrBlocks"`
+	UserCidrs            userCidrs      `json:"UserCidrs"`
+	Ipv6CidrBlocks       ipv6CidrBlocks `json:"Ipv6CidrBlocks"`
+	Tags                 tags           `json:"Tags"`
 }
 
 type secondaryCidrs struct {
@@ -44,7 +44,32 @@ type secondaryCidrs struct {
 }
 
 type userCidrs struct {
-	UserCidr []string `json:"UserCidr"`
+	UserCidr []netip.Prefix `json:"UserCidr"`
+}
+
+type ipv6CidrBlocks struct {
+	Ipv6CidrBlock []ipv6CidrBlock `json:"Ipv6CidrBlock"`
+}
+
+type ipv6CidrBlock struct {
+	Ipv6CidrBlock string `json:"Ipv6CidrBlock"`
+	Ipv6Isp       string `json:"Ipv6Isp"`
+}
+
+func ipv6Cidrs(p netip.Prefix) ipv6CidrBlocks {
+	out := ipv6CidrBlocks{[]ipv6CidrBlock{}}
+	if p.IsValid() {
+		out.Ipv6CidrBlock = append(out.Ipv6CidrBlock, ipv6CidrBlock{p.String(), "BGP"})
+	}
+	return out
+}
+
+// optional writes a network, or nothing where there is none.
+func optional(p netip.Prefix) string {
+	if !p.IsValid() {
+		return ""
+	}
+	return p.String()
 }
 
 type vpcItem struct {
@@ -88,9 +113,9 @@ func (w *world) vpcFacts(v *vpc) vpcFacts {
 		OwnerID: w.owner(), CreationTime: stamp(w.born), DNSHostnameStatus: "DISABLED", NetworkACLNum: "0",
 		VSwitchIDs:          vswitchIDs{mapped(v.vswitches, func(s *vswitch) string { return s.ID })},
 		SecondaryCidrBlocks: secondaryCidrs{nonNil(v.Secondary)},
-		UserCidrs:           userCidrs{[]string{}},
-		Ipv6CidrBlocks:      map[string][]bool{"Ipv6CidrBlock": {}},
-		Tags:                noTags(),
+		UserCidrs:           userCidrs{nonNil(v.UserCIDRs)},
+		EnabledIpv6:         v.IPv6.IsValid(), Ipv6CidrBlock: optional(v.IPv6), Ipv6CidrBlocks: ipv6Cidrs(v.IPv6),
+		Tags: noTags(),
 	}
 }
 
@@ -154,14 +179,15 @@ type tableName struct {
 
 func (w *world) vswitchItem(s *vswitch) vswitchItem {
 	used := 0
-	for _, i := range w.instances {
-		if i.VSwitch == s.ID {
-			used++
+	for _, n := range w.nics() {
+		if n.Interface.VSwitch == s.ID {
+			used += 1 + len(n.Interface.MoreIPs)
 		}
 	}
 	// Of a subnet's addresses the cloud keeps the first and the last three.
 	return vswitchItem{
 		VSwitchID: s.ID, VpcID: s.vpc.ID, VSwitchName: s.ID, ZoneID: s.Zone, Status: s.status, CidrBlock: s.CIDR,
+		Ipv6CidrBlock: optional(s.IPv6), EnabledIpv6: s.IPv6.IsValid(),
 		AvailableIPAddressCount: max(0, 1<<(32-s.CIDR.Bits())-4-used), OwnerID: w.owner(), CreationTime: stamp(w.born),
 		RouteTable: tableName{s.table.ID, s.table.kind()}, Tags: noTags(),
 	}

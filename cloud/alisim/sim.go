@@ -118,16 +118,14 @@ func (s *Sim) Snapshot() Seed {
 		out.VPCs = append(out.VPCs, v.snapshot())
 	}
 	for _, i := range w.instances {
-		c := *i
-		c.SecurityGroups = slices.Clone(i.SecurityGroups)
-		out.Instances = append(out.Instances, c)
+		out.Instances = append(out.Instances, i.clone())
 	}
 	return out
 }
 
 func (v *vpc) snapshot() VPC {
 	out := v.VPC
-	out.Secondary = slices.Clone(v.Secondary)
+	out.Secondary, out.UserCIDRs = slices.Clone(v.Secondary), slices.Clone(v.UserCIDRs)
 	for _, sw := range v.vswitches {
 		c := sw.VSwitch
 		c.Table = sw.table.ID
@@ -139,7 +137,7 @@ func (v *vpc) snapshot() VPC {
 		out.Tables = append(out.Tables, c)
 	}
 	for _, g := range v.groups {
-		out.SecurityGroups = append(out.SecurityGroups, SecurityGroup{g.ID, slices.Clone(g.Ingress)})
+		out.SecurityGroups = append(out.SecurityGroups, g.clone())
 	}
 	return out
 }

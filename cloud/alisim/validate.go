@@ -22,19 +22,27 @@ func (m mistake) Error() string { return m.path + ": " + m.text }
 // complete is check with an error of kind api.ErrInvalid that names every mistake.
 func (s Seed) complete() (Seed, error) {
 	s, mistakes := s.check()
-	if len(mistakes) == 0 {
-		return s, nil
+	if err := (&checker{mistakes: mistakes}).err("simulator seed"); err != nil {
+		return Seed{}, err
 	}
-	bad := make([]error, len(mistakes))
-	for i, m := range mistakes {
+	return s, nil
+}
+
+// err is the mistakes so far as one error of kind api.ErrInvalid, or nil.
+func (c *checker) err(what string) error {
+	if len(c.mistakes) == 0 {
+		return nil
+	}
+	bad := make([]error, len(c.mistakes))
+	for i, m := range c.mistakes {
 		bad[i] = m
 	}
-	return Seed{}, fmt.Errorf("simulator seed: %w: %w", api.ErrInvalid, errors.Join(bad...))
+	return fmt.Errorf("%s: %w: %w", what, api.ErrInvalid, errors.Join(bad...))
 }
 
 // check fills in the defaults and looks for mistakes.
 func (s Seed) check() (Seed, []mistake) {
-	c := checker{ids: map[string]string{}, tables: map[string]string{}, vswitches: map[string]VSwitch{}, home: map[string]string{}, groups: map[string]string{}}
+	c := newChecker()
 	s.Region = cmp.Or(s.Region, defaultRegion)
 	s.Zone = cmp.Or(s.Zone, s.Region+"-h")
 	s.Account = cmp.Or(s.Account, defaultOwner)
@@ -63,6 +71,16 @@ type checker struct {
 	vswitches map[string]VSwitch
 	home      map[string]string // vSwitch to VPC
 	groups    map[string]string // security group to VPC
+
+	enterprise map[string]bool // of the security groups
+	rules      int             // ids given to rules
+}
+
+func newChecker() *checker {
+	return &checker{
+		ids: map[string]string{}, tables: map[string]string{}, vswitches: map[string]VSwitch{}, home: map[string]string{},
+		groups: map[string]string{}, enterprise: map[string]bool{},
+	}
 }
 
 func (c *checker) say(path, format string, args ...any) {
@@ -92,17 +110,22 @@ func (c *checker) key(path string, k Key) {
 
 // prefix demands an IPv4 network without host bits.
 func (c *checker) prefix(path string, p netip.Prefix) bool {
+	if p.IsValid() && !p.Addr().Is4() {
+		c.say(path, "%s is not IPv4", p)
+		return false
+	}
+	return c.network(path, p)
+}
+
+// prefix6 demands an IPv6 network, or none.
+func (c *checker) prefix6(path string, p netip.Prefix) {
 	switch {
 	case !p.IsValid():
-		c.say(path, "is missing")
-	case !p.Addr().Is4():
-		c.say(path, "%s is not IPv4", p)
-	case p != p.Masked():
-		c.say(path, "%s has host bits set: write %s", p, p.Masked())
+	case p.Addr().Is4():
+		c.say(path, "%s is not IPv6", p)
 	default:
-		return true
+		c.network(path, p)
 	}
-	return false
 }
 
 func (c *checker) vpc(path string, v VPC, zone string) VPC {
@@ -110,6 +133,10 @@ func (c *checker) vpc(path string, v VPC, zone string) VPC {
 	c.prefix(path+".cidr", v.CIDR)
 	for i, p := range v.Secondary {
 		c.prefix(fmt.Sprintf("%s.secondary[%d]", path, i), p)
+	}
+	c.prefix6(path+".ipv6Cidr", v.IPv6)
+	for i, p := range v.UserCIDRs {
+		c.prefix(fmt.Sprintf("%s.userCidrs[%d]", path, i), p)
 	}
 	v.VRouter = cmp.Or(v.VRouter, "vrt-"+suffix(v.ID))
 	c.id(path+".vrouter", v.VRouter)
@@ -119,30 +146,14 @@ func (c *checker) vpc(path string, v VPC, zone string) VPC {
 		v.VSwitches[i] = c.vswitch(fmt.Sprintf("%s.vswitches[%d]", path, i), v, i, zone)
 	}
 	v.SecurityGroups = append([]SecurityGroup(nil), v.SecurityGroups...)
-	for i, g := range v.SecurityGroups {
-		gp := fmt.Sprintf("%s.securityGroups[%d]", path, i)
-		c.id(gp+".id", g.ID)
+	for _, g := range v.SecurityGroups {
 		c.groups[g.ID] = v.ID
-		v.SecurityGroups[i].Ingress = append([]Rule(nil), g.Ingress...)
-		for j, r := range g.Ingress {
-			c.prefix(fmt.Sprintf("%s.ingress[%d].source", gp, j), r.Source)
-			v.SecurityGroups[i].Ingress[j] = r.complete()
-		}
+	}
+	for i, g := range v.SecurityGroups {
+		v.SecurityGroups[i] = c.group(fmt.Sprintf("%s.securityGroups[%d]", path, i), g, v.ID)
+		c.enterprise[g.ID] = g.Type == EnterpriseGroup
 	}
 	return v
-}
-
-// complete fills in a rule's defaults, in the spelling of the API's answers.
-func (r Rule) complete() Rule {
-	r.Protocol = strings.ToUpper(cmp.Or(r.Protocol, "ALL"))
-	r.Ports = cmp.Or(r.Ports, "-1/-1")
-	r.Priority = cmp.Or(r.Priority, 1)
-	if strings.EqualFold(r.Policy, "drop") {
-		r.Policy = "Drop"
-	} else {
-		r.Policy = "Accept"
-	}
-	return r
 }
 
 // allTables checks a VPC's tables and adds a system table where none is named.
@@ -177,7 +188,7 @@ func (c *checker) table(path string, t Table, vpc string) Table {
 	seen := map[netip.Prefix]bool{}
 	for i, r := range t.Routes {
 		rp := fmt.Sprintf("%s.routes[%d]", path, i)
-		if c.prefix(rp+".destination", r.Destination) && seen[r.Destination] {
+		if c.network(rp+".destination", r.Destination) && seen[r.Destination] {
 			c.say(rp+".destination", "%s is in the table already", r.Destination)
 		}
 		seen[r.Destination] = true
@@ -229,49 +240,18 @@ func (c *checker) place(path string, v VPC, n int) {
 	if !inside {
 		c.say(path+".cidr", "%s is outside of the VPC", cidr)
 	}
+	if six := v.VSwitches[n].IPv6; six.IsValid() {
+		c.prefix6(path+".ipv6Cidr", six)
+		if !v.IPv6.IsValid() || !v.IPv6.Overlaps(six) || v.IPv6.Bits() > six.Bits() {
+			c.say(path+".ipv6Cidr", "%s is outside of the VPC", six)
+		}
+	}
 	for _, o := range v.VSwitches[:n] {
 		if o.CIDR.IsValid() && o.CIDR.Overlaps(cidr) {
 			c.say(path+".cidr", "%s overlaps %s of %s", cidr, o.CIDR, o.ID)
 		}
-	}
-}
-
-func (c *checker) instance(path string, i Instance) Instance {
-	c.id(path+".id", i.ID)
-	vpc, known := c.home[i.VSwitch]
-	switch {
-	case !known:
-		c.say(path+".vswitch", "%q is no vSwitch of the seed", i.VSwitch)
-	case i.VPC != "" && i.VPC != vpc:
-		c.say(path+".vpc", "%q is not the VPC of %s", i.VPC, i.VSwitch)
-	case !c.vswitches[i.VSwitch].CIDR.Contains(i.IP):
-		c.say(path+".ip", "%s is outside of %s", i.IP, i.VSwitch)
-	}
-	for n, g := range i.SecurityGroups {
-		if c.groups[g] != vpc || vpc == "" {
-			c.say(fmt.Sprintf("%s.securityGroups[%d]", path, n), "%q is no security group of the VPC", g)
+		if six := v.VSwitches[n].IPv6; o.IPv6.IsValid() && o.IPv6.Overlaps(six) {
+			c.say(path+".ipv6Cidr", "%s overlaps %s of %s", six, o.IPv6, o.ID)
 		}
 	}
-	i = i.complete(vpc)
-	if i.HTTPTokens != "optional" && i.HTTPTokens != "required" {
-		c.say(path+".httpTokens", "%q is neither optional nor required", i.HTTPTokens)
-	}
-	if i.IP.IsValid() {
-		c.id(path+".ip", i.IP.String())
-	}
-	c.id(path+".eni", i.ENI)
-	return i
-}
-
-func (i Instance) complete(vpc string) Instance {
-	i.VPC = vpc
-	i.Name = cmp.Or(i.Name, i.ID)
-	i.Status = cmp.Or(i.Status, Running)
-	i.ENI = cmp.Or(i.ENI, "eni-"+suffix(i.ID))
-	i.HTTPTokens = cmp.Or(i.HTTPTokens, "optional")
-	if i.MAC == "" && i.IP.Is4() {
-		b := i.IP.As4()
-		i.MAC = fmt.Sprintf("00:16:3e:%02x:%02x:%02x", b[1], b[2], b[3])
-	}
-	return i
 }

@@ -83,7 +83,7 @@ func modifyRouteEntry(s *Sim, c *call) (reply, error) {
 		if hop == e.NextHop {
 			return nil, refuse("OperationDenied.NextHopNotChanged")
 		}
-		if err := s.world.reach(e.table.vpc, next.NextHop, next.NextHopType); err != nil {
+		if err := s.world.reach(e.table.vpc, next); err != nil {
 			return nil, err
 		}
 	}

@@ -91,7 +91,7 @@ func filterEntries(t *table, c *call) ([]*entry, error) {
 	for _, e := range t.entries {
 		destination := e.Destination.String()
 		if c.matches("RouteEntryType", e.kind()) && c.matches("RouteEntryId", e.ID) && c.matches("RouteEntryName", e.Name) &&
-			c.matches("NextHopId", e.NextHop) && c.matches("NextHopType", e.NextHopType) && c.matches("IpVersion", "IPv4") &&
+			c.matches("NextHopId", e.NextHop) && c.matches("NextHopType", e.NextHopType) && c.matches("IpVersion", e.family()) &&
 			c.matches("DestinationCidrBlock", destination) &&
 			(len(destinations) == 0 || slices.Contains(destinations, destination)) {
 			found = append(found, e)

@@ -1,0 +1,106 @@
+package alisim
+
+import (
+	"net/netip"
+	"slices"
+)
+
+// Interface is a network interface (ENI) of an instance: one of its secondary ones in a seed,
+// or any of them as [Instance.Attached] gives them.
+type Interface struct {
+	ID              string       `json:"id" yaml:"id"`
+	MAC             string       `json:"mac,omitempty" yaml:"mac,omitempty"`         // default from the address
+	VSwitch         string       `json:"vswitch,omitempty" yaml:"vswitch,omitempty"` // default the instance's
+	IP              netip.Addr   `json:"ip" yaml:"ip"`
+	MoreIPs         []netip.Addr `json:"moreIps,omitempty" yaml:"moreIps,omitempty"`
+	IPv6            []netip.Addr `json:"ipv6,omitempty" yaml:"ipv6,omitempty"`
+	SecurityGroups  []string     `json:"securityGroups,omitempty" yaml:"securityGroups,omitempty"` // default the instance's
+	SourceDestCheck bool         `json:"sourceDestCheck,omitempty" yaml:"sourceDestCheck,omitempty"`
+}
+
+// Addresses are all of the interface's addresses, the primary one first.
+func (f Interface) Addresses() []netip.Addr {
+	return slices.Concat([]netip.Addr{f.IP}, f.MoreIPs, f.IPv6)
+}
+
+// Primary is the instance's primary interface, which its own fields describe.
+func (i Instance) Primary() Interface {
+	return Interface{
+		ID: i.ENI, MAC: i.MAC, VSwitch: i.VSwitch, IP: i.IP, MoreIPs: i.MoreIPs, IPv6: i.IPv6,
+		SecurityGroups: i.SecurityGroups, SourceDestCheck: i.SourceDestCheck,
+	}
+}
+
+// Attached are all interfaces of the instance, the primary one first.
+func (i Instance) Attached() []Interface {
+	return append([]Interface{i.Primary()}, i.Interfaces...)
+}
+
+// Hop finds where a route's next hop leads: the id of an instance to its primary interface,
+// the id of an interface to that one. ok is false when nothing has the id.
+func (s Seed) Hop(id string) (at Instance, by Interface, ok bool) {
+	for _, i := range s.Instances {
+		for n, f := range i.Attached() {
+			if f.ID == id || n == 0 && i.ID == id {
+				return i, f, true
+			}
+		}
+	}
+	return Instance{}, Interface{}, false
+}
+
+// nic is an interface together with the instance that has it.
+type nic struct {
+	*Instance
+	Interface
+	primary bool
+	device  int // index on the instance, 0 for the primary
+}
+
+// nics lists the interfaces of all instances, in order of the instances' ids.
+func (w *world) nics() []nic {
+	var out []nic
+	for _, i := range w.instances {
+		for n, f := range i.Attached() {
+			out = append(out, nic{i, f, n == 0, n})
+		}
+	}
+	return out
+}
+
+// nic finds an interface by its id.
+func (w *world) nic(id string) (nic, bool) {
+	all := w.nics()
+	n := slices.IndexFunc(all, func(n nic) bool { return n.Interface.ID == id })
+	if n < 0 {
+		return nic{}, false
+	}
+	return all[n], true
+}
+
+// edit changes one interface of the instance where it stands.
+func (i *Instance) edit(id string, change func(*Interface)) {
+	if id == i.ENI {
+		f := i.Primary()
+		change(&f)
+		i.SourceDestCheck, i.SecurityGroups = f.SourceDestCheck, f.SecurityGroups
+		return
+	}
+	for n := range i.Interfaces {
+		if i.Interfaces[n].ID == id {
+			change(&i.Interfaces[n])
+		}
+	}
+}
+
+// clone copies an instance with all that it points at.
+func (i Instance) clone() Instance {
+	i.MoreIPs, i.IPv6 = slices.Clone(i.MoreIPs), slices.Clone(i.IPv6)
+	i.SecurityGroups = slices.Clone(i.SecurityGroups)
+	i.Interfaces = slices.Clone(i.Interfaces)
+	for n, f := range i.Interfaces {
+		f.MoreIPs, f.IPv6, f.SecurityGroups = slices.Clone(f.MoreIPs), slices.Clone(f.IPv6), slices.Clone(f.SecurityGroups)
+		i.Interfaces[n] = f
+	}
+	return i
+}

@@ -1,0 +1,92 @@
+package alisim
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+)
+
+func (c *checker) instance(path string, i Instance) Instance {
+	c.id(path+".id", i.ID)
+	vpc, known := c.home[i.VSwitch]
+	switch {
+	case !known:
+		c.say(path+".vswitch", "%q is no vSwitch of the seed", i.VSwitch)
+	case i.VPC != "" && i.VPC != vpc:
+		c.say(path+".vpc", "%q is not the VPC of %s", i.VPC, i.VSwitch)
+	}
+	i = i.clone().complete(vpc)
+	if i.HTTPTokens != "optional" && i.HTTPTokens != "required" {
+		c.say(path+".httpTokens", "%q is neither optional nor required", i.HTTPTokens)
+	}
+	c.attached(path, i.Primary(), vpc)
+	c.id(path+".eni", i.ENI)
+	for n, f := range i.Interfaces {
+		fp := fmt.Sprintf("%s.interfaces[%d]", path, n)
+		c.id(fp+".id", f.ID)
+		if _, ok := c.home[f.VSwitch]; ok && c.home[f.VSwitch] != vpc {
+			c.say(fp+".vswitch", "%q is not in the VPC of the instance", f.VSwitch)
+		}
+		c.attached(fp, f, vpc)
+	}
+	return i
+}
+
+// attached checks the addresses and groups of an interface. An unknown vSwitch is told once,
+// by whoever names it.
+func (c *checker) attached(path string, f Interface, vpc string) {
+	sw, known := c.vswitches[f.VSwitch]
+	for n, a := range f.Addresses() {
+		at, in := path+".ip", sw.CIDR
+		switch {
+		case n > len(f.MoreIPs):
+			at, in = fmt.Sprintf("%s.ipv6[%d]", path, n-1-len(f.MoreIPs)), sw.IPv6
+		case n > 0:
+			at = fmt.Sprintf("%s.moreIps[%d]", path, n-1)
+		}
+		if known && !in.Contains(a) {
+			c.say(at, "%s is outside of %s", a, f.VSwitch)
+		}
+		if a.IsValid() {
+			c.id(at, a.String())
+		}
+	}
+	for n, g := range f.SecurityGroups {
+		gp := fmt.Sprintf("%s.securityGroups[%d]", path, n)
+		switch {
+		case c.groups[g] != vpc || vpc == "":
+			c.say(gp, "%q is no security group of the VPC", g)
+		case c.enterprise[g] != c.enterprise[f.SecurityGroups[0]]:
+			c.say(gp, "%q is not of the type of the other groups", g)
+		}
+	}
+}
+
+// complete fills in an instance's defaults and those of its interfaces.
+func (i Instance) complete(vpc string) Instance {
+	i.VPC = vpc
+	i.Name = cmp.Or(i.Name, i.ID)
+	i.Status = cmp.Or(i.Status, Running)
+	i.ENI = cmp.Or(i.ENI, "eni-"+suffix(i.ID))
+	i.HTTPTokens = cmp.Or(i.HTTPTokens, "optional")
+	i.MAC = cmp.Or(i.MAC, macOf(i.IP))
+	for n, f := range i.Interfaces {
+		f.ID = cmp.Or(f.ID, fmt.Sprintf("%s-%d", i.ENI, n+1))
+		f.MAC = cmp.Or(f.MAC, macOf(f.IP))
+		f.VSwitch = cmp.Or(f.VSwitch, i.VSwitch)
+		if f.SecurityGroups == nil {
+			f.SecurityGroups = slices.Clone(i.SecurityGroups)
+		}
+		i.Interfaces[n] = f
+	}
+	return i
+}
+
+func macOf(ip netip.Addr) string {
+	if !ip.Is4() {
+		return ""
+	}
+	b := ip.As4()
+	return fmt.Sprintf("00:16:3e:%02x:%02x:%02x", b[1], b[2], b[3])
+}
