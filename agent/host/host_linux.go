@@ -34,7 +34,7 @@ type Host struct {
 	listing   listing
 	asking    asking
 	tables    sight[map[string]bool] // of nftables, by name
-	source    sight[source]          // what keeps source addresses
+	source    [2]sight[source]       // what keeps source addresses, of both families
 	docker    sight[*dockerTable]
 	marks     [2]sight[marking] // of both families
 	redirect  *redirect         // as last read or made

@@ -50,6 +50,22 @@ func (f family) nft() nftables.TableFamily {
 	return nftables.TableFamilyIPv4
 }
 
+// addressType is what nft calls an address of the family.
+func (f family) addressType() string {
+	if f.v6 {
+		return "ipv6_addr"
+	}
+	return "ipv4_addr"
+}
+
+// header tells where a packet of the family has its addresses, and how long they are.
+func (f family) header() (source, target, size uint32) {
+	if f.v6 {
+		return 8, 24, 16
+	}
+	return 12, 16, 4
+}
+
 // set is the name of a set of this family; those of IPv6 end with 6.
 func (f family) set(name string) string {
 	if f.v6 {

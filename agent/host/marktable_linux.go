@@ -17,11 +17,7 @@ import (
 
 // markRules are the rules of chain pre.
 func (f family) markRules(m marking) [][]expr.Any {
-	// Offsets and length of the addresses in the header of the family.
-	source, target, size := uint32(12), uint32(16), uint32(4)
-	if f.v6 {
-		source, target, size = 8, 24, 16
-	}
+	source, target, size := f.header()
 	load := func(offset uint32) expr.Any {
 		return &expr.Payload{OperationType: expr.PayloadLoad, Base: expr.PayloadBaseNetworkHeader, Offset: offset, Len: size, DestRegister: 1}
 	}
@@ -88,10 +84,7 @@ func ifname(name string) []byte {
 
 // markText is the table as nft reads it.
 func (f family) markText(m marking) string {
-	ip, kind := "ip", "ipv4_addr"
-	if f.v6 {
-		ip, kind = "ip6", "ipv6_addr"
-	}
+	ip, kind := f.nftName(), f.addressType()
 	var b strings.Builder
 	table := "table " + ip + " " + markTable
 	fmt.Fprintf(&b, "%[1]s {}\ndelete %[1]s\n%[1]s {\n", table)

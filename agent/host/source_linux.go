@@ -10,10 +10,10 @@ import (
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
-	"golang.org/x/sys/unix"
 )
 
-// The table that keeps source addresses, ahead of Docker's masquerade:
+// The table that keeps source addresses, ahead of Docker's masquerade, for each family that
+// has something to keep:
 //
 //	table ip sealane {
 //		set localnets, remotenets { type ipv4_addr; flags interval; }
@@ -25,8 +25,7 @@ import (
 //
 // Translating an address to itself gives the connection its mapping, after which no later
 // NAT chain is asked, be it Docker's in iptables-nft, iptables-legacy or nft. A mere accept
-// would not end it, and a rule in Docker's own chain is outranked at its next start. The
-// table exists only while there is something to keep.
+// would not end it, and a rule in Docker's own chain is outranked at its next start.
 const (
 	sourceTable = "sealane"
 	setFrom     = "localnets"
@@ -34,23 +33,34 @@ const (
 	chainPost   = "post"
 )
 
-// planSource makes the table say what the wish says, replacing it as a whole. The kernel
+// planSource makes the tables say what the wish says, replacing each as a whole. The kernel
 // asks it for the first packet of a connection only: one that began masqueraded stays so to
 // its end. To forget its translation would break it, since the peer knows no other address.
-func (h *Host) planSource(ctx context.Context, w Wish) ([]Step, error) {
+func (h *Host) planSource(_ context.Context, w Wish) ([]Step, error) {
 	if w.Uplink == "" {
 		return nil, nil // the rules say so
 	}
-	from, to := merge(spans(w.KeepFrom)), merge(spans(w.Keep))
-	if len(from) == 0 || len(to) == 0 {
-		if w.Incomplete {
-			return nil, nil
-		}
-		return h.undoSource(ctx)
+	var steps []Step
+	var failures []error
+	for _, f := range families() {
+		more, err := h.planSourceOf(f, w)
+		steps, failures = append(steps, more...), append(failures, err)
 	}
-	have, err := h.source.look(readSource)
+	return steps, errors.Join(failures...)
+}
+
+func (h *Host) planSourceOf(f family, w Wish) ([]Step, error) {
+	have, err := h.keeping(f)
 	if err != nil {
 		return nil, err
+	}
+	keepFrom, keep := f.of(w.KeepFrom), f.of(w.Keep)
+	from, to := merge(spans(keepFrom)), merge(spans(keep))
+	if len(from) == 0 || len(to) == 0 {
+		if w.Incomplete || !have.there {
+			return nil, nil
+		}
+		return []Step{undoKeeping(f)}, nil
 	}
 	if w.Incomplete {
 		from, to = merge(append(from, have.from...)), merge(append(to, have.to...))
@@ -58,37 +68,59 @@ func (h *Host) planSource(ctx context.Context, w Wish) ([]Step, error) {
 	if have.intact && slices.Equal(have.from, from) && slices.Equal(have.to, to) {
 		return nil, nil
 	}
-	what := fmt.Sprintf("kept from %v to %v", w.KeepFrom, w.Keep)
-	return []Step{step(KindSource, what, "nft -f - <<'END'\n"+sourceText(from, to)+"END", func(context.Context) error {
+	what := fmt.Sprintf("kept from %v to %v", keepFrom, keep)
+	return []Step{step(KindSource, what, "nft -f - <<'END'\n"+f.sourceText(from, to)+"END", func(context.Context) error {
 		conn, err := nftables.New()
 		if err == nil {
-			err = writeSource(conn, from, to)
+			err = writeSource(conn, f, from, to)
 		}
-		return wrap("write table ip "+sourceTable, err)
+		return wrap("write table "+f.nftName()+" "+sourceTable, err)
 	})}, nil
 }
 
 // sourceText is the table as nft reads it.
-func sourceText(from, to []span) string {
-	return "table ip " + sourceTable + " {}\ndelete table ip " + sourceTable + "\ntable ip " + sourceTable + " {\n" +
-		setText(setFrom, "ipv4_addr", from) + setText(setTo, "ipv4_addr", to) +
+func (f family) sourceText(from, to []span) string {
+	ip, kind := f.nftName(), f.addressType()
+	table := "table " + ip + " " + sourceTable
+	return table + " {}\ndelete " + table + "\n" + table + " {\n" +
+		setText(setFrom, kind, from) + setText(setTo, kind, to) +
 		"\tchain " + chainPost + " {\n\t\ttype nat hook postrouting priority srcnat - 10; policy accept;\n" +
-		"\t\tip saddr @" + setFrom + " ip daddr @" + setTo + " snat to ip saddr\n\t}\n}\n"
+		"\t\t" + ip + " saddr @" + setFrom + " " + ip + " daddr @" + setTo + " snat to " + ip + " saddr\n\t}\n}\n"
 }
 
+// undoSource removes the table of both families.
 func (h *Host) undoSource(context.Context) ([]Step, error) {
-	have, err := h.source.look(readSource)
-	if !have.there || err != nil {
-		return nil, err
+	var steps []Step
+	var failures []error
+	for _, f := range families() {
+		have, err := h.keeping(f)
+		if have.there {
+			steps = append(steps, undoKeeping(f))
+		}
+		failures = append(failures, err)
 	}
-	return []Step{step(KindSource, "no source address kept", "nft delete table ip "+sourceTable, func(context.Context) error {
+	return steps, errors.Join(failures...)
+}
+
+func undoKeeping(f family) Step {
+	name := f.nftName() + " " + sourceTable
+	return step(KindSource, "no source address kept", "nft delete table "+name, func(context.Context) error {
 		conn, err := nftables.New()
 		if err == nil {
-			conn.DelTable(&nftables.Table{Name: sourceTable, Family: nftables.TableFamilyIPv4})
+			conn.DelTable(&nftables.Table{Name: sourceTable, Family: f.nft()})
 			err = conn.Flush()
 		}
-		return wrap("remove table ip "+sourceTable, err)
-	})}, nil
+		return wrap("remove table "+name, err)
+	})
+}
+
+// keeping is what the table of a family says now.
+func (h *Host) keeping(f family) (source, error) {
+	have, err := h.source[f.index()].look(func(conn *nftables.Conn) (source, error) { return readSource(conn, f) })
+	if err != nil {
+		return have, fmt.Errorf("read table %s %s: %w", f.nftName(), sourceTable, hint(err))
+	}
+	return have, nil
 }
 
 // findTable is the table of that name; nil if there is none.
@@ -108,13 +140,19 @@ func findTable(conn *nftables.Conn, f family, name string) (*nftables.Table, err
 	return nil, nil
 }
 
-// kept tells toward which destinations the table keeps sources.
+// kept tells toward which destinations the tables keep sources.
 func (h *Host) kept() ([]netip.Prefix, error) {
-	have, err := h.source.look(readSource)
-	if err != nil || !have.intact {
-		return nil, err
+	var all []netip.Prefix
+	for _, f := range families() {
+		have, err := h.keeping(f)
+		if err != nil {
+			return nil, err
+		}
+		if have.intact {
+			all = append(all, prefixes(have.to)...)
+		}
 	}
-	return prefixes(have.to), nil
+	return all, nil
 }
 
 // source is what the table says.
@@ -124,8 +162,8 @@ type source struct {
 	intact   bool // the chain and its rule are as we write them
 }
 
-func readSource(conn *nftables.Conn) (source, error) {
-	table, err := findTable(conn, family{}, sourceTable)
+func readSource(conn *nftables.Conn, f family) (source, error) {
+	table, err := findTable(conn, f, sourceTable)
 	if table == nil || err != nil {
 		return source{}, err
 	}
@@ -146,7 +184,7 @@ func readSource(conn *nftables.Conn) (source, error) {
 			s.to = spansOf(elements)
 		}
 	}
-	chains, err := conn.ListChainsOfTableFamily(nftables.TableFamilyIPv4)
+	chains, err := conn.ListChainsOfTableFamily(f.nft())
 	if err != nil {
 		return source{}, err
 	}
@@ -158,7 +196,7 @@ func readSource(conn *nftables.Conn) (source, error) {
 		if err != nil {
 			return source{}, err
 		}
-		s.intact = c.Priority != nil && *c.Priority == sourcePriority() && len(rules) == 1 && sameExprs(rules[0].Exprs, keepRule())
+		s.intact = c.Priority != nil && *c.Priority == sourcePriority() && len(rules) == 1 && sameExprs(rules[0].Exprs, f.keepRule())
 	}
 	return s, nil
 }
@@ -167,8 +205,8 @@ func sourcePriority() nftables.ChainPriority { return *nftables.ChainPriorityNAT
 
 // writeSource replaces the table in one transaction. It is added first, since only then
 // can it be deleted whether it was there or not.
-func writeSource(conn *nftables.Conn, from, to []span) error {
-	table := &nftables.Table{Name: sourceTable, Family: nftables.TableFamilyIPv4}
+func writeSource(conn *nftables.Conn, f family, from, to []span) error {
+	table := &nftables.Table{Name: sourceTable, Family: f.nft()}
 	conn.AddTable(table)
 	conn.DelTable(table)
 	conn.AddTable(table)
@@ -181,20 +219,20 @@ func writeSource(conn *nftables.Conn, from, to []span) error {
 		Name: chainPost, Table: table, Type: nftables.ChainTypeNAT, Policy: &accept,
 		Hooknum: nftables.ChainHookPostrouting, Priority: &priority,
 	})
-	conn.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: keepRule()})
+	conn.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: f.keepRule()})
 	return conn.Flush()
 }
 
 // keepRule is "ip saddr @localnets ip daddr @remotenets snat to ip saddr".
-func keepRule() []expr.Any {
-	const saddr, daddr = 12, 16 // offsets in the IPv4 header
+func (f family) keepRule() []expr.Any {
+	saddr, daddr, size := f.header()
 	load := func(offset uint32) expr.Any {
-		return &expr.Payload{OperationType: expr.PayloadLoad, Base: expr.PayloadBaseNetworkHeader, Offset: offset, Len: 4, DestRegister: 1}
+		return &expr.Payload{OperationType: expr.PayloadLoad, Base: expr.PayloadBaseNetworkHeader, Offset: offset, Len: size, DestRegister: 1}
 	}
 	return []expr.Any{
 		load(saddr), &expr.Lookup{SourceRegister: 1, SetName: setFrom},
 		load(daddr), &expr.Lookup{SourceRegister: 1, SetName: setTo},
-		load(saddr), &expr.NAT{Type: expr.NATTypeSourceNAT, Family: unix.NFPROTO_IPV4, RegAddrMin: 1},
+		load(saddr), &expr.NAT{Type: expr.NATTypeSourceNAT, Family: uint32(f.nft()), RegAddrMin: 1},
 	}
 }
 

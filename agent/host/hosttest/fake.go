@@ -24,8 +24,8 @@ type Fake struct {
 	forward bool
 	sets    map[string][]netip.Prefix
 	chains  map[string][]string // "filter/FORWARD"; a chain that is there has an entry
-	source  string              // the rule of table ip sealane; empty without the table
-	kept    []netip.Prefix      // the destinations in it
+	source  string              // the rules of the tables named sealane; empty without one
+	kept    []netip.Prefix      // the destinations in them
 	blocked host.Variant
 	engine  engine.Engine
 	asked   error
@@ -192,16 +192,18 @@ func (f *Fake) applyForward(done func(host.Kind, string)) {
 }
 
 func (f *Fake) applySource(w host.Wish, done func(host.Kind, string)) {
-	want := ""
-	if len(w.KeepFrom) > 0 && len(w.Keep) > 0 {
-		want = fmt.Sprintf("keep from %v to %v", w.KeepFrom, w.Keep)
-	}
-	if f.source != want && (want != "" || !w.Incomplete) {
-		f.source, f.kept = want, nil
-		if want != "" {
-			f.kept = slices.Clone(w.Keep)
+	var want []string
+	var kept []netip.Prefix
+	for _, v6 := range []bool{false, true} {
+		other := func(p netip.Prefix) bool { return p.Addr().Is6() != v6 }
+		from, to := slices.DeleteFunc(slices.Clone(w.KeepFrom), other), slices.DeleteFunc(slices.Clone(w.Keep), other)
+		if len(from) > 0 && len(to) > 0 {
+			want, kept = append(want, fmt.Sprintf("keep from %v to %v", from, to)), append(kept, to...)
 		}
-		done(host.KindSource, want)
+	}
+	if text := strings.Join(want, ", "); f.source != text && (text != "" || !w.Incomplete) {
+		f.source, f.kept = text, kept
+		done(host.KindSource, text)
 	}
 }
 

@@ -229,6 +229,30 @@ func testWishes(t *testing.T, machine func(t *testing.T) Machine) {
 			t.Errorf("not as before (-before +after):\n%s", diff)
 		}
 	})
+	t.Run("both families", func(t *testing.T) {
+		m := machine(t)
+		apply(t, m, wish())
+		before := m.Dump()
+		both, six := wish(), netip.MustParsePrefix("fd00:0:0:1::/64")
+		both.Locals = append(both.Locals, host.Local{Prefix: netip.MustParsePrefix("fd00::/64"), Bridge: "docker0"})
+		both.KeepFrom = append(both.KeepFrom, netip.MustParsePrefix("fd00::/64"))
+		both.Remotes = append(both.Remotes, six)
+		for _, keep := range [][]netip.Prefix{append(wish().Keep, six), {six}, wish().Keep} {
+			both.Keep = keep
+			apply(t, m, both)
+			f, err := m.Facts(t.Context(), netip.MustParseAddr("192.168.0.2"))
+			if err != nil || !slices.Equal(f.Kept, keep) {
+				t.Errorf("kept toward %v, want %v; %v", f.Kept, keep, err)
+			}
+			if again := apply(t, m, both); len(again) > 0 {
+				t.Errorf("applied twice, the second time repaired %v", again)
+			}
+		}
+		restore(t, m)
+		if after := m.Dump(); strings.Contains(after, "fd00:") || strings.Contains(before, "fd00:") {
+			t.Errorf("something of IPv6 is left:\n%s", after)
+		}
+	})
 	t.Run("incomplete", func(t *testing.T) {
 		m := machine(t)
 		apply(t, m, wish())
