@@ -22,5 +22,6 @@ const (
 	KeyPolicy      = "policy"
 	KeyPools       = "pools"
 	KeyBridge      = "bridge"
+	KeyGate        = "gate"
 	KeyRequest     = "request_id"
 )

@@ -27,6 +27,7 @@ const (
 	SchemaError   = "sealane.error/v1"
 	SchemaVersion = "sealane.version/v1"
 	SchemaWait    = "sealane.wait/v1"
+	SchemaAdopt   = "sealane.adopt/v1"
 	SchemaCheck   = "sealane.check/v1"
 )
 

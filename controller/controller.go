@@ -31,7 +31,7 @@ type Registry interface {
 type Config struct {
 	Cluster string
 	Initial api.Config    // written to the registry when it holds no configuration yet
-	Quiet   time.Duration // a watch event waits this long for company before a pass starts
+	Quiet   time.Duration // a watch event waits this long for company, and again with each that comes, before a pass starts
 	Resync  time.Duration // the longest time between two passes
 	Gone    time.Duration // an instance the cloud did not know before and after this time is gone
 	Reserve time.Duration // lease time that must be left before a batch is sent: several times what a call takes
@@ -41,7 +41,7 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		Cluster: "default",
-		Quiet:   200 * time.Millisecond,
+		Quiet:   25 * time.Millisecond,
 		Resync:  30 * time.Second,
 		Gone:    60 * time.Second,
 		Reserve: 2 * time.Second,
@@ -53,17 +53,21 @@ type Controller struct {
 	config   Config
 	registry Registry
 	cloud    cloud.Tables
+	gates    cloud.Gates
 	elector  leader.Elector
 	metrics  *Metrics
 	log      *slog.Logger
 
-	compared bool     // whether the flags were held against the registry's configuration
-	absent   absences // what the cloud did not know, and since when; reset with each leadership
+	news     func() bool // whether something came up since the pass began
+	compared bool        // whether the flags were held against the registry's configuration
+	absent   absences    // what the cloud did not know, and since when; reset with each leadership
+	seen     view        // what the last look at the cloud found; reset with each leadership
+	locked   locked      // gates that could not be opened, and when; reset with each leadership
 }
 
-// New builds a controller. metrics may be nil.
-func New(config Config, reg Registry, tables cloud.Tables, elector leader.Elector, metrics *Metrics, log *slog.Logger) *Controller {
-	return &Controller{config: config, registry: reg, cloud: tables, elector: elector, metrics: metrics, log: log}
+// New builds a controller. Without gates it manages nothing beside routes. metrics may be nil.
+func New(config Config, reg Registry, tables cloud.Tables, gates cloud.Gates, elector leader.Elector, metrics *Metrics, log *slog.Logger) *Controller {
+	return &Controller{config: config, registry: reg, cloud: tables, gates: gates, elector: elector, metrics: metrics, log: log}
 }
 
 // Run campaigns and leads until ctx ends; then it returns nil. Losing the leadership, the
@@ -95,9 +99,10 @@ func (c *Controller) lead(ctx context.Context, lease leader.Lease) {
 	c.log.Info("leading", api.KeyTerm, lease.Term().Revision)
 	c.metrics.leading(true)
 	defer c.metrics.leading(false)
-	c.absent, c.compared = nil, false
+	c.absent, c.seen, c.locked, c.compared = nil, view{}, nil, false
 
 	wake := newTrigger(c.registry.Watch(ctx, api.AreaHosts, api.AreaConfig), c.config.Quiet)
+	c.news = wake.pending
 	var delay time.Duration // the first pass starts at once
 	var failures int
 	for wake.next(ctx, delay) {

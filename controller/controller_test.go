@@ -57,7 +57,7 @@ func (s *site) run(name string) {
 	config.Initial.Policy = api.PolicyFull
 	config.Initial.Pools = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
 	elector := &elector{registry: s.registry, name: name, shared: s.elector}
-	c := controller.New(config, s.registry, s.blind, elector, nil, slog.New(slog.DiscardHandler))
+	c := controller.New(config, s.registry, s.blind, s.cloud, elector, nil, slog.New(slog.DiscardHandler))
 	ctx, cancel := context.WithCancel(s.t.Context())
 	done := make(chan error, 1)
 	go func() { done <- c.Run(ctx) }()
@@ -331,7 +331,7 @@ func TestSourceIsKeptOnlyWhereTheCloudLetsIt(t *testing.T) {
 		if !kept[one] || kept[three] {
 			t.Errorf("kept %v", kept)
 		}
-		s.world.Instances[0].Admits = nil
+		s.world.Instances[0].Groups, s.world.Instances[0].Admits = nil, nil
 		s.cloud.AddInstance(s.world.Instances[0])
 		s.after(time.Minute)
 		if r := s.status().Routes[0]; r.KeepSource {

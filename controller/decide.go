@@ -16,11 +16,13 @@ import (
 type decision struct {
 	blind        bool // nothing could be decided: the plan is the last one, to be shown and not to be made
 	config       api.Config
+	hosts        []api.Host // with the cloud's word
 	plan         api.Plan
 	routes       []api.RouteStatus
 	release      []api.InstanceID // hosts that are gone: others may have their subnets once no route is left
 	lives        []api.HostLife
 	tables       []api.TableUse
+	opened       []api.InterfaceID // whose check was switched off, in all
 	findings     []api.Finding
 	cloudProblem string
 	soon         time.Duration
@@ -30,6 +32,7 @@ type decision struct {
 func decide(cluster string, snap api.Snapshot, v view, now time.Time) decision {
 	d := decision{config: configOf(snap)}
 	hosts := hostsWith(snap.Hosts, v.lives)
+	d.hosts, d.opened = hosts, openedBefore(snap)
 	d.findings = findings(snap, hosts, v, d.config)
 	if v.err != nil {
 		d.cloudProblem = v.err.Error()
@@ -42,16 +45,22 @@ func decide(cluster string, snap api.Snapshot, v view, now time.Time) decision {
 		Cluster: cluster, VPC: v.network.VPC, Pools: d.config.Pools,
 		VSwitches: vswitches(v.network), Tables: v.tables,
 	})
-	d.plan = plan.Diff(readable(want, v.unread), v.have, plan.Guard{
+	guard := plan.Guard{
 		Cluster: cluster, Policy: d.config.Policy, Pools: d.config.Pools,
 		RegistryComplete: snap.Complete(), CloudComplete: v.complete(),
 		Deletes: d.config.Guard, Confirmed: d.config.Confirmed,
-		Quota: quotas(v.network), Hosts: hosts, Written: written(snap.Routes),
-	})
+		Adopt: d.config.Adopt, Accepted: d.config.Accepted, Revision: snap.Revision,
+		Quota: quotas(v), Hosts: hosts, Written: written(snap.Routes),
+	}
+	d.plan = plan.Diff(readable(want, v.unread), v.have, guard)
 	d.plan.Conflicts = conflicts
 	d.routes = routeStatus(snap, want, v, d.plan, d.config.Pools, now)
 	d.lives = hostLives(v.lives)
-	d.tables = tableUse(cluster, v)
+	d.tables = tableUse(cluster, v, snap.Pass, now)
+	d.findings = append(d.findings, filling(d.tables, d.plan, now)...)
+	if newest := guard.Ahead(v.have); newest > 0 {
+		d.findings = append(d.findings, restored(newest, snap.Revision))
+	}
 	d.release = releasable(cluster, hosts, v)
 	d.soon = nextLook(v)
 	return d
@@ -64,6 +73,21 @@ func (d *decision) keep(snap api.Snapshot) {
 	if snap.Pass != nil {
 		d.plan, d.lives, d.tables = snap.Pass.Plan, snap.Pass.Hosts, snap.Pass.Tables
 	}
+}
+
+// openedBefore are the interfaces whose check this or an earlier leader switched off.
+func openedBefore(snap api.Snapshot) []api.InterfaceID {
+	if snap.Pass == nil {
+		return nil
+	}
+	return snap.Pass.Opened
+}
+
+// merge is both lists together, sorted, each id once.
+func merge(a, b []api.InterfaceID) []api.InterfaceID {
+	all := slices.Concat(a, b)
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 func configOf(snap api.Snapshot) api.Config {
@@ -116,14 +140,6 @@ func readable(want []api.Route, unread []api.TableID) []api.Route {
 	return slices.DeleteFunc(slices.Clone(want), func(r api.Route) bool { return slices.Contains(unread, r.Table) })
 }
 
-func quotas(n cloud.Network) map[api.TableID]int {
-	out := map[api.TableID]int{}
-	for _, t := range n.Tables {
-		out[t.ID] = t.Quota
-	}
-	return out
-}
-
 // written names the places that had carried our route before: its absence there is drift.
 func written(routes []api.RouteStatus) map[api.RouteKey]bool {
 	out := map[api.RouteKey]bool{}
@@ -145,28 +161,6 @@ func hostLives(lives map[api.InstanceID]api.Life) []api.HostLife {
 	return out
 }
 
-func tableUse(cluster string, v view) []api.TableUse {
-	var out []api.TableUse
-	for _, t := range v.network.Tables {
-		if slices.Contains(v.unread, t.ID) {
-			continue
-		}
-		use := api.TableUse{Table: t.ID, Quota: t.Quota}
-		for _, r := range v.have {
-			switch {
-			case r.Table != t.ID:
-			case r.OwnedBy(cluster):
-				use.Owned++
-			default:
-				use.Foreign++
-			}
-		}
-		use.Routes = use.Owned + use.Foreign
-		out = append(out, use)
-	}
-	return out
-}
-
 // releasable names hosts that are gone and that no route of ours points at any more, seen in
 // every table: only then may another host have their subnets.
 func releasable(cluster string, hosts []api.Host, v view) []api.InstanceID {
@@ -176,7 +170,8 @@ func releasable(cluster string, hosts []api.Host, v view) []api.InstanceID {
 	var out []api.InstanceID
 	for _, h := range hosts {
 		pointed := slices.ContainsFunc(v.have, func(r api.Route) bool {
-			return r.OwnedBy(cluster) && (r.Mark.Host == h.Instance || r.NextHop == string(h.Instance))
+			toward := r.NextHop == string(h.Instance) || h.Uplink != "" && r.NextHop == string(h.Uplink)
+			return r.OwnedBy(cluster) && (r.Mark.Host == h.Instance || toward)
 		})
 		if h.Life == api.LifeGone && len(h.Claims) > 0 && !pointed {
 			out = append(out, h.Instance)

@@ -3,10 +3,8 @@ package controller
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/sealane/sealane/api"
-	"github.com/sealane/sealane/cloud"
 )
 
 // findings says what is not as it should be, beyond what the plan says of single routes.
@@ -40,44 +38,58 @@ func findings(snap api.Snapshot, hosts []api.Host, v view, config api.Config) []
 		default: // the others are as they should be, or said elsewhere
 		}
 	}
-	return append(out, passage(hosts, v, config)...)
+	out = append(out, passage(hosts, v, config)...)
+	out = append(out, uncovered(v)...)
+	return append(out, spoiled(v)...)
 }
 
-// passage says which hosts the cloud keeps container source addresses from: an interface
-// that checks source and destination, or security groups that do not admit the pools.
-func passage(hosts []api.Host, v view, config api.Config) []api.Finding {
-	var out []api.Finding
-	var pools []string
-	for _, p := range config.Pools {
-		pools = append(pools, p.String())
+// uncovered says which vSwitches use a table that none of our hosts is on: what is there does
+// not reach containers.
+func uncovered(v view) []api.Finding {
+	if len(v.tables) == 0 {
+		return nil
 	}
-	for _, h := range hosts {
-		i, ok := v.instances[h.Instance]
-		if !ok || h.Life.Withdraws() {
+	var out []api.Finding
+	for _, t := range v.network.Tables {
+		var users []api.VSwitchID
+		for _, s := range v.network.VSwitches {
+			if s.Table == t.ID {
+				users = append(users, s.ID)
+			}
+		}
+		if len(users) == 0 || slices.Contains(v.tables, t.ID) {
 			continue
 		}
-		if !slices.ContainsFunc(v.network.VSwitches, func(s cloud.VSwitch) bool { return s.ID == i.VSwitch }) {
+		out = append(out, api.Finding{
+			Code: api.FindingTable, Severity: api.Warning,
+			Text: fmt.Sprintf("table %s does not carry our routes: no host is on the vSwitches that use it (%s), and machines there do not reach containers", t.ID, join(users)),
+			Fix:  "if they should, give these vSwitches a table that a host's vSwitch uses",
+		})
+	}
+	return out
+}
+
+// restored says that the registry is older than the marks in the tables.
+func restored(newest, revision int64) api.Finding {
+	return api.Finding{
+		Code: api.FindingRegistryOld, Severity: api.Failure,
+		Text: fmt.Sprintf("the registry is at revision %d and routes were made at %d: it was restored from a backup, or replaced; no route is taken from a host", revision, newest),
+		Fix:  fmt.Sprintf("see that every host reports again, then accept the registry: sealane-controller configure --accept-generation %d", newest),
+	}
+}
+
+// spoiled names entries that carry a mark of ours that does not fit: they are foreign, and
+// left alone.
+func spoiled(v view) []api.Finding {
+	var out []api.Finding
+	for _, r := range v.have {
+		if r.Spoiled {
 			out = append(out, api.Finding{
-				Code: api.FindingVSwitch, Severity: api.Failure,
-				Text: fmt.Sprintf("%s is on vSwitch %s, which %s does not have: containers there reach nobody", h.Label(), i.VSwitch, v.network.VPC),
-				Fix:  "serve that VPC with a controller of its own",
-			})
-		}
-		if i.SourceCheck {
-			out = append(out, api.Finding{
-				Code: api.FindingSourceCheck, Severity: api.Warning,
-				Text: fmt.Sprintf("the source/destination check of %s is on: the cloud drops what containers there send and receive under their own addresses", h.Label()),
-				Fix:  "ModifyNetworkInterfaceAttribute SourceDestCheck=false on its primary interface",
-			})
-		}
-		if !admitsAll(i, config.Pools) {
-			out = append(out, api.Finding{
-				Code: api.FindingSecurityGroup, Severity: api.Warning,
-				Text: fmt.Sprintf("the security groups of %s do not admit all of %s", h.Label(), strings.Join(pools, ", ")),
-				Fix:  "add an ingress rule: accept, all protocols, source " + strings.Join(pools, " and "),
+				Code: api.FindingSpoiledMark, Severity: api.Warning,
+				Text: fmt.Sprintf("the entry %s (%s) carries a mark of sealane that was copied, edited, or sealed with another key: it is left alone", r, r.ID),
+				Fix:  "remove the entry, or its mark; if another controller's key made it, give this one that key too",
 			})
 		}
 	}
-	slices.SortStableFunc(out, func(a, b api.Finding) int { return strings.Compare(string(a.Code), string(b.Code)) })
 	return out
 }

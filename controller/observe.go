@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/netip"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/sealane/sealane/api"
@@ -28,29 +28,39 @@ type view struct {
 
 func (v view) complete() bool { return v.err == nil }
 
-// observe reads from the cloud all that the decision needs.
+// observe reads from the cloud all that the decision needs. What the pass before saw says
+// what to ask for, so that all of it is asked for at once; a second round is only for news.
 func (c *Controller) observe(ctx context.Context, snap api.Snapshot) view {
 	v := view{instances: map[api.InstanceID]cloud.Instance{}, gone: c.config.Gone}
-	network, err := c.cloud.Network(ctx)
-	if err != nil {
-		v.err = fmt.Errorf("read the network: %w", err)
+	asked := instancesIn(snap.Hosts, c.seen.have, c.config.Cluster)
+	var network cloud.Network
+	var lists map[api.TableID]listing
+	var instances []cloud.Instance
+	var networkErr, instancesErr error
+	var round sync.WaitGroup
+	round.Go(func() { network, networkErr = c.cloud.Network(ctx) })
+	round.Go(func() { lists = c.list(ctx, c.seen.network.Tables) })
+	round.Go(func() { instances, instancesErr = c.cloud.Instances(ctx, asked) })
+	round.Wait()
+	if networkErr != nil {
+		v.err = fmt.Errorf("read the network: %w", networkErr)
 		return v
 	}
 	v.network = network
 	v.tables = tablesOf(network, snap.Hosts, nil)
-	for _, table := range network.Tables {
-		routes, err := c.cloud.Routes(ctx, table.ID)
-		if err != nil {
-			v.err = errors.Join(v.err, fmt.Errorf("read table %s: %w", table.ID, err))
-			v.unread = append(v.unread, table.ID)
-			continue
-		}
-		v.have = append(v.have, routes...)
-	}
+	v.collect(network.Tables, lists, c.list(ctx, slices.DeleteFunc(slices.Clone(network.Tables), func(t cloud.Table) bool {
+		_, read := lists[t.ID]
+		return read
+	})))
 	ids := instancesIn(snap.Hosts, v.have, c.config.Cluster)
-	instances, err := c.cloud.Instances(ctx, ids)
-	if err != nil {
-		v.err = errors.Join(v.err, fmt.Errorf("read the instances: %w", err))
+	if news := without(ids, asked); len(news) > 0 && instancesErr == nil {
+		var more []cloud.Instance
+		more, instancesErr = c.cloud.Instances(ctx, news)
+		instances = append(instances, more...)
+	}
+	c.seen = v
+	if instancesErr != nil {
+		v.err = errors.Join(v.err, fmt.Errorf("read the instances: %w", instancesErr))
 		return v
 	}
 	for _, i := range instances {
@@ -65,6 +75,52 @@ func (c *Controller) observe(ctx context.Context, snap api.Snapshot) view {
 	return v
 }
 
+// listing is what a table holds, or why it could not be read.
+type listing struct {
+	routes []api.Route
+	err    error
+}
+
+// list reads tables at the same time.
+func (c *Controller) list(ctx context.Context, tables []cloud.Table) map[api.TableID]listing {
+	answers := make([]listing, len(tables))
+	var all sync.WaitGroup
+	for i, t := range tables {
+		all.Go(func() { answers[i].routes, answers[i].err = c.cloud.Routes(ctx, t.ID) })
+	}
+	all.Wait()
+	lists := make(map[api.TableID]listing, len(tables))
+	for i, t := range tables {
+		lists[t.ID] = answers[i]
+	}
+	return lists
+}
+
+// collect takes the routes of these tables, in their order, from one of the rounds.
+func (v *view) collect(tables []cloud.Table, rounds ...map[api.TableID]listing) {
+	for _, t := range tables {
+		for _, lists := range rounds {
+			l, ok := lists[t.ID]
+			if !ok {
+				continue
+			}
+			if l.err != nil {
+				v.err = errors.Join(v.err, fmt.Errorf("read table %s: %w", t.ID, l.err))
+				v.unread = append(v.unread, t.ID)
+			}
+			v.have = append(v.have, l.routes...)
+		}
+	}
+}
+
+// without returns the ids that are not in the other list. Both are sorted.
+func without(ids, other []api.InstanceID) []api.InstanceID {
+	return slices.DeleteFunc(slices.Clone(ids), func(id api.InstanceID) bool {
+		_, found := slices.BinarySearch(other, id)
+		return found
+	})
+}
+
 // tablesOf returns the tables that serve the vSwitches of the hosts: each must carry every
 // route, or some hosts are blind. Where the cloud knows a host's vSwitch, its word counts.
 func tablesOf(n cloud.Network, hosts []api.Host, known map[api.InstanceID]cloud.Instance) []api.TableID {
@@ -74,8 +130,8 @@ func tablesOf(n cloud.Network, hosts []api.Host, known map[api.InstanceID]cloud.
 			continue
 		}
 		vswitch := h.VSwitch
-		if i, ok := known[h.Instance]; ok {
-			vswitch = i.VSwitch
+		if uplink, ok := known[h.Instance].Uplink(h.Uplink); ok && uplink.VSwitch != "" {
+			vswitch = uplink.VSwitch
 		}
 		for _, s := range n.VSwitches {
 			if s.ID == vswitch {
@@ -89,11 +145,14 @@ func tablesOf(n cloud.Network, hosts []api.Host, known map[api.InstanceID]cloud.
 }
 
 // instancesIn names every instance whose life matters: reporting hosts, and those that a
-// route of ours still points at though their record is lost.
+// route of ours still points at though their record is lost. A host that left is only of
+// interest while routes of it are there.
 func instancesIn(hosts []api.Host, have []api.Route, cluster string) []api.InstanceID {
 	ids := map[api.InstanceID]bool{}
 	for _, h := range hosts {
-		ids[h.Instance] = true
+		if h.Life != api.LifeLeft {
+			ids[h.Instance] = true
+		}
 	}
 	for _, r := range have {
 		if r.OwnedBy(cluster) {
@@ -146,13 +205,4 @@ func (a absences) judge(asked []api.InstanceID, known map[api.InstanceID]cloud.I
 		}
 	}
 	return lives
-}
-
-// admitsAll reports whether the instance's security groups let every pool in.
-func admitsAll(i cloud.Instance, pools []netip.Prefix) bool {
-	return !slices.ContainsFunc(pools, func(pool netip.Prefix) bool {
-		return !slices.ContainsFunc(i.Admits, func(p netip.Prefix) bool {
-			return p.Bits() <= pool.Bits() && p.Contains(pool.Addr())
-		})
-	})
 }

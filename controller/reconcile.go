@@ -22,24 +22,37 @@ func (c *Controller) pass(ctx context.Context, lease leader.Lease) (soon time.Du
 	}
 	view := c.observe(ctx, snap)
 	d := decide(c.config.Cluster, snap, view, time.Now().UTC())
+	d.findings = append(d.findings, c.locked.problems()...)
 	c.metrics.decided(d.plan)
 
 	if err := c.publish(ctx, lease, snap, d, nil); err != nil {
 		return 0, err
 	}
 	switch {
-	case d.blind, d.config.Policy == api.PolicyObserve, len(d.plan.Changes) == 0:
+	case d.blind, d.config.Policy == api.PolicyObserve:
 		return d.soon, view.err
 	case lease.Remaining() < c.config.Reserve:
 		return 0, fmt.Errorf("apply the plan: the lease has too little time left: %w", api.ErrDeposed)
 	}
-
 	results, applyErr := c.apply(ctx, lease, d.plan.Changes)
+	var opened []api.InterfaceID
+	var changed, more bool
+	if !stops(applyErr) {
+		opened, changed, more = c.open(ctx, d.hosts, view, d.config)
+	}
+	if len(results) == 0 && applyErr == nil && !changed {
+		return d.soon, view.err
+	}
 	view = c.observe(ctx, snap)
 	if after := decide(c.config.Cluster, snap, view, time.Now().UTC()); !after.blind {
 		d = after
 	}
 	d.explain(results)
+	d.findings = append(d.findings, c.locked.problems()...)
+	d.opened = merge(d.opened, opened)
+	if more {
+		d.soon = time.Millisecond
+	}
 	return d.soon, errors.Join(applyErr, view.err, c.publish(ctx, lease, snap, d, results))
 }
 
@@ -81,7 +94,9 @@ func (c *Controller) compare(config api.Config) {
 }
 
 // apply makes the changes in order, in batches, asking the lease before each. A change that
-// fails does not stop the others; being throttled or denied and a lost lease do.
+// fails does not stop the others; being throttled or denied and a lost lease do. News ends
+// it after a batch: the next pass plans the rest together with them, so that a host that
+// joins does not wait for a thousand others.
 func (c *Controller) apply(ctx context.Context, lease leader.Lease, changes []api.Change) ([]cloud.Result, error) {
 	var results []cloud.Result
 	var errs []error
@@ -102,7 +117,7 @@ func (c *Controller) apply(ctx context.Context, lease leader.Lease, changes []ap
 				stop = stop || stops(r.Err)
 			}
 		}
-		if stop || ctx.Err() != nil {
+		if stop || ctx.Err() != nil || c.news() {
 			break
 		}
 	}
@@ -131,7 +146,7 @@ const passLimit = 500
 func (c *Controller) publish(ctx context.Context, lease leader.Lease, snap api.Snapshot, d decision, results []cloud.Result) error {
 	pass := api.Pass{
 		Term: lease.Term(), At: time.Now().UTC(), Revision: snap.Revision, Cloud: d.cloudProblem, Policy: d.config.Policy,
-		Plan: d.plan, DeletesID: d.plan.DeletesID(), Hosts: d.lives, Tables: d.tables, Findings: d.findings,
+		Plan: d.plan, DeletesID: d.plan.DeletesID(), Hosts: d.lives, Tables: d.tables, Opened: d.opened, Findings: d.findings,
 	}
 	p := api.Publication{Routes: d.routes, Release: d.release, Pass: pass.Cut(passLimit)}
 	for _, r := range results {

@@ -58,7 +58,8 @@ func newStatus(w api.Route, before api.RouteStatus, v view, pools []netip.Prefix
 		Tables: map[api.TableID]api.InTable{}, KeepSource: before.KeepSource && before.Host == w.Mark.Host,
 	}
 	if i, ok := v.instances[w.Mark.Host]; ok {
-		s.KeepSource = !i.SourceCheck && admitsAll(i, pools)
+		uplink, known := i.Uplink(uplinkOf(w))
+		s.KeepSource = known && passes(uplink, pools)
 	}
 	return s
 }

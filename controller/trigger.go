@@ -16,7 +16,7 @@ func newTrigger(events <-chan struct{}, quiet time.Duration) *trigger {
 	return &trigger{events: events, quiet: quiet}
 }
 
-// next waits until delay has passed or an event came, and in the second case a little longer,
+// next waits until delay has passed or an event came, and in the second case until they end,
 // since events seldom come alone. It returns false when ctx has ended.
 func (t *trigger) next(ctx context.Context, delay time.Duration) bool {
 	timer := time.NewTimer(delay)
@@ -30,16 +30,30 @@ func (t *trigger) next(ctx context.Context, delay time.Duration) bool {
 			t.events = nil // the watch ended with its context, or will not come back: time goes on
 			return t.next(ctx, delay)
 		}
-		pause(ctx, t.quiet)
-		t.drain()
+		t.gather(ctx)
 	}
 	return ctx.Err() == nil
 }
 
-// drain takes an event that arrived during the quiet time: the pass that starts now sees it.
-func (t *trigger) drain() {
-	select {
-	case <-t.events:
-	default:
+// company is how many quiet times are waited at most for events to end.
+const company = 10
+
+// gather takes the events that follow, until a quiet time has passed without one.
+func (t *trigger) gather(ctx context.Context) {
+	for range company {
+		quiet := time.NewTimer(t.quiet)
+		select {
+		case <-ctx.Done():
+			quiet.Stop()
+			return
+		case <-t.events:
+			quiet.Stop()
+			pause(ctx, t.quiet)
+		case <-quiet.C:
+			return
+		}
 	}
 }
+
+// pending reports whether an event waits for the next pass.
+func (t *trigger) pending() bool { return len(t.events) > 0 }

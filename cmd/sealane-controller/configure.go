@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -27,6 +28,8 @@ type settings struct {
 	maxDeletes int
 	maxShare   float64
 	confirm    string
+	manage     []string
+	accept     int64
 	changed    func(flag string) bool
 }
 
@@ -40,6 +43,7 @@ follows. With flags, change those settings first; the others stay. A change work
 without a restart.`,
 		Example: `  sealane-controller configure --etcd-endpoints http://10.1.2.3:2379
   sealane-controller configure --policy full
+  sealane-controller configure --manage security-group,source-dest-check
   sealane-controller configure --confirm 1f2e3d4c5b6a   # the deletes that a plan holds`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -59,6 +63,8 @@ func (s *settings) register(set *pflag.FlagSet) {
 	set.StringVar(&s.sourceMode, "source-mode", "", "keep or masquerade: whose address containers show to other hosts")
 	set.IntVar(&s.maxDeletes, "max-deletes", 0, "routes that one pass may delete without confirmation")
 	set.Float64Var(&s.maxShare, "max-delete-share", 0, "the same as a share of all routes, 0 to 1; the larger counts")
+	set.StringSliceVar(&s.manage, "manage", nil, "what else of the cloud the controller may change: source-dest-check, security-group; repeatable; replaces the list")
+	set.Int64Var(&s.accept, "accept-generation", 0, "routes of this generation may be newer than the registry: it was restored or replaced on purpose")
 	set.StringVar(&s.confirm, "confirm", "", "id of deletes that a plan holds for the budget: let exactly these through")
 }
 
@@ -72,27 +78,9 @@ func (s *settings) run(ctx context.Context, out io.Writer) error {
 	}
 	defer func() { _ = client.Close() }()
 	reg := registry.New(client, s.cluster)
-	config, err := reg.Config(ctx)
-	switch {
-	case errors.Is(err, api.ErrNotFound):
-		config = api.DefaultConfig()
-	case err != nil:
+	config, err := s.change(ctx, reg)
+	if err != nil {
 		return err
-	}
-	none := err != nil
-	changed, err := s.apply(&config)
-	switch {
-	case err != nil:
-		return err
-	case none && !changed:
-		return fmt.Errorf("cluster %s has no configuration yet; the first controller writes one, or set --pool here: %w", s.cluster, api.ErrNotFound)
-	case changed:
-		if err := config.Validate(); err != nil {
-			return fmt.Errorf("%w: %w", err, api.ErrUsage)
-		}
-		if err := reg.PutConfig(ctx, config); err != nil {
-			return err
-		}
 	}
 	text, err := json.MarshalIndent(config, "", "  ")
 	if err != nil {
@@ -100,6 +88,28 @@ func (s *settings) run(ctx context.Context, out io.Writer) error {
 	}
 	_, err = fmt.Fprintf(out, "%s\n", text)
 	return err
+}
+
+// change writes the settings that were given, if any, and returns the configuration.
+func (s *settings) change(ctx context.Context, reg *registry.Registry) (api.Config, error) {
+	if changes, err := s.apply(&api.Config{}); err != nil {
+		return api.Config{}, err
+	} else if !changes {
+		config, err := reg.Config(ctx)
+		if errors.Is(err, api.ErrNotFound) {
+			err = fmt.Errorf("cluster %s has no configuration yet; the first controller writes one, or set --pool here: %w", s.cluster, err)
+		}
+		return config, err
+	}
+	return reg.UpdateConfig(ctx, func(c *api.Config) error {
+		if _, err := s.apply(c); err != nil {
+			return err
+		}
+		if err := c.Validate(); err != nil {
+			return fmt.Errorf("%w: %w", err, api.ErrUsage)
+		}
+		return nil
+	})
 }
 
 // apply changes what flags name and reports whether there was one.
@@ -115,8 +125,22 @@ func (s *settings) apply(c *api.Config) (changed bool, err error) {
 	set("max-deletes", func() { c.Guard.MaxDeletes = s.maxDeletes })
 	set("max-delete-share", func() { c.Guard.MaxDeleteShare = s.maxShare })
 	set("confirm", func() { c.Confirmed = s.confirm })
+	set("manage", func() { c.Manage = managed(s.manage) })
+	set("accept-generation", func() { c.Accepted = s.accept })
 	set("pool", func() { c.Pools, err = parsePools(s.pools) })
 	return changed, err
+}
+
+// managed is the list that a flag names, each once. Whether there is such a thing is the
+// configuration's to say.
+func managed(names []string) []api.Manage {
+	var list []api.Manage
+	for _, name := range names {
+		if m := api.Manage(name); name != "" && !slices.Contains(list, m) {
+			list = append(list, m)
+		}
+	}
+	return list
 }
 
 func parsePools(texts []string) ([]netip.Prefix, error) {

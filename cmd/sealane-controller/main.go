@@ -25,8 +25,10 @@ leads; without, it runs an etcd of its own for a single replica.
 
 Every flag can also be given by an environment variable: --policy is SEALANE_POLICY. The
 cloud's key is read from ALIBABA_CLOUD_ACCESS_KEY_ID, ALIBABA_CLOUD_ACCESS_KEY_SECRET and, for
-temporary keys, ALIBABA_CLOUD_SECURITY_TOKEN, or taken from the instance's --ram-role; it is
-never a flag.`,
+temporary keys, ALIBABA_CLOUD_SECURITY_TOKEN, or from --credentials-file, or taken from the
+instance's --ram-role; it is never a flag. The file is the vendor's: a profile [default] with
+access_key_id, access_key_secret and security_token, or the JSON of an STS answer. It must not
+be open to every user, and may be replaced at any time.`,
 		Example: "  sealane-controller --vpc vpc-8vb1example --region cn-zhangjiakou --pool 10.0.0.0/8",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -42,7 +44,7 @@ never a flag.`,
 		},
 	}
 	f.register(root.Flags())
-	root.AddCommand(newConfigure(), &cobra.Command{
+	root.AddCommand(newConfigure(), newCleanup(s), &cobra.Command{
 		Use: "version", Short: "Show the version", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_, err := fmt.Fprintln(cmd.OutOrStdout(), "sealane-controller", cli.Version())

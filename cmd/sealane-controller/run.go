@@ -31,7 +31,7 @@ func run(ctx context.Context, c config, log *slog.Logger) error {
 	log = log.With(api.KeyCluster, c.cluster)
 	provider, err := alicloud.New(c.cloud)
 	if err != nil {
-		return fmt.Errorf("--region, --vpc, --endpoint, --table-quota: %w: %w", err, api.ErrUsage)
+		return fmt.Errorf("--region, --vpc, --endpoint, --table-quota, --credentials-file: %w: %w", err, api.ErrUsage)
 	}
 	defer provider.Close()
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.listen)
@@ -63,7 +63,7 @@ func run(ctx context.Context, c config, log *slog.Logger) error {
 
 	settings := controller.DefaultConfig()
 	settings.Cluster, settings.Initial, settings.Resync = c.cluster, c.initial, c.resync
-	ctrl := controller.New(settings, reg, tables, elector, controller.NewMetrics(numbers), log)
+	ctrl := controller.New(settings, reg, tables, nil, elector, controller.NewMetrics(numbers), log)
 	board := controller.NewBoard(c.cluster, api.Replica{Name: replicaName(c.name), Version: cli.Version()}, reg, 10*time.Second, log)
 
 	group.Go(func() error { return ctrl.Run(ctx) })

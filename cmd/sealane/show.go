@@ -123,7 +123,7 @@ func newHosts(o *options) *cobra.Command {
 }
 
 func newRoutes(o *options) *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:     "routes",
 		Short:   "Show the desired routes and how far each has come",
 		Example: "  sealane routes\n  sealane routes -o json",
@@ -140,6 +140,8 @@ func newRoutes(o *options) *cobra.Command {
 			return o.print(cmd.OutOrStdout(), doc, func(w io.Writer) { routeRows(w, doc.Routes, time.Now()) })
 		},
 	}
+	cmd.AddCommand(newAdopt())
+	return cmd
 }
 
 func newPlan(o *options) *cobra.Command {

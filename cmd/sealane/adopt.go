@@ -1,0 +1,184 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sealane/sealane/api"
+	"github.com/sealane/sealane/api/registry"
+	"github.com/sealane/sealane/api/registry/etcd"
+	"github.com/sealane/sealane/cmd/cli"
+)
+
+// adoption is what routes adopt works on.
+type adoption struct {
+	cluster   string
+	endpoints []string
+	confirm   string
+	output    options
+}
+
+// candidate is a foreign entry where the cluster wants a route of its own.
+type candidate struct {
+	Is     api.Route `json:"is"`
+	Wanted api.Route `json:"wanted"`
+}
+
+func (c candidate) String() string {
+	return fmt.Sprintf("adopt %s (%s), which becomes %s for %s", c.Is, c.Is.ID, c.Wanted, c.Wanted.Mark.Host)
+}
+
+// adoptDocument is the JSON of routes adopt.
+type adoptDocument struct {
+	Schema   string      `json:"schema"` // api.SchemaAdopt
+	Entries  []candidate `json:"entries"`
+	Confirm  string      `json:"confirm,omitempty"` // id that gives exactly these entries to sealane
+	Recorded bool        `json:"recorded"`          // they were given
+}
+
+func newAdopt() *cobra.Command {
+	a := &adoption{}
+	cmd := &cobra.Command{
+		Use:   "adopt [DESTINATION]...",
+		Short: "Give foreign route entries to sealane, where it wants routes of its own",
+		Long: `Give foreign route entries to sealane, where it wants routes of its own.
+
+Without --confirm, shows the entries that are in the way, all or those of the given
+destinations, and what would become of each. With the id that this prints, records that they
+may be taken over: the controller then marks each in place and points it at the host that owns
+the subnet, if it still is what was shown. An entry that changed since is left alone.
+
+Exit code 6 when there is something to confirm, 4 when the entries are no longer those of the
+id.`,
+		Example: `  sealane routes adopt
+  sealane routes adopt 10.0.3.0/24
+  sealane routes adopt 10.0.3.0/24 --confirm 1f2e3d4c5b6a`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := a.output.checkOutput(); err != nil {
+				return err
+			}
+			return a.run(cmd.Context(), cmd.OutOrStdout(), args)
+		},
+	}
+	cmd.Flags().StringVar(&a.cluster, "cluster", "default", "name of the cluster")
+	cmd.Flags().StringSliceVar(&a.endpoints, "etcd-endpoints", []string{"http://127.0.0.1:2379"}, "etcd that holds the registry; repeatable")
+	cmd.Flags().StringVar(&a.confirm, "confirm", "", "id of the entries that may be taken over")
+	cmd.Flags().StringVarP(&a.output.output, "output", "o", "table", "output format: table or json")
+	return cmd
+}
+
+func (a *adoption) run(ctx context.Context, out io.Writer, args []string) error {
+	if err := cli.CheckCluster(a.cluster); err != nil {
+		return err
+	}
+	only, err := destinations(args)
+	if err != nil {
+		return err
+	}
+	client, err := etcd.Dial(a.endpoints, etcd.Options{})
+	if err != nil {
+		return fmt.Errorf("--etcd-endpoints: %w: %w", err, api.ErrUsage)
+	}
+	defer func() { _ = client.Close() }()
+	reg := registry.New(client, a.cluster)
+	snap, err := reg.Snapshot(ctx)
+	if err != nil {
+		return err
+	}
+	doc, err := foreignIn(snap, only)
+	if err != nil {
+		return err
+	}
+	if a.confirm != "" {
+		if err := a.record(ctx, reg, &doc); err != nil {
+			return err
+		}
+	}
+	if err := a.output.print(out, doc, func(w io.Writer) { adoptRows(w, doc) }); err != nil {
+		return err
+	}
+	if doc.Confirm != "" && !doc.Recorded {
+		return cli.Exit(api.ExitChanges)
+	}
+	return nil
+}
+
+// record writes the operator's word, if it is for exactly these entries.
+func (a *adoption) record(ctx context.Context, reg *registry.Registry, doc *adoptDocument) error {
+	if a.confirm != doc.Confirm {
+		return fmt.Errorf("--confirm %s: these are not the entries of that id any more; look again without --confirm: %w", a.confirm, api.ErrRefused)
+	}
+	_, err := reg.UpdateConfig(ctx, func(c *api.Config) error {
+		for _, e := range doc.Entries {
+			c.Adopt = slices.DeleteFunc(c.Adopt, func(o api.Adoption) bool {
+				return o.Table == e.Is.Table && o.Destination == e.Is.Destination
+			})
+			c.Adopt = append(c.Adopt, api.Adoption{Table: e.Is.Table, Destination: e.Is.Destination, NextHop: e.Is.NextHop, ID: e.Is.ID})
+		}
+		return c.Validate()
+	})
+	doc.Recorded = err == nil
+	return err
+}
+
+// foreignIn finds in the last plan what foreign entries hold up.
+func foreignIn(snap api.Snapshot, only []netip.Prefix) (adoptDocument, error) {
+	doc := adoptDocument{Schema: api.SchemaAdopt, Entries: []candidate{}}
+	if snap.Pass == nil {
+		return doc, fmt.Errorf("no controller has made a pass yet, so nothing is known of the route tables: %w", api.ErrNotFound)
+	}
+	missing := slices.Clone(only)
+	var lines []string
+	for _, h := range snap.Pass.Plan.Held {
+		at := h.Change.Route.Destination
+		if h.Reason != api.ReasonForeignRoute || h.Change.Was == nil || len(only) > 0 && !slices.Contains(only, at) {
+			continue
+		}
+		c := candidate{Is: *h.Change.Was, Wanted: h.Change.Route}
+		doc.Entries = append(doc.Entries, c)
+		lines = append(lines, c.String())
+		missing = slices.DeleteFunc(missing, func(p netip.Prefix) bool { return p == at })
+	}
+	if len(missing) > 0 {
+		return doc, fmt.Errorf("no foreign entry for %s is in the way of a route of ours, as of the last pass: %w", missing[0], api.ErrNotFound)
+	}
+	if len(lines) > 0 {
+		sum := sha256.Sum256([]byte(strings.Join(lines, "\n")))
+		doc.Confirm = hex.EncodeToString(sum[:6])
+	}
+	return doc, nil
+}
+
+func destinations(args []string) ([]netip.Prefix, error) {
+	var all []netip.Prefix
+	for _, arg := range args {
+		p, err := netip.ParsePrefix(arg)
+		if err != nil {
+			return nil, fmt.Errorf("%q is not a destination like 10.0.3.0/24: %w", arg, api.ErrUsage)
+		}
+		all = append(all, p.Masked())
+	}
+	return all, nil
+}
+
+func adoptRows(w io.Writer, doc adoptDocument) {
+	for _, e := range doc.Entries {
+		_, _ = fmt.Fprintln(w, e)
+	}
+	switch {
+	case len(doc.Entries) == 0:
+		_, _ = fmt.Fprintln(w, "no foreign entry is in the way")
+	case doc.Recorded:
+		_, _ = fmt.Fprintln(w, "recorded; the controller takes them over in its next pass")
+	default:
+		_, _ = fmt.Fprintf(w, "to let sealane have them, the same again with --confirm %s\n", doc.Confirm)
+	}
+}

@@ -1,0 +1,127 @@
+package controller
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/sealane/sealane/api"
+)
+
+// quotas are the entries that the listed ones of each table may grow to. What the cloud
+// counts and does not list, such as prefix lists, takes its part.
+func quotas(v view) map[api.TableID]int {
+	listed := map[api.TableID]int{}
+	for _, r := range v.have {
+		listed[r.Table]++
+	}
+	out := map[api.TableID]int{}
+	for _, t := range v.network.Tables {
+		out[t.ID] = t.Quota - max(0, t.Used-listed[t.ID])
+	}
+	return out
+}
+
+// tableUse counts what is in each table that could be read, and keeps one count a day.
+func tableUse(cluster string, v view, last *api.Pass, now time.Time) []api.TableUse {
+	var out []api.TableUse
+	for _, t := range v.network.Tables {
+		if slices.Contains(v.unread, t.ID) {
+			continue
+		}
+		use := api.TableUse{Table: t.ID, Quota: t.Quota}
+		for _, r := range v.have {
+			switch {
+			case r.Table != t.ID:
+			case r.OwnedBy(cluster):
+				use.Owned++
+			default:
+				use.Foreign++
+			}
+		}
+		use.Routes = max(use.Owned+use.Foreign, t.Used)
+		use.Foreign = use.Routes - use.Owned
+		use.History = history(t.ID, use.Routes, last, now)
+		out = append(out, use)
+	}
+	return out
+}
+
+const (
+	day      = 24 * time.Hour
+	lookback = 8 // counts that are kept: a week, and the one it is compared with
+)
+
+// history is the last pass's, with a count of today if there is none yet.
+func history(table api.TableID, routes int, last *api.Pass, now time.Time) []api.Usage {
+	var past []api.Usage
+	if last != nil {
+		for _, u := range last.Tables {
+			if u.Table == table {
+				past = slices.Clone(u.History)
+			}
+		}
+	}
+	if n := len(past); n == 0 || now.Sub(past[n-1].At) >= day {
+		past = append(past, api.Usage{At: now, Routes: routes})
+	}
+	return past[max(0, len(past)-lookback):]
+}
+
+// fullIn says in how many days the table is full at the growth of the last week; ok is false
+// when it does not grow or nothing is known of a day at least.
+func fullIn(use api.TableUse, now time.Time) (days int, ok bool) {
+	if len(use.History) == 0 {
+		return 0, false
+	}
+	oldest := use.History[0]
+	age, grown := now.Sub(oldest.At), use.Routes-oldest.Routes
+	if age < day || grown <= 0 {
+		return 0, false
+	}
+	perDay := float64(grown) / (float64(age) / float64(day))
+	return int(float64(use.Quota-use.Routes) / perDay), true
+}
+
+const (
+	fillingUp = 0.8 // of the quota: time to ask for more
+	soonFull  = 14  // days: the quota is raised on request, which people have to read
+)
+
+// filling says which tables are full, or will be, with the text of the request for more.
+func filling(tables []api.TableUse, p api.Plan, now time.Time) []api.Finding {
+	waiting := map[api.TableID]int{}
+	for _, h := range p.Held {
+		if h.Reason == api.ReasonQuota {
+			waiting[h.Change.Route.Table]++
+		}
+	}
+	var out []api.Finding
+	for _, use := range tables {
+		days, grows := fullIn(use, now)
+		text := fmt.Sprintf("table %s holds %d of %d entries", use.Table, use.Routes, use.Quota)
+		severity := api.Warning
+		switch {
+		case waiting[use.Table] > 0:
+			severity = api.Failure
+			text += fmt.Sprintf(", and %d more are waiting", waiting[use.Table])
+		case grows && days <= soonFull:
+			text += fmt.Sprintf("; at the growth of the last %d days it is full in %d", min(7, int(now.Sub(use.History[0].At)/day)), days)
+		case float64(use.Routes) < fillingUp*float64(use.Quota):
+			continue
+		}
+		out = append(out, api.Finding{
+			Code: api.FindingQuota, Severity: severity, Text: text,
+			Fix: fmt.Sprintf("ask in the Quota Center for vpc_quota_route_entrys_num of %s: %q, then give the controller --table-quota",
+				use.Table, fmt.Sprintf("Please raise the custom entries of route table %s from %d to %d. It holds %d, one for each host.",
+					use.Table, use.Quota, enough(use, waiting[use.Table]), use.Routes)),
+		})
+	}
+	return out
+}
+
+// enough is a quota that lasts: twice what is there and waiting, in whole hundreds.
+func enough(use api.TableUse, waiting int) int {
+	want := max(2*(use.Routes+waiting), use.Quota+100)
+	return (want + 99) / 100 * 100
+}

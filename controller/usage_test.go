@@ -1,0 +1,132 @@
+package controller_test
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sealane/sealane/api"
+)
+
+// fill puts foreign entries into the first table, from the n-th on.
+func (s *site) fill(from, n int) {
+	for i := from; i < from+n; i++ {
+		d := netip.PrefixFrom(netip.AddrFrom4([4]byte{172, 20, byte(i), 0}), 24)
+		s.cloud.AddForeign(api.Route{Table: s.world.Network.Tables[0].ID, Destination: d, NextHop: string(three)})
+	}
+}
+
+func TestQuotaIsForetold(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := start(t)
+		s.fill(0, 40)
+		s.report(one, "10.0.0.0/24")
+		if texts := s.finding(api.FindingQuota); len(texts) > 0 {
+			t.Errorf("at 41 of 200: %q", texts)
+		}
+		for day := range 3 {
+			s.fill(40+20*day, 20)
+			s.after(24 * time.Hour)
+		}
+		texts := s.finding(api.FindingQuota)
+		want := "table vtb-bp1small0000000000001 holds 101 of 200 entries; at the growth of the last 3 days it is full in "
+		if len(texts) != 1 || !strings.Contains(texts[0], want) || !strings.Contains(texts[0], "Please raise the custom entries") {
+			t.Fatalf("got %q, want %s...", texts, want)
+		}
+		var days int
+		if _, err := fmt.Sscanf(texts[0][strings.Index(texts[0], "full in"):], "full in %d", &days); err != nil || days < 4 || days > 5 {
+			t.Errorf("99 more at 20 a day: full in %d days (%v)", days, err)
+		}
+	})
+}
+
+func TestFullTableIsNamedWithWhatWaits(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := start(t)
+		s.fill(0, 200)
+		s.report(one, "10.0.0.0/24")
+		texts := s.finding(api.FindingQuota)
+		if len(texts) != 1 || !strings.Contains(texts[0], "holds 200 of 200 entries, and 1 more are waiting") {
+			t.Errorf("got %q", texts)
+		}
+	})
+}
+
+func TestForeignEntryIsAdoptedOnRequest(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := start(t)
+		table := s.world.Network.Tables[0].ID
+		s.cloud.AddForeign(api.Route{Table: table, Destination: netip.MustParsePrefix("10.0.0.0/24"), NextHop: string(three)})
+		s.report(one, "10.0.0.0/24")
+		s.want("a 10.0.0.0/24 3 foreign")
+		held := s.status().Pass.Plan.Held
+		if len(held) != 1 || held[0].Change.Was == nil || held[0].Change.Was.ID == "" {
+			t.Fatalf("the plan does not tell what is in the way: %+v", held)
+		}
+		c, was := *s.snapshotConfig(), *held[0].Change.Was
+		c.Adopt = []api.Adoption{{Table: was.Table, Destination: was.Destination, NextHop: was.NextHop, ID: was.ID}}
+		s.configure(c)
+		s.want("a 10.0.0.0/24 1")
+		sent := s.cloud.Sent()
+		if last := sent[len(sent)-1]; last.Verb != api.Replace || last.Reason != api.ReasonAdopted {
+			t.Errorf("sent %v", sent)
+		}
+	})
+}
+
+func TestCopiedMarkIsForeignAndNamed(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := start(t)
+		s.report(one, "10.0.0.0/24")
+		mine := api.Route{Table: s.world.Network.Tables[0].ID, Destination: netip.MustParsePrefix("10.0.0.0/24"), Mark: api.Mark{Cluster: cluster, Host: one}}
+		copied := api.RouteKey{Table: mine.Table, Destination: netip.MustParsePrefix("10.9.0.0/24")}
+		s.cloud.AddForeign(api.Route{Table: copied.Table, Destination: copied.Destination, NextHop: string(three)})
+		s.cloud.Label(copied, mine.Mark.Name(), api.Seal{}.Description(mine))
+		s.after(time.Minute)
+		s.want("a 10.0.0.0/24 1", "a 10.9.0.0/24 3 foreign")
+		if texts := s.finding(api.FindingSpoiledMark); len(texts) != 1 || !strings.Contains(texts[0], "10.9.0.0/24") {
+			t.Errorf("got %q", texts)
+		}
+	})
+}
+
+// A registry that was restored from an old backup knows less than the marks do.
+func TestRestoredRegistryTakesNothing(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := start(t)
+		far := api.Mark{Cluster: cluster, Host: one, Generation: 1 << 40}
+		s.cloud.AddForeign(api.Route{Table: s.world.Network.Tables[0].ID, Destination: netip.MustParsePrefix("10.0.0.0/24"), NextHop: string(one), Mark: far})
+		s.report(three, "10.2.0.0/24")
+		if _, err := s.registry.Report(t.Context(), api.Report{Instance: one, VPC: s.world.Network.VPC, Left: true, At: time.Now()}); err != nil {
+			t.Fatal(err)
+		}
+		s.after(time.Minute)
+		s.want("a 10.0.0.0/24 1", "a 10.2.0.0/24 3")
+		texts := s.finding(api.FindingRegistryOld)
+		if len(texts) != 1 || !strings.Contains(texts[0], "configure --accept-generation 1099511627776") {
+			t.Errorf("got %q", texts)
+		}
+		c := *s.snapshotConfig()
+		c.Accepted = 1 << 40
+		s.configure(c)
+		s.want("a 10.2.0.0/24 3")
+	})
+}
+
+// A table that no host is on is not written, and the vSwitches that use it are named.
+func TestUncoveredTableIsNamed(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := start(t)
+		s.report(one, "10.0.0.0/24")
+		texts := s.finding(api.FindingTable)
+		if len(texts) != 1 || !strings.Contains(texts[0], string(s.world.Network.VSwitches[1].ID)) {
+			t.Errorf("got %q", texts)
+		}
+		s.report(two, "10.1.0.0/24")
+		if texts := s.finding(api.FindingTable); len(texts) > 0 {
+			t.Errorf("both tables carry our routes: %q", texts)
+		}
+	})
+}
