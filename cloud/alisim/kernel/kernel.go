@@ -1,10 +1,10 @@
 // Package kernel makes a simulated VPC forward real packets: it keeps the route tables of an
-// alisim.Sim as routes of the Linux kernel, inside the network namespace that plays the VPC's
-// router.
+// alisim.Sim as routes of the Linux kernel, and its security groups and checks of source and
+// destination as rules of nftables, inside the network namespace that plays the VPC's router.
 //
 // Each table of the simulator is a kernel table of its own, and a rule for each port (the
-// veth that leads to an instance) sends what comes in there to the table of the instance's
-// vSwitch. In such a table
+// veth that leads to an interface of an instance) sends what comes in there to the table of
+// the interface's vSwitch. In such a table
 //
 //	an Available entry       is a route via the next hop's address, out of its port,
 //	a Modifying one too:     the change takes effect when it is Available again,
@@ -13,7 +13,15 @@
 //	a system entry           is a throw route: the lookup goes on in table main.
 //
 // Table main, with a route to each instance, is laid by whoever makes the namespace.
-// Security groups and the check of source and destination are not enforced.
+//
+// What crosses the router passes, in this order,
+//
+//	the check of source and destination of both ports, for each packet,
+//	the egress rules of the sender's groups and the ingress rules of the receiver's, for
+//	the first packet of a connection; the others follow it.
+//
+// What is dropped is dropped silently. The router's own addresses, where the cloud's
+// services are, know no groups; only the check of the source applies to them.
 package kernel
 
 import (
@@ -29,26 +37,27 @@ import (
 	"github.com/sealane/sealane/cloud/alisim"
 )
 
-// Options say where the routes go.
+// Options say where routes and rules go.
 type Options struct {
 	// Namespace is the path of the VPC router's network namespace, such as /run/netns/vpc.
 	Namespace string
 
-	// Ports tells the link that leads to each instance, by instance id. It is asked at each
-	// pass. Links that are missing or down count as absent.
+	// Ports tells the link that leads to each interface, by interface id, or by instance id
+	// for the primary one. It is asked at each pass. Links that are missing or down count as
+	// absent.
 	Ports func() map[string]Port
 
 	// Log gets a line for each change of a kernel table or rule, and for errors. nil: none.
 	Log *slog.Logger
 }
 
-// Port is where an instance is plugged in.
+// Port is where an interface of an instance is plugged in.
 type Port struct {
 	Link string // the interface in the VPC's namespace
 }
 
 // resync is how often everything is looked at without a reason; it finds links that came up
-// and routes that somebody removed.
+// and routes and rules that somebody removed.
 const resync = 2 * time.Second
 
 // Drive keeps the kernel like the simulator until the context ends, which is no error. What
@@ -68,7 +77,7 @@ func Drive(ctx context.Context, sim *alisim.Sim, opts Options) error {
 		return fmt.Errorf("enter network namespace %q: %w", opts.Namespace, err)
 	}
 	defer handle.Close()
-	r := router{handle, opts.Log}
+	r := router{handle, &firewall{namespace: int(ns)}, opts.Log}
 	for ctx.Err() == nil {
 		changed := sim.Changed()
 		if err := r.pass(sim.Snapshot(), opts.Ports()); err != nil {

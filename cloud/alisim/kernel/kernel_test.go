@@ -23,6 +23,8 @@ func drive(t *testing.T, v namespace, opts alisim.Options) *alisim.Sim {
 	t.Helper()
 	seed := alisim.Example()
 	seed.Keys = nil // requests need no signature
+	group := &seed.VPCs[0].SecurityGroups[0]
+	group.Ingress = append(group.Ingress, alisim.Rule{Source: netip.MustParsePrefix("172.20.0.0/16")})
 	sim, err := alisim.New(seed, opts)
 	must(t, err)
 	ports := func() map[string]kernel.Port {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -47,7 +48,20 @@ func newNamespace(t *testing.T) namespace {
 	lo, err := n.handle.LinkByName("lo")
 	must(t, err)
 	must(t, n.handle.LinkSetUp(lo))
+	// Addresses count at once: nobody else has them.
+	must(t, n.do(func() error {
+		return settings(map[string]string{"ipv6/conf/all/accept_dad": "0", "ipv6/conf/default/accept_dad": "0"})
+	}))
 	return n
+}
+
+func settings(values map[string]string) error {
+	for name, value := range values {
+		if err := os.WriteFile(filepath.Join("/proc/sys/net", name), []byte(value), 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // inThread runs f in a thread of its own that ends with it, so that a namespace it enters
@@ -75,12 +89,9 @@ func newVPC(t *testing.T) namespace {
 	t.Helper()
 	n := newNamespace(t)
 	must(t, n.do(func() error {
-		for name, value := range map[string]string{"ip_forward": "1", "conf/all/rp_filter": "0", "conf/default/rp_filter": "0"} {
-			if err := os.WriteFile(filepath.Join("/proc/sys/net/ipv4", name), []byte(value), 0o600); err != nil {
-				return err
-			}
-		}
-		return nil
+		return settings(map[string]string{
+			"ipv4/ip_forward": "1", "ipv4/conf/all/rp_filter": "0", "ipv4/conf/default/rp_filter": "0", "ipv6/conf/all/forwarding": "1",
+		})
 	}))
 	return n
 }
@@ -89,38 +100,54 @@ func newVPC(t *testing.T) namespace {
 // and returns its namespace. Containers' addresses go to lo.
 func plug(t *testing.T, v namespace, link, ip string, containers ...string) namespace {
 	t.Helper()
+	return plugAll(t, v, link, []string{ip}, containers)
+}
+
+// plugAll is plug for several addresses of either family.
+func plugAll(t *testing.T, v namespace, link string, own, containers []string) namespace {
+	t.Helper()
 	n := newNamespace(t)
 	pair := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: link}, PeerName: "eth0", PeerNamespace: netlink.NsFd(n.ns)}
 	must(t, v.handle.LinkAdd(pair))
 	port, err := v.handle.LinkByName(link)
 	must(t, err)
-	address(t, v.handle, port, "169.254.1.1/32")
+	address(t, v.handle, port, "169.254.1.1")
+	address(t, v.handle, port, "fe80::1")
 	must(t, v.handle.LinkSetUp(port))
-	must(t, v.handle.RouteAdd(&netlink.Route{LinkIndex: port.Attrs().Index, Dst: ipNet(ip + "/32"), Scope: netlink.SCOPE_LINK}))
-
 	eth0, err := n.handle.LinkByName("eth0")
 	must(t, err)
 	must(t, n.handle.LinkSetUp(eth0))
-	address(t, n.handle, eth0, ip+"/32")
+	for _, ip := range own {
+		must(t, v.handle.RouteAdd(&netlink.Route{LinkIndex: port.Attrs().Index, Dst: host(ip), Scope: netlink.SCOPE_LINK}))
+		address(t, n.handle, eth0, ip)
+	}
 	lo, err := n.handle.LinkByName("lo")
 	must(t, err)
 	for _, c := range containers {
-		address(t, n.handle, lo, c+"/32")
+		address(t, n.handle, lo, c)
 	}
-	must(t, n.handle.RouteAdd(&netlink.Route{
-		LinkIndex: eth0.Attrs().Index, Dst: ipNet("0.0.0.0/0"), Gw: net.ParseIP("169.254.1.1"), Flags: int(netlink.FLAG_ONLINK),
-	}))
+	for all, gateway := range map[string]string{"0.0.0.0/0": "169.254.1.1", "::/0": "fe80::1"} {
+		must(t, n.handle.RouteAdd(&netlink.Route{
+			LinkIndex: eth0.Attrs().Index, Dst: ipNet(all), Gw: net.ParseIP(gateway), Flags: int(netlink.FLAG_ONLINK),
+		}))
+	}
 	return n
 }
 
-func address(t *testing.T, h *netlink.Handle, link netlink.Link, cidr string) {
+func address(t *testing.T, h *netlink.Handle, link netlink.Link, ip string) {
 	t.Helper()
-	must(t, h.AddrAdd(link, &netlink.Addr{IPNet: ipNet(cidr)}))
+	must(t, h.AddrAdd(link, &netlink.Addr{IPNet: host(ip)}))
+}
+
+// host is the network of one address.
+func host(ip string) *net.IPNet {
+	a := netip.MustParseAddr(ip)
+	return &net.IPNet{IP: a.AsSlice(), Mask: net.CIDRMask(a.BitLen(), a.BitLen())}
 }
 
 func ipNet(cidr string) *net.IPNet {
 	p := netip.MustParsePrefix(cidr)
-	return &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), 32)}
+	return &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}
 }
 
 // echo answers UDP at an address inside a namespace until the test ends.
@@ -163,8 +190,8 @@ func answers(t *testing.T, n namespace, from, to string) bool {
 	return err == nil
 }
 
-// eventually asks until the answer is yes.
-func eventually(t *testing.T, what string, ask func() bool) {
+// eventually asks until the answer is yes; else it says what more is known.
+func eventually(t *testing.T, what string, ask func() bool, more ...func() any) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
@@ -174,6 +201,9 @@ func eventually(t *testing.T, what string, ask func() bool) {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
+			for _, m := range more {
+				t.Logf("%+v", m())
+			}
 			t.Fatalf("not in time: %s", what)
 		}
 	}
@@ -184,4 +214,21 @@ func must(t *testing.T, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// addrs reads addresses with spaces between them.
+func addrs(text string) []netip.Addr {
+	var all []netip.Addr
+	for field := range strings.FieldsSeq(text) {
+		all = append(all, netip.MustParseAddr(field))
+	}
+	return all
+}
+
+func texts(all []netip.Addr) []string {
+	out := make([]string, len(all))
+	for i, a := range all {
+		out[i] = a.String()
+	}
+	return out
 }

@@ -23,8 +23,9 @@ const (
 
 // router is the kernel's side in one namespace.
 type router struct {
-	handle *netlink.Handle
-	log    *slog.Logger
+	handle   *netlink.Handle
+	firewall *firewall
+	log      *slog.Logger
 }
 
 // pass makes the kernel like the simulator, from whatever it was. It adds before it deletes,
@@ -38,8 +39,10 @@ func (r router) pass(world alisim.Seed, ports map[string]Port) error {
 	if err != nil {
 		return err
 	}
-	want := wish(world, ports, links)
-	var errs []error
+	seats := seatsOf(world, ports)
+	want := wish(world, seats, links)
+	// Before the routes: what a group keeps out must not slip in by a new one.
+	errs := []error{r.guard(filterOf(world, seats))}
 	for p, t := range want.routes {
 		if have.routes[p] != t {
 			errs = append(errs, r.do("replace route", p, t, r.handle.RouteReplace))
@@ -78,29 +81,40 @@ func (r router) links() (map[string]int, error) {
 	return up, nil
 }
 
+// guard makes the ports let pass what the filter says.
+func (r router) guard(f filter) error {
+	changed, err := r.firewall.keep(f)
+	if changed {
+		r.log.Info("simulated VPC changed", api.KeyVerb, "write filter", api.KeyTable, tableName)
+	}
+	return err
+}
+
 // read lists what in the kernel is ours, by its protocol number.
 func (r router) read() (state, error) {
 	have := state{map[place]target{}, map[rule]bool{}}
-	routes, err := r.handle.RouteListFiltered(netlink.FAMILY_V4, &netlink.Route{Protocol: protocol},
-		netlink.RT_FILTER_TABLE|netlink.RT_FILTER_PROTOCOL) // table 0: of every table
-	if err != nil {
-		return state{}, fmt.Errorf("list routes: %w", err)
-	}
-	for _, k := range routes {
-		t := target{kind: k.Type}
-		if k.Type == unix.RTN_UNICAST {
-			via, _ := netip.AddrFromSlice(k.Gw)
-			t.via, t.link = via.Unmap(), k.LinkIndex
+	for _, ip := range families() {
+		// Table 0: of every table.
+		routes, err := r.handle.RouteListFiltered(ip.netlink, &netlink.Route{Protocol: protocol}, netlink.RT_FILTER_TABLE|netlink.RT_FILTER_PROTOCOL)
+		if err != nil {
+			return state{}, fmt.Errorf("list routes: %w", err)
 		}
-		have.routes[place{k.Table, prefix(k.Dst)}] = t
-	}
-	rules, err := r.handle.RuleList(netlink.FAMILY_V4)
-	if err != nil {
-		return state{}, fmt.Errorf("list rules: %w", err)
-	}
-	for _, k := range rules {
-		if k.Protocol == protocol {
-			have.rules[rule{k.IifName, k.Table}] = true
+		for _, k := range routes {
+			t := target{kind: k.Type}
+			if k.Type == unix.RTN_UNICAST {
+				via, _ := netip.AddrFromSlice(k.Gw)
+				t.via, t.link = via.Unmap(), k.LinkIndex
+			}
+			have.routes[place{k.Table, ip.prefix(k.Dst)}] = t
+		}
+		rules, err := r.handle.RuleList(ip.netlink)
+		if err != nil {
+			return state{}, fmt.Errorf("list rules: %w", err)
+		}
+		for _, k := range rules {
+			if k.Protocol == protocol {
+				have.rules[rule{ip.netlink, k.IifName, k.Table}] = true
+			}
 		}
 	}
 	return have, nil
@@ -108,8 +122,7 @@ func (r router) read() (state, error) {
 
 func (r router) do(verb string, p place, t target, call func(*netlink.Route) error) error {
 	k := &netlink.Route{
-		Family: netlink.FAMILY_V4, Table: p.table, Protocol: protocol, Type: t.kind,
-		Dst: &net.IPNet{IP: p.destination.Addr().AsSlice(), Mask: net.CIDRMask(p.destination.Bits(), 32)},
+		Family: familyOf(p.destination.Addr()).netlink, Table: p.table, Protocol: protocol, Type: t.kind, Dst: ipNet(p.destination),
 	}
 	if t.kind == unix.RTN_UNICAST {
 		// onlink: the instance's address need not be in a range of the port.
@@ -124,20 +137,10 @@ func (r router) do(verb string, p place, t target, call func(*netlink.Route) err
 
 func (r router) rule(verb string, k rule, call func(*netlink.Rule) error) error {
 	n := netlink.NewRule()
-	n.Family, n.Priority, n.IifName, n.Table, n.Protocol = netlink.FAMILY_V4, priority, k.link, k.table, protocol
+	n.Family, n.Priority, n.IifName, n.Table, n.Protocol = k.netlink, priority, k.link, k.table, protocol
 	if err := call(n); err != nil {
 		return fmt.Errorf("%s for %s to table %d: %w", verb, k.link, k.table, err)
 	}
 	r.log.Info("simulated VPC changed", api.KeyVerb, verb, api.KeyTable, k.table, api.KeyDetail, k.link)
 	return nil
-}
-
-// prefix is a destination as the kernel gives it: nil is the default route.
-func prefix(n *net.IPNet) netip.Prefix {
-	if n == nil {
-		return netip.PrefixFrom(netip.IPv4Unspecified(), 0)
-	}
-	addr, _ := netip.AddrFromSlice(n.IP)
-	bits, _ := n.Mask.Size()
-	return netip.PrefixFrom(addr.Unmap(), bits)
 }

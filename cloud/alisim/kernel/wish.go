@@ -3,6 +3,7 @@ package kernel
 import (
 	"net/netip"
 
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/sealane/sealane/cloud/alisim"
@@ -25,37 +26,38 @@ type target struct {
 	link int        // index of the interface, of a unicast route
 }
 
-// rule sends what comes in by a link to a table.
+// rule sends what comes in by a link to a table of its family.
 type rule struct {
-	link  string
-	table int
+	netlink int // family
+	link    string
+	table   int
 }
 
-// state is what our part of the kernel should be, or is.
+// state is what our part of the kernel's routing should be, or is.
 type state struct {
 	routes map[place]target
 	rules  map[rule]bool
 }
 
-// wish says what the kernel should be for a state of the simulator. links are the
+// wish says what the routing should be for a state of the simulator. links are the
 // interfaces that are up, by name.
-func wish(world alisim.Seed, ports map[string]Port, links map[string]int) state {
+func wish(world alisim.Seed, seats []seat, links map[string]int) state {
 	w := wisher{
-		state: state{map[place]target{}, map[rule]bool{}}, ports: ports, links: links,
-		hops: map[string]alisim.Instance{}, numbers: map[string]int{},
+		state: state{map[place]target{}, map[rule]bool{}}, links: links,
+		world: world, seats: map[string]seat{}, numbers: map[string]int{},
 	}
-	for _, i := range world.Instances {
-		w.hops[i.ID], w.hops[i.ENI] = i, i
+	for _, s := range seats {
+		w.seats[s.ID] = s
 	}
 	for i, v := range world.VPCs {
 		for _, t := range v.Tables {
 			w.numbers[t.ID] = firstTable + len(w.numbers)
 			w.table(v, t)
 		}
-		w.rulesOf(v, world.Instances)
+		w.rulesOf(v, seats)
 		if i == 0 && len(v.Tables) > 0 {
 			// What the router says itself, that a packet was too big for one, has a way back too.
-			w.state.rules[rule{"lo", firstTable}] = true
+			w.rule(v, "lo", firstTable)
 		}
 	}
 	return w.state
@@ -63,44 +65,59 @@ func wish(world alisim.Seed, ports map[string]Port, links map[string]int) state 
 
 type wisher struct {
 	state   state
-	ports   map[string]Port
 	links   map[string]int
-	hops    map[string]alisim.Instance // by id and by interface
-	numbers map[string]int             // kernel table of a simulator's table
+	world   alisim.Seed
+	seats   map[string]seat // by interface
+	numbers map[string]int  // kernel table of a simulator's table
 }
 
 func (w *wisher) table(v alisim.VPC, t alisim.Table) {
 	n := w.numbers[t.ID]
 	for _, r := range t.Routes {
 		if r.State == alisim.Available || r.State == alisim.Modifying {
-			w.state.routes[place{n, r.Destination}] = w.toward(r.NextHop)
+			w.state.routes[place{n, r.Destination}] = w.toward(r)
 		}
 	}
 	// A system entry wins over a shorter custom one, so it must be in the table too.
+	system := []netip.Prefix{netip.MustParsePrefix("100.64.0.0/10")}
 	for _, s := range v.VSwitches {
-		w.state.routes[place{n, s.CIDR}] = target{kind: unix.RTN_THROW}
+		system = append(system, s.CIDR, s.IPv6)
 	}
-	w.state.routes[place{n, netip.MustParsePrefix("100.64.0.0/10")}] = target{kind: unix.RTN_THROW}
+	for _, p := range system {
+		if p.IsValid() {
+			w.state.routes[place{n, p}] = target{kind: unix.RTN_THROW}
+		}
+	}
 }
 
-// toward is the way to a next hop, or the lack of one.
-func (w *wisher) toward(hop string) target {
-	i, known := w.hops[hop]
-	link, up := w.links[w.ports[i.ID].Link]
-	if !known || !up || i.Status != alisim.Running {
+// toward is the way to an entry's next hop, or the lack of one.
+func (w *wisher) toward(r alisim.Route) target {
+	_, hop, known := w.world.Hop(r.NextHop)
+	at := w.seats[hop.ID]
+	link, up := w.links[at.link]
+	via := familyOf(r.Destination.Addr()).of(hop.Addresses())
+	if !known || !up || !at.running || len(via) == 0 {
 		return target{kind: unix.RTN_BLACKHOLE}
 	}
-	return target{unix.RTN_UNICAST, i.IP, link}
+	return target{unix.RTN_UNICAST, via[0], link}
 }
 
-func (w *wisher) rulesOf(v alisim.VPC, instances []alisim.Instance) {
+func (w *wisher) rulesOf(v alisim.VPC, seats []seat) {
 	tables := map[string]string{}
 	for _, s := range v.VSwitches {
 		tables[s.ID] = s.Table
 	}
-	for _, i := range instances {
-		if link := w.ports[i.ID].Link; i.VPC == v.ID && link != "" {
-			w.state.rules[rule{link, w.numbers[tables[i.VSwitch]]}] = true
+	for _, s := range seats {
+		if s.vpc == v.ID && s.link != "" {
+			w.rule(v, s.link, w.numbers[tables[s.VSwitch]])
 		}
+	}
+}
+
+// rule sends a link to a table, for each family that the VPC has.
+func (w *wisher) rule(v alisim.VPC, link string, table int) {
+	w.state.rules[rule{netlink.FAMILY_V4, link, table}] = true
+	if v.IPv6.IsValid() {
+		w.state.rules[rule{netlink.FAMILY_V6, link, table}] = true
 	}
 }

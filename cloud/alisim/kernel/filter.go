@@ -1,0 +1,51 @@
+package kernel
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/sealane/sealane/cloud/alisim"
+)
+
+// filter says which packets the ports let pass: the check of source and destination, and
+// the security groups.
+type filter struct {
+	own    map[string][]netip.Addr             // of each link whose interface has the check on: its addresses
+	chains map[alisim.Direction][]chain        // what security groups decide
+	asked  map[alisim.Direction]map[string]int // link to the number of its chain
+}
+
+// chain is what the groups of an interface come to in one direction; the first verdict
+// that matches decides. Interfaces with the same groups share it, so that there are as many
+// verdicts to go through as the groups have rules, however many hosts there are.
+type chain []alisim.Verdict
+
+// filterOf says what the filter should be for a state of the simulator.
+func filterOf(world alisim.Seed, seats []seat) filter {
+	f := filter{map[string][]netip.Addr{}, map[alisim.Direction][]chain{}, map[alisim.Direction]map[string]int{}}
+	for _, s := range seats {
+		if s.link != "" && s.SourceDestCheck {
+			f.own[s.link] = s.Addresses()
+		}
+	}
+	for _, d := range directions() {
+		f.asked[d] = map[string]int{}
+		numbers := map[string]int{}
+		for _, s := range seats {
+			if s.link == "" || len(s.SecurityGroups) == 0 {
+				continue
+			}
+			key := fmt.Sprint(s.vpc, slices.Sorted(slices.Values(s.SecurityGroups)))
+			n, known := numbers[key]
+			if !known {
+				n = len(f.chains[d])
+				numbers[key], f.chains[d] = n, append(f.chains[d], world.Verdicts(s.ID, d))
+			}
+			f.asked[d][s.link] = n
+		}
+	}
+	return f
+}
+
+func directions() []alisim.Direction { return []alisim.Direction{alisim.Egress, alisim.Ingress} }
