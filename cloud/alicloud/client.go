@@ -46,7 +46,7 @@ func (c *client) do(ctx context.Context, cl call) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("%s of %s: %w", cl.req.GetActionName(), cl.about, err)
 	}
-	cred, err := c.source(ctx)
+	cred, err := c.source.credential(ctx)
 	if err != nil {
 		return fmt.Errorf("%s of %s: %w", cl.req.GetActionName(), cl.about, err)
 	}
@@ -54,6 +54,12 @@ func (c *client) do(ctx context.Context, cl call) error {
 	defer cancel()
 	trip := &trip{ctx: timed, next: c.transport}
 	err = c.send(cl, cred, trip)
+	if stale(err) { // refused before any work was done, so that a write may be repeated
+		if fresh, ok := c.source.renew(timed, cred); ok {
+			cred = fresh
+			err = c.send(cl, cred, trip)
+		}
+	}
 	if err == nil {
 		err = complete(cl)
 	}
@@ -78,6 +84,7 @@ func (c *client) send(cl call, cred credential, trip *trip) (err error) {
 		return err
 	}
 	caller.SetCloseTrace(true)
+	delete(cl.req.GetQueryParams(), "SecurityToken") // of a former attempt
 	cl.req.SetDomain(c.endpoint(cl.req.GetProduct()))
 	return caller.DoAction(cl.req, cl.resp)
 }

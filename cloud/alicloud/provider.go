@@ -18,7 +18,6 @@ import (
 
 	"github.com/sealane/sealane/api"
 	"github.com/sealane/sealane/cloud"
-	"github.com/sealane/sealane/cloud/metadata"
 )
 
 // Config says where the cloud is, which VPC is meant and who asks.
@@ -31,11 +30,13 @@ type Config struct {
 	// region's own endpoints inside the VPC, over HTTPS.
 	Endpoint string
 
-	// Either a key, with a token if it is a temporary one, or the name of the RAM role
-	// that is attached to this instance.
-	AccessKeyID     string
+	// One of: a key, with a token if it is a temporary one; a file that holds one, which
+	// may be replaced at any time; and the name of the RAM role that is attached to this
+	// instance.
+	AccessKeyID     Secret
 	AccessKeySecret Secret
 	SecurityToken   Secret
+	CredentialsFile string
 	RoleName        string
 	MetadataURL     string // where the role's credentials are; empty means metadata.DefaultURL
 
@@ -75,7 +76,8 @@ type Provider struct {
 var _ cloud.Tables = (*Provider)(nil)
 
 // New returns the provider for one VPC. It checks the configuration and asks nothing of
-// the cloud yet. Errors are ErrInvalid and name the field.
+// the cloud yet. Errors are ErrInvalid and name the field; for a credentials file also
+// ErrNotFound and ErrPermission.
 func New(c Config) (*Provider, error) {
 	if err := c.validate(); err != nil {
 		return nil, err
@@ -93,9 +95,9 @@ func New(c Config) (*Provider, error) {
 	if c.Endpoint != "" {
 		transport.Proxy = nil
 	}
-	source := fixed(credential{c.AccessKeyID, c.AccessKeySecret, c.SecurityToken})
-	if c.RoleName != "" {
-		source = (&role{client: metadata.Client{URL: c.MetadataURL}, name: c.RoleName}).credential
+	source, err := c.source()
+	if err != nil {
+		return nil, err
 	}
 	return &Provider{
 		client: &client{
@@ -117,14 +119,10 @@ func (c Config) validate() error {
 		return fmt.Errorf("region %q: not a region id such as cn-hangzhou: %w", c.Region, api.ErrInvalid)
 	case !strings.HasPrefix(string(c.VPC), "vpc-"):
 		return fmt.Errorf("vpc %q: not a VPC id such as vpc-bp1...: %w", c.VPC, api.ErrInvalid)
-	case (c.RoleName == "") == (c.AccessKeyID == ""):
-		return fmt.Errorf("credentials: give either an access key or the role of this instance: %w", api.ErrInvalid)
-	case (c.AccessKeyID == "") != (c.AccessKeySecret == ""):
-		return fmt.Errorf("credentials: an access key is an id and a secret: %w", api.ErrInvalid)
 	case c.Timeout < 0 || c.Settle < 0 || c.Poll < 0 || c.Quota < 0:
 		return fmt.Errorf("timeout, settle, poll and quota must not be negative: %w", api.ErrInvalid)
 	}
-	return nil
+	return c.validateCredentials()
 }
 
 // parseEndpoint splits an address. Host is empty for the region's own endpoints.
