@@ -36,8 +36,8 @@ func TestQuotaIsForetold(t *testing.T) {
 			t.Fatalf("got %q, want %s...", texts, want)
 		}
 		var days int
-		if _, err := fmt.Sscanf(texts[0][strings.Index(texts[0], "full in"):], "full in %d", &days); err != nil || days < 4 || days > 5 {
-			t.Errorf("99 more at 20 a day: full in %d days (%v)", days, err)
+		if _, err := fmt.Sscanf(texts[0][strings.Index(texts[0], "full in"):], "full in %d", &days); err != nil || days != 2 {
+			t.Errorf("99 more at 34 a day: full in %d days (%v)", days, err)
 		}
 	})
 }
