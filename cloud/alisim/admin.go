@@ -1,7 +1,6 @@
 package alisim
 
 import (
-	"cmp"
 	"fmt"
 	"net/netip"
 	"time"
@@ -31,6 +30,7 @@ func (s *Sim) AddInstance(i Instance) error {
 			return err
 		}
 		w.insert(i)
+		w.started[i.ID] = time.Now()
 		return nil
 	})
 }
@@ -122,49 +122,22 @@ func (s *Sim) SetSecurityGroup(vpc string, g SecurityGroup) error {
 // AddRoute puts an entry into a table, Available at once: a foreign hand. The next hop need
 // not exist.
 func (s *Sim) AddRoute(table string, r Route) error {
-	return s.byHand(func(w *world) error {
-		t := w.table(table)
-		switch {
-		case t == nil:
-			return fmt.Errorf("add route to %s: %w", table, api.ErrNotFound)
-		case !r.Destination.IsValid() || r.Destination != r.Destination.Masked():
-			return fmt.Errorf("add route to %s: %w: destination %s", table, api.ErrInvalid, r.Destination)
-		case t.entry(r.Destination) != nil:
-			return fmt.Errorf("add route %s to %s: %w: it is there", r.Destination, table, api.ErrRefused)
-		}
-		r.System = false
-		r.NextHopType = cmp.Or(r.NextHopType, HopInstance)
-		r.State = cmp.Or(r.State, Available)
-		w.enter(t, r, time.Now()).stuck = r.State != Available
-		return nil
-	})
+	return s.byHand(func(w *world) error { return w.addRoute(table, r) })
 }
 
 // RemoveRoute takes a custom entry out of a table, whatever its state.
 func (s *Sim) RemoveRoute(table string, destination netip.Prefix) error {
-	return s.touch("remove route", table, destination, func(e *entry) { e.remove() })
+	return s.Edit(Edit{Verb: RemoveEntry, Table: table, Destination: destination})
 }
 
 // PointRoute changes the next hop of a custom entry to another instance, at once.
 func (s *Sim) PointRoute(table string, destination netip.Prefix, instance string) error {
-	return s.touch("point route", table, destination, func(e *entry) {
-		e.NextHop, e.NextHopType, e.modified = instance, HopInstance, time.Now()
-	})
+	return s.Edit(Edit{Verb: PointEntry, Table: table, Destination: destination, NextHop: instance})
 }
 
-func (s *Sim) touch(what, table string, destination netip.Prefix, change func(*entry)) error {
-	return s.byHand(func(w *world) error {
-		t := w.table(table)
-		if t == nil {
-			return fmt.Errorf("%s %s in %s: no such table: %w", what, destination, table, api.ErrNotFound)
-		}
-		e := t.entry(destination)
-		if e == nil || e.System {
-			return fmt.Errorf("%s %s in %s: no such custom entry: %w", what, destination, table, api.ErrNotFound)
-		}
-		change(e)
-		return nil
-	})
+// Edit does what a foreign hand does, see [Edit].
+func (s *Sim) Edit(e Edit) error {
+	return s.byHand(func(w *world) error { return w.apply(e) })
 }
 
 // byHand changes the model at once and wakes those who wait for changes.

@@ -62,9 +62,6 @@ func modifyNetworkInterfaceAttribute(s *Sim, c *call) (reply, error) {
 		}
 		check = on
 	}
-	if c.dryRun() {
-		return nil, refuse("DryRunOperation")
-	}
 	n.edit(id, func(f *Interface) {
 		f.SourceDestCheck = check
 		if len(groups) > 0 {

@@ -30,9 +30,6 @@ func authorize(d Direction) handler {
 		if err := s.world.roomFor(changed); err != nil {
 			return nil, err
 		}
-		if c.dryRun() {
-			return nil, refuse("DryRunOperation")
-		}
 		for i := range rules {
 			if rules[i].ID == "" {
 				s.world.rules++
@@ -64,9 +61,6 @@ func revoke(d Direction) handler {
 			if !slices.ContainsFunc(g.rules(d), func(r Rule) bool { return r.ID == id }) {
 				return nil, refuse("InvalidSecurityGroupRule.RuleNotExist")
 			}
-		}
-		if c.dryRun() {
-			return nil, refuse("DryRunOperation")
 		}
 		g.set(d, slices.DeleteFunc(slices.Clone(g.rules(d)), func(r Rule) bool {
 			return slices.Contains(ids, r.ID) || slices.ContainsFunc(given, r.same)

@@ -1,17 +1,19 @@
 package alisim
 
 import (
-	"context"
+	"fmt"
 	"net/http"
+	"slices"
 	"time"
 )
 
 // Fault is something that goes wrong with the next calls of an action. Zero fields ask for
 // nothing: a Fault that only delays lets the call through, one that only sticks too.
 type Fault struct {
+	Name       string        // for Hits and RemoveFault; default "fault-1" and so on
 	Action     string        // the action it hits; empty: every one
 	Skip       int           // calls of the action that pass before the first is hit
-	Times      int           // calls that are hit; 0 means 1, negative means every one until ClearFaults
+	Times      int           // calls that are hit; 0 means 1, negative means every one until it is removed
 	Delay      time.Duration // wait this long before anything else
 	Code       string        // answer with this code
 	Status     int           // with this HTTP status; 0: the one the code is known for
@@ -19,22 +21,124 @@ type Fault struct {
 	HTML       bool          // answer with Status (default 502) and a page that is no JSON
 	Reset      bool          // answer nothing and drop the connection
 	After      bool          // do the work first, then answer with Code, HTML or Reset
+	Nothing    bool          // answer as if the work were done, and do nothing
 	Stick      bool          // what a create makes stays Pending for ever
 	Vanish     bool          // what a create makes is gone when its task ends
+
+	// What is wrong with a list: Hide leaves out so many of its elements (of route entries, so
+	// many custom ones), all when negative; HidePage leaves out all of the page that is asked
+	// for, though the next one follows.
+	Hide     int
+	HidePage bool
+
+	// What is wrong with a batch: the last Fail items fail, with FailCode (default
+	// VPC_ROUTE_ENTRY_STATUS_ERROR) or, with After, they are told to have failed and did not.
+	// Failures spoils the list of failures and leaves the count as it is.
+	Fail     int
+	FailCode string
+	Failures Spoil
+
+	// Edits are what a foreign writer does just before the call's work. With Every they are
+	// made by the clock instead: first after that time, then Times in all, at no call.
+	Edits []Edit
+	Every time.Duration
+}
+
+// Spoil is what a batch call does to its list of failures.
+type Spoil string
+
+// The ways to spoil a list of failures.
+const (
+	Short      Spoil = "short"      // the last one is missing
+	Duplicated Spoil = "duplicated" // the first one is there twice, in the place of the last where there are several
+	Permuted   Spoil = "permuted"   // the other way round
+)
+
+// Armed is a fault that was armed, and what became of it.
+type Armed struct {
+	Fault
+	Hits int // calls that it struck
+	Left int // calls that it will strike yet; negative: every one
+}
+
+// armed is a fault at work.
+type armed struct {
+	Fault
+	hits, left int
+	skip       int
+	due        time.Time // of the next edits, with Every
 }
 
 // breaks reports whether the call gets another answer than its own.
 func (f Fault) breaks() bool { return f.Code != "" || f.HTML || f.Reset }
 
-// Fault arms a fault. Several may be armed; each call meets the first that fits, in the
-// order they were armed. Calls that are not signed well meet none.
-func (s *Sim) Fault(f Fault) {
+// wrong says what is wrong with a fault, or "".
+func (f Fault) wrong() string {
+	for _, e := range f.Edits {
+		if bad := e.wrong(); bad != "" {
+			return bad
+		}
+	}
+	switch {
+	case f.Skip < 0 || f.Delay < 0 || f.RetryAfter < 0 || f.Every < 0 || f.Fail < 0:
+		return "a number is negative"
+	case f.Status != 0 && (f.Status < 200 || f.Status > 599):
+		return fmt.Sprintf("%d is no HTTP status", f.Status)
+	case !slices.Contains([]Spoil{"", Short, Duplicated, Permuted}, f.Failures):
+		return fmt.Sprintf("failures %q is none of short, duplicated, permuted", f.Failures)
+	case f.Every > 0 && len(f.Edits) == 0:
+		return "every is for edits only"
+	}
+	return ""
+}
+
+// Fault arms a fault and tells its name; one of the same name is replaced. Several may be
+// armed; each call meets the first that fits, in the order they were armed. Calls that are
+// not signed well, are not permitted or exceed a rate meet none.
+func (s *Sim) Fault(f Fault) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if f.Times == 0 {
-		f.Times = 1
+	s.armed++
+	if f.Name == "" {
+		f.Name = fmt.Sprintf("fault-%d", s.armed)
 	}
-	s.faults = append(s.faults, &f)
+	f.Edits = slices.Clone(f.Edits)
+	a := &armed{Fault: f, left: f.Times, skip: f.Skip, due: time.Now().Add(f.Every)}
+	if f.Times == 0 {
+		a.left = 1
+	}
+	s.disarm(f.Name)
+	s.faults = append(s.faults, a)
+	if f.Every > 0 {
+		s.wake() // whoever waits for the clock must learn of it
+	}
+	return f.Name
+}
+
+// Faults lists the faults that were armed and not removed, in their order, those that are
+// used up too.
+func (s *Sim) Faults() []Armed {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.settle(time.Now())
+	return mapped(s.faults, func(a *armed) Armed { return Armed{a.Fault, a.hits, a.left} })
+}
+
+// Hits is how often a fault struck; 0 also of one that is not there.
+func (s *Sim) Hits(name string) int {
+	for _, a := range s.Faults() {
+		if a.Name == name {
+			return a.Hits
+		}
+	}
+	return 0
+}
+
+// RemoveFault disarms a fault and reports whether there was one.
+func (s *Sim) RemoveFault(name string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.disarm(name)
 }
 
 // ClearFaults disarms every fault.
@@ -44,20 +148,24 @@ func (s *Sim) ClearFaults() {
 	s.faults = nil
 }
 
+func (s *Sim) disarm(name string) bool {
+	before := len(s.faults)
+	s.faults = slices.DeleteFunc(s.faults, func(a *armed) bool { return a.Name == name })
+	return len(s.faults) < before
+}
+
 // meet finds the fault for a call and uses it up. The caller holds mu.
 func (s *Sim) meet(action string) Fault {
-	for i, f := range s.faults {
-		if f.Action != "" && f.Action != action {
-			continue
+	for _, a := range s.faults {
+		switch {
+		case a.left == 0, a.Every > 0, a.Action != "" && a.Action != action:
+		case a.skip > 0:
+			a.skip--
+		default:
+			a.left--
+			a.hits++
+			return a.Fault
 		}
-		if f.Skip > 0 {
-			f.Skip--
-			continue
-		}
-		if f.Times--; f.Times == 0 {
-			s.faults = append(s.faults[:i:i], s.faults[i+1:]...)
-		}
-		return *f
 	}
 	return Fault{}
 }
@@ -81,19 +189,4 @@ func (f Fault) answer(action string) answer {
 		r.denied = action
 	}
 	return refusedWith(r)
-}
-
-// wait sleeps for the fault's delay, or until the caller hung up.
-func (f Fault) wait(ctx context.Context) error {
-	if f.Delay <= 0 {
-		return nil
-	}
-	timer := time.NewTimer(f.Delay)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

@@ -18,6 +18,9 @@ type world struct {
 	serial                int         // of the last entry id given
 	rules                 int         // ids given to rules of security groups
 	taskTime              time.Duration
+	unknownTime           time.Duration
+	readings              Readings
+	started               map[string]time.Time // instances that came after the start
 	born                  time.Time
 }
 
@@ -27,6 +30,7 @@ type vpc struct {
 	vswitches []*vswitch
 	groups    []*SecurityGroup
 	task      task
+	status    State
 }
 
 type vswitch struct {
@@ -40,6 +44,7 @@ type table struct {
 	Table
 	vpc     *vpc
 	entries []*entry // in order of creation, system entries first
+	status  State
 }
 
 type entry struct {
@@ -59,8 +64,11 @@ func (e *entry) settled() bool { return e.State == Available }
 func serviceRange() netip.Prefix { return netip.MustParsePrefix("100.64.0.0/10") }
 
 // newWorld builds the model from a seed that was completed and found valid.
-func newWorld(seed Seed, taskTime time.Duration, now time.Time) *world {
-	w := &world{region: seed.Region, zone: seed.Zone, account: seed.Account, taskTime: taskTime, born: now}
+func newWorld(seed Seed, opts Options, now time.Time) *world {
+	w := &world{
+		region: seed.Region, zone: seed.Zone, account: seed.Account, born: now, started: map[string]time.Time{},
+		taskTime: opts.TaskTime, unknownTime: opts.UnknownTime, readings: opts.Readings,
+	}
 	for _, sv := range seed.VPCs {
 		w.vpcs = append(w.vpcs, w.newVPC(sv, now))
 	}
@@ -71,13 +79,13 @@ func newWorld(seed Seed, taskTime time.Duration, now time.Time) *world {
 }
 
 func (w *world) newVPC(seed VPC, now time.Time) *vpc {
-	v := &vpc{VPC: seed}
+	v := &vpc{VPC: seed, status: Available}
 	for _, g := range seed.SecurityGroups {
 		v.groups = append(v.groups, &g)
 		w.rules += len(g.Ingress) + len(g.Egress)
 	}
 	for _, st := range seed.Tables {
-		v.tables = append(v.tables, &table{Table: st, vpc: v})
+		v.tables = append(v.tables, &table{Table: st, vpc: v, status: Available})
 	}
 	for _, ss := range seed.VSwitches {
 		v.vswitches = append(v.vswitches, &vswitch{VSwitch: ss, vpc: v, table: v.table(ss.Table), status: Available})

@@ -7,10 +7,6 @@ import (
 	"time"
 )
 
-// tokenLife is how long a NextToken holds. That it may expire is documented
-// (IllegalParam.NextTokenExpired), after how long is not.
-const tokenLife = 10 * time.Minute
-
 // vpcPage is the largest PageSize of the VPC actions.
 const vpcPage = 50
 
@@ -31,8 +27,9 @@ func pageOf[T any](c *call, all []T, largest int) ([]T, numbered, error) {
 	if err != nil {
 		return nil, numbered{}, err
 	}
+	all = hidden(c, all)
 	from := min((number-1)*size, len(all))
-	return nonNil(all[from:min(from+size, len(all))]), numbered{number, size, len(all)}, nil
+	return shown(c, all[from:min(from+size, len(all))]), numbered{number, size, len(all)}, nil
 }
 
 // pageAfter cuts the page that a NextToken asks for and gives the token of the next one,
@@ -45,12 +42,38 @@ func pageAfter[T any](c *call, all []T, size int) (page []T, next string, err er
 			return nil, "", err
 		}
 	}
+	all = hidden(c, all)
 	from = min(from, len(all))
 	to := min(from+size, len(all))
 	if to < len(all) {
-		next = makeToken(to, c.scope(), c.now)
+		next = makeToken(to, c.scope(), c.now.Add(c.pageTime))
 	}
-	return nonNil(all[from:to]), next, nil
+	return shown(c, all[from:to]), next, nil
+}
+
+// hidden is a list without what a fault leaves out of it: of route entries only custom ones.
+func hidden[T any](c *call, all []T) []T {
+	n := c.fault.Hide
+	if n == 0 {
+		return all
+	}
+	var out []T
+	for _, x := range all {
+		if e, ok := any(x).(*entry); n == 0 || ok && e.System {
+			out = append(out, x)
+			continue
+		}
+		n--
+	}
+	return out
+}
+
+// shown is a page as it goes out.
+func shown[T any](c *call, page []T) []T {
+	if c.fault.HidePage {
+		return []T{}
+	}
+	return nonNil(page)
 }
 
 // scope ties a token to the action and the list it was given for.
@@ -63,8 +86,8 @@ func (c *call) scope() uint32 {
 	return h.Sum32()
 }
 
-func makeToken(from int, scope uint32, now time.Time) string {
-	text := fmt.Sprintf("%d.%d.%d", from, scope, now.Add(tokenLife).Unix())
+func makeToken(from int, scope uint32, until time.Time) string {
+	text := fmt.Sprintf("%d.%d.%d", from, scope, until.UnixMilli())
 	return base64.RawURLEncoding.EncodeToString([]byte(text))
 }
 
@@ -78,7 +101,7 @@ func readToken(token string, scope uint32, now time.Time) (from int, err error) 
 	if _, err := fmt.Sscanf(string(text), "%d.%d.%d", &from, &of, &until); err != nil || of != scope || from < 0 {
 		return 0, illegal("NextToken")
 	}
-	if now.Unix() >= until {
+	if now.UnixMilli() >= until {
 		return 0, illegal("NextTokenExpired")
 	}
 	return from, nil

@@ -17,12 +17,23 @@ type call struct {
 	acs3    bool              // signed in the Authorization header
 	params  map[string]string // of query and form together
 	now     time.Time
+	began   time.Time
+	agent   string
+	host    string
+	fault   Fault // that struck; zero: none
+
+	pageTime  time.Duration // how long a NextToken of this answer holds
+	formItems bool          // the items of a batch were in the form body
 }
 
 func (c *call) get(name string) string { return c.params[name] }
 
-// dryRun reports whether the request is only to be checked.
-func (c *call) dryRun() bool { return strings.EqualFold(c.params["DryRun"], "true") }
+// dryRun reports whether the request is only to be checked. Two changes have no dry run in
+// the API and are made.
+func (c *call) dryRun() bool {
+	return strings.EqualFold(c.params["DryRun"], "true") && !reads(c.action) &&
+		c.action != "ModifyNetworkInterfaceAttribute" && c.action != "AssociateRouteTable"
+}
 
 // matches reports whether a filter is absent or has this value.
 func (c *call) matches(name, value string) bool {

@@ -63,7 +63,7 @@ func TestRouteEntriesArePagedByToken(t *testing.T) {
 	for _, size := range []string{"0", "101", "-1", "x"} {
 		bad(t, sim, "DescribeRouteEntryList", args{"RouteTableId": "vtb-1", "MaxResult": size}, "IllegalParam.MaxResult")
 	}
-	lenient := full(t, alisim.Options{LenientPage: true}, 123, 0)
+	lenient := full(t, alisim.Options{Readings: alisim.Readings{LongPage: alisim.Allow}}, 123, 0)
 	a := good(t, lenient, "DescribeRouteEntryList", args{"RouteTableId": "vtb-1", "RouteEntryType": "Custom", "MaxResult": "500"})
 	if got := count(a, "RouteEntrys", "RouteEntry"); got != 123 {
 		t.Errorf("lenient page of 500 has %d entries", got)

@@ -1,7 +1,9 @@
 package alisim
 
 import (
+	"fmt"
 	"net/netip"
+	"time"
 )
 
 // Seed is the world a simulator starts with. The same shape describes its present state,
@@ -39,6 +41,23 @@ type VPC struct {
 	VSwitches      []VSwitch       `json:"vswitches" yaml:"vswitches,omitempty"`
 	Tables         []Table         `json:"tables" yaml:"tables,omitempty"`
 	SecurityGroups []SecurityGroup `json:"securityGroups,omitempty" yaml:"securityGroups,omitempty"`
+	TaskTime       Duration        `json:"taskTime,omitempty" yaml:"taskTime,omitempty"` // of changes; default that of the options
+}
+
+// Duration is a time.Duration that is written like "2s".
+type Duration time.Duration
+
+// MarshalText writes the duration.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+// UnmarshalText reads a duration, which must not be negative.
+func (d *Duration) UnmarshalText(text []byte) error {
+	v, err := time.ParseDuration(string(text))
+	if err == nil && v < 0 {
+		err = fmt.Errorf("%s is negative", v)
+	}
+	*d = Duration(v)
+	return err
 }
 
 // VSwitch is one subnet of a VPC. It uses exactly one table.

@@ -125,7 +125,7 @@ func (w *world) tableShape(t *table) routerTable {
 	}
 	return routerTable{
 		VpcID: t.vpc.ID, RouterID: t.vpc.VRouter, RouterType: "VRouter", RouteTableID: t.ID, RouteTableName: t.Name,
-		RouteTableType: t.kind(), AssociateType: associate, Status: Available, OwnerID: w.owner(),
+		RouteTableType: t.kind(), AssociateType: associate, Status: t.status, OwnerID: w.owner(),
 		CreationTime: stamp(w.born), RoutePropagationEnable: true,
 		VSwitchIDs: vswitchIDs{t.users()}, GatewayIDs: gatewayIDs{gateways}, Tags: noTags(),
 	}
@@ -167,13 +167,13 @@ type legacyEntry struct {
 	NextHops             nextHops `json:"NextHops"`
 }
 
-func (w *world) legacyShape(t *table) legacyTable {
+func (w *world) legacyShape(c *call, t *table) legacyTable {
 	out := legacyTable{
-		VRouterID: t.vpc.VRouter, RouteTableID: t.ID, RouteTableType: t.kind(), Status: Available,
+		VRouterID: t.vpc.VRouter, RouteTableID: t.ID, RouteTableType: t.kind(), Status: t.status,
 		CreationTime: stamp(w.born), VSwitchIDs: vswitchIDs{t.users()},
 	}
 	out.RouteEntrys.RouteEntry = make([]legacyEntry, 0, len(t.entries))
-	for _, e := range t.entries {
+	for _, e := range hidden(c, t.entries) {
 		out.RouteEntrys.RouteEntry = append(out.RouteEntrys.RouteEntry, legacyEntry{
 			RouteTableID: t.ID, RouteEntryID: e.ID, RouteEntryName: e.Name, Description: e.Description,
 			DestinationCidrBlock: e.Destination.String(), InstanceID: e.NextHop, NextHopType: e.NextHopType,

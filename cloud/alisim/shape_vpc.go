@@ -109,7 +109,7 @@ type resourceCount struct {
 
 func (w *world) vpcFacts(v *vpc) vpcFacts {
 	return vpcFacts{
-		VpcID: v.ID, VpcName: v.Name, RegionID: w.region, Status: Available, CidrBlock: v.CIDR, VRouterID: v.VRouter,
+		VpcID: v.ID, VpcName: v.Name, RegionID: w.region, Status: v.status, CidrBlock: v.CIDR, VRouterID: v.VRouter,
 		OwnerID: w.owner(), CreationTime: stamp(w.born), DNSHostnameStatus: "DISABLED", NetworkACLNum: "0",
 		VSwitchIDs:          vswitchIDs{mapped(v.vswitches, func(s *vswitch) string { return s.ID })},
 		SecondaryCidrBlocks: secondaryCidrs{nonNil(v.Secondary)},

@@ -1,49 +1,27 @@
 package alisim
 
 import (
-	"log/slog"
-	"maps"
 	"slices"
 	"sync"
 	"time"
-
-	"github.com/sealane/sealane/api"
 )
-
-// Options say how the simulated cloud behaves.
-type Options struct {
-	// TaskTime is how long an asynchronous change takes. With 0 a change is done at once: the
-	// next request finds it Available.
-	TaskTime time.Duration
-
-	// Strict refuses unsigned requests even when the seed holds no keys. With keys in the
-	// seed signatures are always verified.
-	Strict bool
-
-	// LenientPage takes a MaxResult up to 500 where the API documents 100; Alibaba's own
-	// cloud controller asks for that in production.
-	LenientPage bool
-
-	// SessionTime is how long the credentials of an instance's RAM role hold; 0 means 6 h.
-	SessionTime time.Duration
-
-	// Log gets one debug line for each request. nil: none.
-	Log *slog.Logger
-}
 
 // Sim is a simulated region. All methods may be called from several goroutines.
 type Sim struct {
-	opts Options
 	keys map[string]string // id to secret; never changes
 
 	mu       sync.Mutex // guards all below
+	opts     Options
 	world    *world
 	nonces   nonces
 	tokens   map[string]remembered   // ClientToken memory
 	sessions map[string]session      // temporary keys by id
 	imds     map[string]metadataPass // metadata tokens
-	faults   []*Fault
+	windows  map[string]window       // of the rates, by action
+	faults   []*armed
+	armed    int // faults that were ever armed
 	requests []Request
+	counts   map[string]int
 	seq      int
 	changed  chan struct{} // closed and replaced at each change
 }
@@ -55,20 +33,17 @@ func New(seed Seed, opts Options) (*Sim, error) {
 	if err != nil {
 		return nil, err
 	}
-	if opts.SessionTime <= 0 {
-		opts.SessionTime = 6 * time.Hour
-	}
-	if opts.Log == nil {
-		opts.Log = slog.New(slog.DiscardHandler)
-	}
+	opts = opts.complete()
 	s := &Sim{
 		opts:     opts,
 		keys:     map[string]string{},
-		world:    newWorld(seed, opts.TaskTime, time.Now()),
+		world:    newWorld(seed, opts, time.Now()),
 		nonces:   nonces{seen: map[string]time.Time{}},
 		tokens:   map[string]remembered{},
 		sessions: map[string]session{},
 		imds:     map[string]metadataPass{},
+		windows:  map[string]window{},
+		counts:   map[string]int{},
 		changed:  make(chan struct{}),
 	}
 	for _, k := range seed.Keys {
@@ -86,11 +61,18 @@ func (s *Sim) Changed() <-chan struct{} {
 	return s.changed
 }
 
-// Settles is when the next running task ends; ok is false when none runs.
+// Settles is when the next running task ends or a foreign writer acts; ok is false when
+// neither is to come.
 func (s *Sim) Settles() (at time.Time, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.world.settles()
+	at, ok = s.world.settles()
+	for _, f := range s.faults {
+		if f.Every > 0 && f.left != 0 && (!ok || f.due.Before(at)) {
+			at, ok = f.due, true
+		}
+	}
+	return at, ok
 }
 
 // Routes lists a table's entries in order of creation, system entries included. It is nil
@@ -152,7 +134,8 @@ func (t *table) routes() []Route {
 
 // settle lets time pass in the model. The caller holds mu.
 func (s *Sim) settle(now time.Time) {
-	if s.world.settle(now) {
+	changed := s.world.settle(now)
+	if s.disturb(now) || changed {
 		s.wake()
 	}
 }
@@ -161,55 +144,4 @@ func (s *Sim) settle(now time.Time) {
 func (s *Sim) wake() {
 	close(s.changed)
 	s.changed = make(chan struct{})
-}
-
-// requestLimit bounds the log of requests, so that a simulator may run for weeks.
-const requestLimit = 20000
-
-// Request is what was asked and answered once.
-type Request struct {
-	Seq     int               `json:"seq"` // from 1, never reused
-	At      time.Time         `json:"at"`
-	ID      string            `json:"id"` // the RequestId of the answer
-	Action  string            `json:"action"`
-	Version string            `json:"version"`
-	Key     string            `json:"key"`    // access key id
-	Params  map[string]string `json:"params"` // without signature and security token
-	Status  int               `json:"status"` // HTTP; 0 when the connection was dropped
-	Code    string            `json:"code"`   // of an error, else empty
-}
-
-// Requests lists the API requests so far, oldest first, those that failed too. The log
-// is bounded: only the last 10000 are sure to be there.
-func (s *Sim) Requests() []Request {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.requests)
-}
-
-// Reset forgets the requests so far; numbers go on.
-func (s *Sim) Reset() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.requests = nil
-}
-
-func (s *Sim) record(c *call, id string, a answer) {
-	params := maps.Clone(c.params)
-	for _, secret := range [...]string{"Signature", "SecurityToken", "AccessKeyId"} {
-		delete(params, secret)
-	}
-	r := Request{At: c.now, ID: id, Action: c.action, Version: c.version, Key: c.key, Params: params, Status: a.status}
-	if a.bad != nil {
-		r.Code = a.bad.code
-	}
-	s.opts.Log.Debug("request answered", api.KeyVerb, r.Action, api.KeyReason, r.Code, api.KeyRequest, id)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.seq++
-	r.Seq = s.seq
-	if len(s.requests) >= requestLimit {
-		s.requests = slices.Clone(s.requests[requestLimit/2:])
-	}
-	s.requests = append(s.requests, r)
 }

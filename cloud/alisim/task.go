@@ -20,12 +20,20 @@ type task struct {
 	vanished []*entry // accepted, but to disappear at the end
 }
 
+// taskTime is how long a change of this VPC takes.
+func (v *vpc) taskTime(common time.Duration) time.Duration {
+	if v.TaskTime != 0 {
+		return time.Duration(v.TaskTime)
+	}
+	return common
+}
+
 // begin starts a change of these entries; it must be checked before that none is running.
-func (v *vpc) begin(now time.Time, taskTime time.Duration, entries []*entry) {
+func (w *world) begin(v *vpc, now time.Time, entries []*entry) {
 	for _, e := range entries {
 		e.modified = now
 	}
-	v.task = task{running: true, ends: now.Add(taskTime), entries: entries}
+	v.task = task{running: true, ends: now.Add(v.taskTime(w.taskTime)), entries: entries}
 }
 
 // settle finishes what has run its time and reports whether anything became different.

@@ -1,7 +1,9 @@
 package alisim
 
 import (
+	"cmp"
 	"errors"
+	"slices"
 )
 
 // batchLimit is the most entries one batch call takes.
@@ -27,31 +29,70 @@ func createRouteEntries(s *Sim, c *call) (reply, error) {
 	out := &batchCreated{RouteEntryIDs: []string{}, FailedRouteEntries: []createFailed{}}
 	var made []*entry
 	for i, r := range routes {
-		e, err := s.createItem(c, tables[i], r)
+		e, err := s.createItem(c, tables[i], r, c.fails(i, len(items)))
+		if e != nil {
+			made = append(made, e)
+		}
 		if err != nil {
 			out.FailedRouteEntries = append(out.FailedRouteEntries, failed(items[i], err))
 			continue
 		}
-		made = append(made, e)
 		out.RouteEntryIDs = append(out.RouteEntryIDs, e.ID)
 	}
-	out.SuccessCount, out.FailedCount = len(made), len(out.FailedRouteEntries)
-	if c.dryRun() {
-		for _, e := range made {
-			e.remove()
-		}
-		return nil, refuse("DryRunOperation")
-	}
+	out.SuccessCount, out.FailedCount = len(out.RouteEntryIDs), len(out.FailedRouteEntries)
+	out.FailedRouteEntries = spoil(c.fault.Failures, out.FailedRouteEntries)
 	s.begin(c, made)
 	return out, nil
 }
 
-// createItem is create with the codes of the batch call where those are known.
-func (s *Sim) createItem(c *call, t *table, r Route) (*entry, error) {
+// fails is what a fault makes of an item of a batch: it fails the last ones.
+func (c *call) fails(i, of int) error {
+	if i < of-c.fault.Fail {
+		return nil
+	}
+	return statusError(c.fault.FailCode)
+}
+
+// statusError is the failure of an item, by default that its entry is in a middle state.
+func statusError(code string) error {
+	bad := refuse(cmp.Or(code, "VPC_ROUTE_ENTRY_STATUS_ERROR"))
+	bad.message = "Specified routeEntry status error."
+	return bad
+}
+
+// spoil does to a list of failures what a fault asks for.
+func spoil[T any](how Spoil, list []T) []T {
+	switch {
+	case len(list) == 0 || how == "":
+	case how == Short:
+		list = list[:len(list)-1]
+	case how == Permuted:
+		slices.Reverse(list)
+	case len(list) == 1:
+		list = append(list, list[0])
+	default:
+		list[len(list)-1] = list[0]
+	}
+	return list
+}
+
+// createItem is create with the codes of the batch call where those are known. An item that
+// a fault fails is made all the same when the fault strikes after the work: then both are
+// returned.
+func (s *Sim) createItem(c *call, t *table, r Route, fault error) (*entry, error) {
+	if fault != nil && !c.fault.After {
+		return nil, fault
+	}
+	e, err := s.createEntry(c, t, r)
+	if err != nil {
+		return nil, err
+	}
+	return e, fault
+}
+
+func (s *Sim) createEntry(c *call, t *table, r Route) (*entry, error) {
 	if old := t.entry(r.Destination); old != nil && !old.settled() {
-		bad := refuse("VPC_ROUTE_ENTRY_STATUS_ERROR")
-		bad.message = "Specified routeEntry status error."
-		return nil, bad
+		return nil, statusError("")
 	}
 	e, err := s.world.create(t, r, true, c.now)
 	if isCode(err, "InvalidCIDRBlock.Duplicate") {
@@ -75,21 +116,20 @@ func deleteRouteEntries(s *Sim, c *call) (reply, error) {
 	out := &batchDeleted{FailedRouteEntries: []deleteFailed{}}
 	var gone []*entry
 	for i, it := range items {
+		fault := c.fails(i, len(items))
 		e, err := deletable(tables[i], it)
+		err = cmp.Or(err, fault)
+		if err == nil || err == fault && c.fault.After {
+			e.State = Deleting
+			gone = append(gone, e)
+		}
 		if err != nil {
 			out.FailedRouteEntries = append(out.FailedRouteEntries, deleteFailed{it.get("RouteEntryId"), failed(it, err)})
-			continue
 		}
-		e.State = Deleting
-		gone = append(gone, e)
 	}
-	out.SuccessCount, out.FailedCount = len(gone), len(out.FailedRouteEntries)
-	if c.dryRun() {
-		for _, e := range gone {
-			e.State = Available
-		}
-		return nil, refuse("DryRunOperation")
-	}
+	out.FailedCount = len(out.FailedRouteEntries)
+	out.SuccessCount = len(items) - out.FailedCount
+	out.FailedRouteEntries = spoil(c.fault.Failures, out.FailedRouteEntries)
 	s.begin(c, gone)
 	return out, nil
 }
@@ -109,9 +149,7 @@ func deletable(t *table, it item) (*entry, error) {
 	}
 	err := e.removable()
 	if isCode(err, "IncorrectRouteEntryStatus") {
-		bad := refuse("VPC_ROUTE_ENTRY_STATUS_ERROR")
-		bad.message = "Specified routeEntry status error."
-		return nil, bad
+		return nil, statusError("")
 	}
 	return e, err
 }
@@ -120,7 +158,7 @@ func deletable(t *table, it item) (*entry, error) {
 func (s *Sim) batch(c *call) ([]item, []*table, error) {
 	items := c.items("RouteEntries")
 	switch {
-	case len(items) == 0:
+	case len(items) == 0, c.formItems && s.opts.Readings.BatchForm == Refuse:
 		return nil, nil, missing("RouteEntries.1.RouteTableId")
 	case len(items) > batchLimit:
 		return nil, nil, illegal("RouteEntries")
@@ -148,7 +186,7 @@ func (s *Sim) begin(c *call, entries []*entry) {
 		byVPC[e.table.vpc] = append(byVPC[e.table.vpc], e)
 	}
 	for v, es := range byVPC {
-		v.begin(c.now, s.world.taskTime, es)
+		s.world.begin(v, c.now, es)
 	}
 	if len(entries) > 0 {
 		s.wake()

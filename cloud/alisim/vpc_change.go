@@ -2,8 +2,6 @@ package alisim
 
 import (
 	"cmp"
-	"maps"
-	"time"
 )
 
 // createRouteEntry checks in the order that leaves the state of things to the end: what is
@@ -17,11 +15,11 @@ func createRouteEntry(s *Sim, c *call) (reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	before, err := s.recall(c)
+	before, repeated, err := s.recall(c)
 	switch {
 	case err != nil:
 		return nil, err
-	case before != "":
+	case repeated:
 		return &created{RouteEntryID: before}, nil
 	}
 	if err := cmp.Or(t.vpc.idle(), t.quiet()); err != nil {
@@ -31,11 +29,7 @@ func createRouteEntry(s *Sim, c *call) (reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.dryRun() {
-		e.remove()
-		return nil, refuse("DryRunOperation")
-	}
-	t.vpc.begin(c.now, s.world.taskTime, []*entry{e})
+	s.world.begin(t.vpc, c.now, []*entry{e})
 	s.remember(c, e.ID)
 	s.wake()
 	return &created{RouteEntryID: e.ID}, nil
@@ -87,12 +81,9 @@ func modifyRouteEntry(s *Sim, c *call) (reply, error) {
 			return nil, err
 		}
 	}
-	if c.dryRun() {
-		return nil, refuse("DryRunOperation")
-	}
 	// What the entry was stays in force until the task ends.
 	e.State, e.next = Modifying, &next
-	e.table.vpc.begin(c.now, s.world.taskTime, []*entry{e})
+	s.world.begin(e.table.vpc, c.now, []*entry{e})
 	s.wake()
 	return &body{}, nil
 }
@@ -110,11 +101,8 @@ func deleteRouteEntry(s *Sim, c *call) (reply, error) {
 	if err := cmp.Or(e.removable(), e.table.vpc.idle()); err != nil {
 		return nil, err
 	}
-	if c.dryRun() {
-		return nil, refuse("DryRunOperation")
-	}
 	e.State = Deleting
-	e.table.vpc.begin(c.now, s.world.taskTime, []*entry{e})
+	s.world.begin(e.table.vpc, c.now, []*entry{e})
 	s.wake()
 	return &body{}, nil
 }
@@ -141,52 +129,4 @@ func (s *Sim) entryFor(c *call) (*entry, error) {
 		return nil, refuse("InvalidRouteEntry.NotFound")
 	}
 	return e, nil
-}
-
-// remembered is what a ClientToken was used for.
-type remembered struct {
-	params map[string]string
-	entry  string
-	at     time.Time
-}
-
-// tokenMemory is how long a ClientToken is remembered; the cloud does not say.
-const tokenMemory = 24 * time.Hour
-
-// recall answers a repeated request: the id of the entry that the first one made, or why it
-// is no repetition.
-func (s *Sim) recall(c *call) (string, error) {
-	token := c.get("ClientToken")
-	if len(token) > 64 {
-		return "", illegal("ClientToken")
-	}
-	before, known := s.tokens[token]
-	switch {
-	case token == "" || !known:
-		return "", nil
-	case !maps.Equal(before.params, c.intent()):
-		return "", refuse("IdempotentParameterMismatch")
-	}
-	if e := s.world.entryByID(before.entry); e != nil && e.State == Pending && !e.stuck {
-		return "", refuse("LastTokenProcessing")
-	}
-	return before.entry, nil
-}
-
-func (s *Sim) remember(c *call, id string) {
-	token := c.get("ClientToken")
-	if token == "" {
-		return
-	}
-	maps.DeleteFunc(s.tokens, func(_ string, r remembered) bool { return c.now.Sub(r.at) > tokenMemory })
-	s.tokens[token] = remembered{c.intent(), id, c.now}
-}
-
-// intent is what a request asks for, without what differs between two attempts.
-func (c *call) intent() map[string]string {
-	out := map[string]string{}
-	for _, name := range [...]string{"RouteTableId", "DestinationCidrBlock", "NextHopId", "NextHopType", "RouteEntryName", "Description"} {
-		out[name] = c.params[name]
-	}
-	return out
 }

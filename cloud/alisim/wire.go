@@ -13,9 +13,6 @@ import (
 )
 
 const (
-	// maxURI is the longest request URI the gateway takes before it answers an HTML 414.
-	// The cloud's limit is not documented; 9.5 KB is known to pass in production.
-	maxURI  = 16 << 10
 	maxBody = 1 << 20
 )
 
@@ -53,15 +50,16 @@ func (b *body) named(requestID string) { b.RequestID = requestID }
 func (s *Sim) API() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id := requestID()
+		opts := s.Options()
 		c, err := readCall(w, r)
 		var a answer
 		switch {
-		case len(r.RequestURI) > maxURI:
+		case len(r.RequestURI) > opts.LongestURI:
 			a = answer{status: http.StatusRequestURITooLong, html: true}
 		case err != nil:
 			a = refusedWith(err)
 		default:
-			a = s.answer(r, c)
+			a = s.answer(r, c, opts)
 		}
 		s.record(c, id, a)
 		s.write(w, c, id, a)
@@ -69,18 +67,21 @@ func (s *Sim) API() http.Handler {
 }
 
 // answer authenticates, lets a fault strike, and does the work.
-func (s *Sim) answer(r *http.Request, c *call) answer {
-	f, err := s.admit(c)
-	if err != nil {
+func (s *Sim) answer(r *http.Request, c *call, opts Options) answer {
+	if err := s.admit(c); err != nil {
 		return refusedWith(err)
 	}
-	if err := f.wait(r.Context()); err != nil {
+	f, took := c.fault, opts.WriteTime
+	if reads(c.action) {
+		took = opts.ReadTime
+	}
+	if err := pause(r.Context(), f.Delay+took); err != nil {
 		return answer{reset: true}
 	}
 	if f.breaks() && !f.After {
 		return f.answer(c.action)
 	}
-	out, err := s.work(c, f)
+	out, err := s.work(c)
 	switch {
 	case err != nil:
 		return refusedWith(err)
@@ -90,31 +91,48 @@ func (s *Sim) answer(r *http.Request, c *call) answer {
 	return answer{status: http.StatusOK, reply: out}
 }
 
-func (s *Sim) admit(c *call) (Fault, error) {
+// admit says whether a call may come in, and finds the fault it meets.
+func (s *Sim) admit(c *call) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.authenticate(c, c.now); err != nil {
-		return Fault{}, err
+		return err
 	}
-	return s.meet(c.action), nil
+	if err := s.throttle(c.action, c.now); err != nil {
+		return err
+	}
+	c.fault = s.meet(c.action)
+	return nil
 }
 
 // work runs the action's handler on the model as it is now.
-func (s *Sim) work(c *call, f Fault) (reply, error) {
+func (s *Sim) work(c *call) (reply, error) {
 	handle, err := lookup(c)
 	if err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c.now = time.Now()
+	c.now, c.pageTime = time.Now(), s.opts.PageTime
 	if region := c.get("RegionId"); region != "" && region != s.world.region {
 		return nil, refuse("InvalidRegionId.NotFound")
 	}
 	s.settle(c.now)
+	if s.world.foreign(c.fault.Edits) {
+		s.wake()
+	}
+	switch {
+	case c.dryRun():
+		if _, err := s.pretend(handle, c); err != nil {
+			return nil, err
+		}
+		return nil, refuse("DryRunOperation")
+	case c.fault.Nothing:
+		return s.pretend(handle, c)
+	}
 	before := s.world.serial
 	out, err := handle(s, c)
-	s.world.afflict(before, f)
+	s.world.afflict(before, c.fault)
 	return out, err
 }
 
@@ -139,13 +157,17 @@ func (w *world) afflict(before int, f Fault) {
 // readCall takes the parameters from query and form, and action, version and key from
 // wherever this client puts them.
 func readCall(w http.ResponseWriter, r *http.Request) (*call, error) {
-	c := &call{method: r.Method, params: map[string]string{}, now: time.Now()}
+	now := time.Now()
+	c := &call{method: r.Method, params: map[string]string{}, now: now, began: now, agent: r.UserAgent(), host: r.Host}
 	if r.Method != http.MethodGet && r.Method != http.MethodPost {
 		return c, refuse("UnsupportedHTTPMethod")
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	if err := r.ParseForm(); err != nil {
 		return c, refuse("InvalidParameter")
+	}
+	for name := range r.PostForm {
+		c.formItems = c.formItems || strings.HasPrefix(name, "RouteEntries.")
 	}
 	c.take(r.PostForm)
 	c.take(r.URL.Query())

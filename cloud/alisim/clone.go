@@ -1,0 +1,50 @@
+package alisim
+
+import (
+	"maps"
+	"slices"
+)
+
+// pretend runs an action on a copy of the world: its answer is good, and nothing happened.
+func (s *Sim) pretend(handle handler, c *call) (reply, error) {
+	world, tokens := s.world, s.tokens
+	defer func() { s.world, s.tokens = world, tokens }()
+	s.world, s.tokens = world.clone(), maps.Clone(tokens)
+	return handle(s, c)
+}
+
+// clone copies the world with all that it holds.
+func (w *world) clone() *world {
+	out := *w
+	out.started = maps.Clone(w.started)
+	out.vpcs = mapped(w.vpcs, (*vpc).clone)
+	out.instances = mapped(w.instances, func(i *Instance) *Instance { c := i.clone(); return &c })
+	return &out
+}
+
+func (v *vpc) clone() *vpc {
+	out := *v
+	tables, entries, vswitches := map[*table]*table{}, map[*entry]*entry{}, map[*vswitch]*vswitch{}
+	out.tables = mapped(v.tables, func(t *table) *table {
+		c := *t
+		c.vpc, tables[t] = &out, &c
+		c.entries = mapped(t.entries, func(e *entry) *entry {
+			n := *e
+			n.table, entries[e] = &c, &n
+			return &n
+		})
+		return &c
+	})
+	out.vswitches = mapped(v.vswitches, func(s *vswitch) *vswitch {
+		c := *s
+		c.vpc, c.table, vswitches[s] = &out, tables[s.table], &c
+		return &c
+	})
+	out.groups = mapped(v.groups, func(g *SecurityGroup) *SecurityGroup { c := g.clone(); return &c })
+	of := func(e *entry) *entry { return entries[e] }
+	// An entry of the task may have been removed by hand meanwhile.
+	out.task.entries = slices.DeleteFunc(mapped(v.task.entries, of), func(e *entry) bool { return e == nil })
+	out.task.vanished = slices.DeleteFunc(mapped(v.task.vanished, of), func(e *entry) bool { return e == nil })
+	out.task.vswitch = vswitches[v.task.vswitch]
+	return &out
+}

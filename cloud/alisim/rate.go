@@ -1,0 +1,63 @@
+package alisim
+
+import (
+	"context"
+	"strings"
+	"time"
+)
+
+// rateWindow is the time that calls are counted in. An action that was throttled in one
+// window passes again in the next.
+const rateWindow = time.Minute
+
+// window counts an action's calls since it began.
+type window struct {
+	begun time.Time
+	calls int
+}
+
+// throttle counts a call and refuses it when its action had its calls of this minute. The
+// caller holds mu.
+func (s *Sim) throttle(action string, now time.Time) error {
+	rate, limited := s.opts.Rates[action]
+	if !limited {
+		return nil
+	}
+	w := s.windows[action]
+	if now.Sub(w.begun) >= rateWindow {
+		w = window{begun: now}
+	}
+	w.calls++
+	s.windows[action] = w
+	if w.calls <= rate {
+		return nil
+	}
+	r := refuse("Throttling.User")
+	r.retryAfter = w.begun.Add(rateWindow).Sub(now)
+	return r
+}
+
+// reads reports whether an action only looks.
+func reads(action string) bool {
+	for _, verb := range [...]string{"Describe", "Get", "List"} {
+		if strings.HasPrefix(action, verb) {
+			return true
+		}
+	}
+	return false
+}
+
+// pause waits, or returns why it did not: the caller hung up.
+func pause(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

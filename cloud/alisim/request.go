@@ -1,0 +1,79 @@
+package alisim
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/sealane/sealane/api"
+)
+
+// requestLimit bounds the log of requests, so that a simulator may run for weeks.
+const requestLimit = 20000
+
+// Request is what was asked and answered once.
+type Request struct {
+	Seq     int               `json:"seq"` // from 1, never reused
+	At      time.Time         `json:"at"`  // when it came
+	Ended   time.Time         `json:"ended"`
+	ID      string            `json:"id"` // the RequestId of the answer
+	Method  string            `json:"method"`
+	Action  string            `json:"action"`
+	Version string            `json:"version"`
+	Key     string            `json:"key"`             // access key id
+	Agent   string            `json:"agent"`           // the client's User-Agent
+	Params  map[string]string `json:"params"`          // without signature and security token
+	Status  int               `json:"status"`          // HTTP; 0 when the connection was dropped
+	Code    string            `json:"code"`            // of an error, else empty
+	Fault   string            `json:"fault,omitempty"` // the name of the fault that struck
+}
+
+// Requests lists the API requests so far, oldest first, those that failed too. The log
+// is bounded: only the last 10000 are sure to be there.
+func (s *Sim) Requests() []Request {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.requests)
+}
+
+// Counts is how often each action was called since the start or the last Reset.
+func (s *Sim) Counts() map[string]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.counts)
+}
+
+// Reset forgets the requests so far and their counts; numbers go on.
+func (s *Sim) Reset() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.requests, s.counts = nil, map[string]int{}
+}
+
+func (s *Sim) record(c *call, id string, a answer) {
+	params := maps.Clone(c.params)
+	for _, secret := range [...]string{"Signature", "SecurityToken", "AccessKeyId"} {
+		delete(params, secret)
+	}
+	r := Request{
+		At: c.began, Ended: time.Now(), ID: id, Method: c.method, Action: c.action, Version: c.version, Key: c.key,
+		Agent: c.agent, Params: params, Status: a.status, Fault: c.fault.Name,
+	}
+	if a.bad != nil {
+		r.Code = a.bad.code
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.seq++
+	r.Seq = s.seq
+	s.counts[r.Action]++
+	if len(s.requests) >= requestLimit {
+		s.requests = slices.Clone(s.requests[requestLimit/2:])
+	}
+	s.requests = append(s.requests, r)
+	s.opts.Log.Debug("request answered", api.KeyVerb, r.Action, api.KeyReason, r.Code, api.KeyRequest, id)
+	if s.opts.RequestLog != nil {
+		_ = json.NewEncoder(s.opts.RequestLog).Encode(r) // said in Options: not repeated
+	}
+}
