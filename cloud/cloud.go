@@ -36,7 +36,9 @@ type Tables interface {
 	// results then carry that error. At most one change per VPC is in flight. Just before
 	// it replaces or deletes an entry it reads it again and refuses with ErrRefused if the
 	// entry is no longer what the change says it was (next hop and mark), unless it already
-	// is what the change asks for. Apply returns an error itself, and no results, only if
+	// is what the change asks for. Just before each request that changes something it asks
+	// Permitted; an error from there stops all that was not sent yet, whose results then carry
+	// it. Apply returns an error itself, and no results, only if
 	// nothing was attempted.
 	Apply(ctx context.Context, changes []api.Change) ([]Result, error)
 }

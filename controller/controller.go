@@ -29,22 +29,24 @@ type Registry interface {
 
 // Config sets a controller up. Zero durations take the defaults of DefaultConfig.
 type Config struct {
-	Cluster string
-	Initial api.Config    // written to the registry when it holds no configuration yet
-	Quiet   time.Duration // a watch event waits this long for company, and again with each that comes, before a pass starts
-	Resync  time.Duration // the longest time between two passes
-	Gone    time.Duration // an instance the cloud did not know before and after this time is gone
-	Reserve time.Duration // lease time that must be left before a batch is sent: several times what a call takes
+	Cluster  string
+	Initial  api.Config    // written to the registry when it holds no configuration yet
+	Quiet    time.Duration // a watch event waits this long for company, and again with each that comes, before a pass starts
+	Resync   time.Duration // the longest time between two passes
+	Progress time.Duration // a long plan is interrupted this often, to publish what is done
+	Gone     time.Duration // an instance the cloud did not know before and after this time is gone
+	Reserve  time.Duration // lease time that must be left before a batch is sent: several times what a call takes
 }
 
 // DefaultConfig returns the timings a production site starts with.
 func DefaultConfig() Config {
 	return Config{
-		Cluster: "default",
-		Quiet:   25 * time.Millisecond,
-		Resync:  30 * time.Second,
-		Gone:    60 * time.Second,
-		Reserve: 2 * time.Second,
+		Cluster:  "default",
+		Quiet:    25 * time.Millisecond,
+		Resync:   30 * time.Second,
+		Progress: 10 * time.Second,
+		Gone:     60 * time.Second,
+		Reserve:  2 * time.Second,
 	}
 }
 

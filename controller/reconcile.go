@@ -34,10 +34,10 @@ func (c *Controller) pass(ctx context.Context, lease leader.Lease) (soon time.Du
 	case lease.Remaining() < c.config.Reserve:
 		return 0, fmt.Errorf("apply the plan: the lease has too little time left: %w", api.ErrDeposed)
 	}
-	results, applyErr := c.apply(ctx, lease, d.plan.Changes)
+	results, later, applyErr := c.apply(ctx, lease, d.plan.Changes)
 	var opened []api.InterfaceID
 	var changed, more bool
-	if !stops(applyErr) {
+	if !later && !stops(applyErr) {
 		opened, changed, more = c.open(ctx, d.hosts, view, d.config)
 	}
 	if len(results) == 0 && applyErr == nil && !changed {
@@ -50,7 +50,7 @@ func (c *Controller) pass(ctx context.Context, lease leader.Lease) (soon time.Du
 	d.explain(results)
 	d.findings = append(d.findings, c.locked.problems()...)
 	d.opened = merge(d.opened, opened)
-	if more {
+	if more || later {
 		d.soon = time.Millisecond
 	}
 	return d.soon, errors.Join(applyErr, view.err, c.publish(ctx, lease, snap, d, results))
@@ -93,36 +93,56 @@ func (c *Controller) compare(config api.Config) {
 	}
 }
 
-// apply makes the changes in order, in batches, asking the lease before each. A change that
-// fails does not stop the others; being throttled or denied and a lost lease do. News ends
-// it after a batch: the next pass plans the rest together with them, so that a host that
-// joins does not wait for a thousand others.
-func (c *Controller) apply(ctx context.Context, lease leader.Lease, changes []api.Change) ([]cloud.Result, error) {
-	var results []cloud.Result
+// apply makes the changes in order. A change that fails does not stop the others; being
+// throttled or denied and a lost lease do. News ends it between two requests, and so does time: the
+// next pass plans the rest together with them, so that a host that joins does not wait for a
+// thousand others, and what is done so far is published. more reports that.
+func (c *Controller) apply(ctx context.Context, lease leader.Lease, changes []api.Change) (results []cloud.Result, more bool, err error) {
+	if len(changes) == 0 {
+		return nil, false, nil
+	}
+	var begun time.Time
+	permit := func() error {
+		switch {
+		case lease.Remaining() < c.config.Reserve:
+			return fmt.Errorf("the lease has too little time left: %w", api.ErrDeposed)
+		case !begun.IsZero() && (c.news() || time.Since(begun) > c.config.Progress):
+			return errLater
+		case begun.IsZero():
+			begun = time.Now()
+		}
+		return nil
+	}
+	done, err := c.cloud.Apply(cloud.WithPermit(ctx, permit), changes)
+	if err != nil {
+		return nil, false, fmt.Errorf("apply the plan: %w", err)
+	}
 	var errs []error
-	for batch := range slices.Chunk(changes, cloud.BatchLimit) {
-		if lease.Remaining() < c.config.Reserve {
-			return results, errors.Join(append(errs, fmt.Errorf("apply the plan: %w", api.ErrDeposed))...)
+	for _, r := range done {
+		if errors.Is(r.Err, errLater) {
+			more = true
+			continue
 		}
-		done, err := c.cloud.Apply(ctx, batch)
-		if err != nil {
-			return results, errors.Join(append(errs, fmt.Errorf("apply the plan: %w", err))...)
-		}
-		results = append(results, done...)
-		stop := false
-		for _, r := range done {
-			c.record(r)
-			if r.Err != nil {
-				errs = append(errs, fmt.Errorf("%s: %w", r.Change, r.Err))
-				stop = stop || stops(r.Err)
-			}
-		}
-		if stop || ctx.Err() != nil || c.news() {
-			break
+		results = append(results, r)
+		c.record(r)
+		if r.Err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", r.Change, r.Err))
 		}
 	}
-	return results, errors.Join(errs...)
+	return results, more, summary(errs)
 }
+
+// summary keeps an error of a thousand changes readable. What stopped the others is the last.
+func summary(errs []error) error {
+	const shown = 5
+	if n := len(errs) - shown; n > 1 {
+		errs = append(errs[:shown:shown], fmt.Errorf("and %d more, the last of them %w", n, errs[len(errs)-1]))
+	}
+	return errors.Join(errs...)
+}
+
+// errLater leaves the rest of a plan to the next pass. It is not shown.
+var errLater = errors.New("left to the next pass")
 
 // stops reports whether an error of one change says that the others would fail as well.
 func stops(err error) bool {

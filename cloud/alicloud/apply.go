@@ -63,7 +63,7 @@ func (p *Provider) Apply(ctx context.Context, changes []api.Change) ([]cloud.Res
 	var stop error
 	for _, s := range split(items) {
 		if stop == nil {
-			stop = ctx.Err()
+			stop = cmp.Or(ctx.Err(), cloud.Permitted(ctx))
 		}
 		if stop == nil {
 			stop = p.take(ctx, s)
