@@ -68,9 +68,13 @@ func diagnoseBridge(name string, v *view, served []host.Bridge, kept []api.Subne
 	}
 	kept = slices.DeleteFunc(slices.Clone(kept), func(s api.Subnet) bool { return s.Bridge != name })
 	switch {
-	case ok && len(b.Addresses) > 0:
+	case ok && len(b.Addresses) > 0 && len(kept) == 0:
 	case ok:
-		text := fmt.Sprintf("%s has no IPv4 address: Docker gives it one when it starts", name)
+		family := "IPv4"
+		if len(kept) > 0 && kept[0].Prefix.Addr().Is6() {
+			family = "IPv6"
+		}
+		text := fmt.Sprintf("%s has no %s address: Docker gives it one when it starts", name, family)
 		if len(kept) > 0 {
 			text += fmt.Sprintf("; its claim to %s is kept", join(kept))
 		}

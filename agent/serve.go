@@ -55,7 +55,8 @@ func (s Serve) kept(f host.Facts, own *api.Host) []api.Subnet {
 	served := s.bridges(f, own)
 	return slices.DeleteFunc(slices.Clone(own.Subnets), func(was api.Subnet) bool {
 		if b, ok := named(served, was.Bridge); ok {
-			return len(b.Addresses) > 0
+			// Losing the one address is no news of the other family's.
+			return slices.ContainsFunc(b.Addresses, func(a netip.Prefix) bool { return a.Addr().Is4() == was.Prefix.Addr().Is4() })
 		}
 		if _, there := named(f.Bridges, was.Bridge); there {
 			return true // it is not served any longer
@@ -92,8 +93,11 @@ func subnetsOf(bridges []host.Bridge) []host.Local {
 // usable reports whether containers can live in a subnet that is routed: it has room for
 // some, is not larger than any private range, and can be routed at all.
 func usable(p netip.Prefix) bool {
-	const large, roomy = 8, 2 // bits at either end
-	a := p.Addr()
+	const roomy = 2 // bits
+	a, large := p.Addr(), 8
+	if a.Is6() {
+		large = 32 // the registry grants none that is larger
+	}
 	return p.Bits() <= a.BitLen()-roomy && p.Bits() >= large &&
 		!a.IsLoopback() && !a.IsLinkLocalUnicast() && !a.IsMulticast() && !a.IsUnspecified()
 }

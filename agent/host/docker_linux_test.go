@@ -124,20 +124,24 @@ func newSpace(t *testing.T, name string) *space {
 // in runs f on a thread within the namespace.
 func (s *space) in(t *testing.T, f func()) {
 	t.Helper()
+	if err := s.call(func() error { f(); return nil }); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// call is in, for what may run when the test has ended.
+func (s *space) call(f func() error) error {
 	done := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread() // for good: the thread ends with the goroutine
+		defer close(done)      // also when f ends the test
 		err := netns.Set(s.handle)
 		if err == nil {
-			defer close(done) // also when f ends the test
-			f()
-			return
+			err = f()
 		}
 		done <- err
 	}()
-	if err := <-done; err != nil {
-		t.Fatal(err)
-	}
+	return <-done
 }
 
 func (s *space) run(args ...string) error {
@@ -149,6 +153,7 @@ type engine struct {
 	*space
 	host      *host.Host
 	dir       string
+	config    string // daemon.json
 	bip       netip.Prefix
 	uplink    netip.Prefix
 	container netip.Addr
@@ -159,7 +164,7 @@ func newEngine(t *testing.T, router *space, n int) *engine {
 	t.Helper()
 	dir := t.TempDir()
 	e := &engine{
-		space: newSpace(t, fmt.Sprintf("host-%d", n)), dir: dir,
+		space: newSpace(t, fmt.Sprintf("host-%d", n)), dir: dir, config: "{}",
 		bip:    netip.MustParsePrefix(fmt.Sprintf("10.%d.0.1/24", n)),
 		uplink: netip.MustParsePrefix(fmt.Sprintf("192.168.%d.2/24", n)),
 		host:   host.New(host.Options{StateDir: filepath.Join(dir, "agent")}),
@@ -176,7 +181,7 @@ func newEngine(t *testing.T, router *space, n int) *engine {
 func (e *engine) start(t *testing.T) {
 	t.Helper()
 	config := filepath.Join(e.dir, "daemon.json")
-	if err := os.WriteFile(config, []byte("{}"), 0o600); err != nil {
+	if err := os.WriteFile(config, []byte(e.config), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	// ip netns exec would hide the cgroups, nsenter does not.

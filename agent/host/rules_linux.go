@@ -190,10 +190,14 @@ func (h *Host) planDockerUser(fw *firewall) []Step {
 }
 
 // madeDockerUser reports whether DOCKER-USER is there, was made by us and is not in
-// Docker's use yet.
+// Docker's use yet. A Docker that was there without it, as 20.10 is of IPv6, does not use it.
 func (h *Host) madeDockerUser(fw *firewall) bool {
-	return fw.has("filter", dockerUser) && !fw.has("filter", "DOCKER") &&
-		h.mem.Variant == fw.variant && h.mem.has(fw.family) && !slices.Contains(h.mem.chains(fw.family), "filter/"+dockerUser)
+	if !fw.has("filter", dockerUser) || h.mem.Variant != fw.variant || !h.mem.has(fw.family) {
+		return false
+	}
+	before := h.mem.chains(fw.family)
+	unused := !fw.has("filter", "DOCKER") || slices.Contains(before, "filter/DOCKER")
+	return unused && !slices.Contains(before, "filter/"+dockerUser)
 }
 
 // planTable fills our chain of a table and puts the jumps to it in their places, all at
