@@ -57,14 +57,16 @@ type Result struct {
 }
 
 // Gates opens what else of the cloud holds container traffic back. It is used where an
-// operator said so (api.Manage), and errors are those of Tables.
+// operator said so (api.Manage), and errors are those of Tables. Before each request that
+// changes something the permit of the context is asked, see WithPermit.
 type Gates interface {
 	// SetSourceCheck switches the source/destination check of an interface.
 	SetSourceCheck(ctx context.Context, id api.InterfaceID, on bool) error
 
 	// Admit adds a rule to a security group, marked for the cluster: let these sources in
 	// on every protocol and port, and out to them where the group would not. Rules that are
-	// there already are left as they are.
+	// there already are left as they are. A pool of which a rule drops something that no other
+	// rule can outrank is ErrRefused; nothing is added for it.
 	Admit(ctx context.Context, group api.GroupID, cluster string, pools []netip.Prefix) error
 
 	// Revoke removes the rules that Admit made for the cluster in the group, and no other. It

@@ -1,80 +1,109 @@
 package alicloud
 
 import (
-	"context"
 	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/requests"
 	"github.com/aliyun/alibaba-cloud-sdk-go/services/ecs"
 
 	"github.com/sealane/sealane/api"
+	"github.com/sealane/sealane/cloud"
 )
 
-const rulePage = 1000 // the most that DescribeSecurityGroupAttribute gives
+// direction is the way of packets as an interface sees it, in the cloud's spelling.
+type direction string
 
-// ingress lists the inbound rules of a security group. It is never nil without an error.
-func (p *Provider) ingress(ctx context.Context, group string) ([]ecs.Permission, error) {
-	rules := []ecs.Permission{}
-	err := byToken(func(token string) (string, error) {
-		req, resp := ecs.CreateDescribeSecurityGroupAttributeRequest(), ecs.CreateDescribeSecurityGroupAttributeResponse()
-		req.SecurityGroupId, req.Direction = group, "ingress"
-		req.MaxResults, req.NextToken = requests.NewInteger(rulePage), token
-		if err := p.client.do(ctx, call{about: group, list: "Permissions", req: req, resp: resp}); err != nil {
-			return "", err
+const (
+	ingress direction = "ingress"
+	egress  direction = "egress"
+)
+
+// passes returns what the groups of one interface let through in one direction, whatever is
+// sent. Their rules count together: the smaller priority number first, and of equal ones
+// those that drop (AuthorizeSecurityGroup page). What no rule is about, basic groups let out
+// and enterprise groups do not; neither lets it in (ECS user guide, security group rules).
+func passes(way direction, groups ...group) []netip.Prefix {
+	var rules []ecs.Permission
+	closed := way == ingress
+	for _, g := range groups {
+		for _, r := range g.rules {
+			if way.has(r) {
+				rules = append(rules, r)
+			}
 		}
-		rules = append(rules, resp.Permissions.Permission...)
-		return resp.NextToken, nil
-	})
-	if err != nil {
-		return nil, err
+		closed = closed || g.enterprise
 	}
-	return rules, nil
-}
-
-// admits returns the sources that these inbound rules, of all groups of an instance
-// together, let in on every protocol and port. A rule that drops any of it and is of the
-// same or a smaller priority number outranks the one that accepts.
-func admits(rules []ecs.Permission) []netip.Prefix {
-	var sources []netip.Prefix
+	var through []netip.Prefix
 	for _, r := range rules {
-		source, ok := acceptsAll(r)
-		outranked := slices.ContainsFunc(rules, func(d ecs.Permission) bool { return drops(d, source) && priority(d) <= priority(r) })
-		if ok && !outranked && !slices.Contains(sources, source) {
-			sources = append(sources, source)
+		if peer, ok := way.accepts(r); ok {
+			through = append(through, cloud.Minus(peer, way.drops(rules, priority(r)))...)
 		}
 	}
-	slices.SortFunc(sources, api.ComparePrefixes)
-	return sources
+	if !closed {
+		for _, all := range everywhere() {
+			through = append(through, cloud.Minus(all, way.drops(rules, weakest))...)
+		}
+	}
+	slices.SortFunc(through, api.ComparePrefixes)
+	return slices.Compact(through)
 }
 
-// acceptsAll reports the IPv4 source that a rule accepts whatever it sends.
-func acceptsAll(r ecs.Permission) (netip.Prefix, bool) {
-	source, err := parsePrefix(r.SourceCidrIp)
-	whole := inbound(r) && strings.EqualFold(r.Policy, "accept") && strings.EqualFold(r.IpProtocol, "all") &&
-		(r.PortRange == "" || r.PortRange == "-1/-1") && (r.SourcePortRange == "" || r.SourcePortRange == "-1/-1") &&
-		(r.DestCidrIp == "" || r.DestCidrIp == "0.0.0.0/0")
-	return source, err == nil && whole && source.Addr().Is4()
+func everywhere() []netip.Prefix {
+	return []netip.Prefix{netip.PrefixFrom(netip.IPv4Unspecified(), 0), netip.PrefixFrom(netip.IPv6Unspecified(), 0)}
 }
 
-// drops reports whether a rule drops some of what a source sends. A rule for a prefix
-// list, whose content is not known here, may. One for a security group does not: container
+func (d direction) has(r ecs.Permission) bool {
+	return strings.EqualFold(r.Direction, string(d)) || r.Direction == "" && d == ingress
+}
+
+// ends are the sides of a rule: where packets come from, or go to, and the interface's own
+// side, to which a rule may be narrowed.
+func (d direction) ends(r ecs.Permission) (peer, prefixList string, own []string) {
+	if d == egress {
+		return r.DestCidrIp + r.Ipv6DestCidrIp, r.DestPrefixListId, []string{r.SourceCidrIp, r.Ipv6SourceCidrIp}
+	}
+	return r.SourceCidrIp + r.Ipv6SourceCidrIp, r.SourcePrefixListId, []string{r.DestCidrIp, r.Ipv6DestCidrIp}
+}
+
+// accepts reports the peers from or to which a rule accepts everything. One for a prefix
+// list, whose content is not known here, accepts nothing for certain.
+func (d direction) accepts(r ecs.Permission) (netip.Prefix, bool) {
+	text, _, own := d.ends(r)
+	peer, err := parsePrefix(text)
+	whole := strings.EqualFold(r.Policy, "accept") && strings.EqualFold(r.IpProtocol, "all") &&
+		(r.PortRange == "" || r.PortRange == everyPort) && (r.SourcePortRange == "" || r.SourcePortRange == everyPort)
+	for _, narrowed := range own {
+		whole = whole && (narrowed == "" || narrowed == "0.0.0.0/0" || narrowed == "::/0")
+	}
+	return peer, err == nil && whole
+}
+
+const (
+	everyPort = "-1/-1"
+	weakest   = 101 // comes after every priority
+)
+
+// drops are the peers from or to which rules up to a priority drop something. A rule for a
+// prefix list may drop anything. One for a security group drops nothing of containers: their
 // addresses belong to no interface, hence to no group.
-func drops(r ecs.Permission, source netip.Prefix) bool {
-	if !inbound(r) || !strings.EqualFold(r.Policy, "drop") {
-		return false
+func (d direction) drops(rules []ecs.Permission, upTo int) []netip.Prefix {
+	var peers []netip.Prefix
+	for _, r := range rules {
+		if !strings.EqualFold(r.Policy, "drop") || priority(r) > upTo {
+			continue
+		}
+		text, prefixList, _ := d.ends(r)
+		peer, err := parsePrefix(text)
+		switch {
+		case err == nil:
+			peers = append(peers, peer)
+		case text != "" || prefixList != "":
+			peers = append(peers, everywhere()...)
+		}
 	}
-	if r.SourceCidrIp == "" {
-		return r.SourcePrefixListId != ""
-	}
-	from, err := parsePrefix(r.SourceCidrIp)
-	return err != nil || from.Overlaps(source)
-}
-
-func inbound(r ecs.Permission) bool {
-	return r.Direction == "" || strings.EqualFold(r.Direction, "ingress")
+	return peers
 }
 
 // priority is 1 to 100, the smaller the stronger; 1 is the API's default.

@@ -221,7 +221,7 @@ func TestExpiredWithoutAnother(t *testing.T) {
 		expired(w, "InvalidSecurityToken.Expired")
 		return true
 	})
-	_, err := p.Network(t.Context())
+	_, err := p.Routes(t.Context(), "vtb-1")
 	if !errors.Is(err, api.ErrDenied) || !strings.Contains(err.Error(), "InvalidSecurityToken.Expired") || requests.Load() != 1 {
 		t.Errorf("got %v after %d requests", err, requests.Load())
 	}

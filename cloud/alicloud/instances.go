@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -22,153 +21,169 @@ const (
 	interfacePage = 500 // the most that DescribeNetworkInterfaces gives
 )
 
-// machine is an instance on its way to a cloud.Instance.
-type machine struct {
-	cloud.Instance
-	eni    string // its primary interface
-	groups []string
-}
-
 // Instances implements cloud.Tables.
 //
+// N instances cost ceil(N/100) calls of DescribeInstances, one of
+// DescribeSecurityGroupAttribute for each distinct security group of theirs, and for their
+// interfaces either ceil(E/500) calls that list the E interfaces of the VPC, or, where that
+// would be more than ceil(N/100), one for each 100 of theirs. Interfaces and groups known
+// from the last time are asked for together with the instances, eight calls at a time, so
+// that up to eight calls in all take the time of one. What is new since costs another round,
+// as do interfaces outside of the VPC; the type of a group whose members are kept apart is
+// asked for once.
+//
 // Where the permission to look at interfaces or security groups is missing, the answer is
-// the careful one: SourceCheck is true and Admits is empty.
+// the careful one: SourceCheck is true, Admits and Emits are empty.
 func (p *Provider) Instances(ctx context.Context, ids []api.InstanceID) ([]cloud.Instance, error) {
 	// No id must never become no filter, which would describe every instance there is.
 	ids = slices.Compact(slices.Sorted(slices.Values(ids)))
 	ids = slices.DeleteFunc(ids, func(id api.InstanceID) bool { return id == "" })
-	var machines []machine
-	for chunk := range slices.Chunk(ids, instancePage) {
-		found, err := p.describe(ctx, chunk)
-		if err == nil {
-			err = p.readChecks(ctx, found)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("read instances: %w", err)
-		}
-		machines = append(machines, found...)
+	if len(ids) == 0 {
+		return nil, nil
 	}
-	if err := p.readAdmits(ctx, machines); err != nil {
+	s, err := p.survey(ctx, ids)
+	if err != nil {
 		return nil, fmt.Errorf("read instances: %w", err)
 	}
 	var instances []cloud.Instance
-	for _, m := range machines {
-		instances = append(instances, m.Instance)
+	for _, i := range s.instances {
+		out := s.describe(i)
+		s.weigh(&out.Interface)
+		for n := range out.Others {
+			s.weigh(&out.Others[n])
+		}
+		instances = append(instances, out)
 	}
 	slices.SortFunc(instances, func(a, b cloud.Instance) int { return cmp.Compare(a.ID, b.ID) })
 	return instances, nil
 }
 
-// describe finds those of at most 100 instances that the cloud knows.
-func (p *Provider) describe(ctx context.Context, ids []api.InstanceID) ([]machine, error) {
+// readInstances finds those of at most 100 instances that the cloud knows.
+func (s *survey) readInstances(ctx context.Context, ids []api.InstanceID) error {
 	list, err := json.Marshal(ids)
 	if err != nil {
-		return nil, err
-	}
-	var found []machine
-	about := fmt.Sprintf("%d instances", len(ids))
-	err = byToken(func(token string) (string, error) {
-		req, resp := ecs.CreateDescribeInstancesRequest(), ecs.CreateDescribeInstancesResponse()
-		req.InstanceIds, req.MaxResults, req.NextToken = string(list), requests.NewInteger(instancePage), token
-		if err := p.client.do(ctx, call{about: about, list: "Instances", req: req, resp: resp}); err != nil {
-			return "", err
-		}
-		for _, i := range resp.Instances.Instance {
-			m := fromInstance(i)
-			known := slices.ContainsFunc(found, func(o machine) bool { return o.ID == m.ID })
-			if slices.Contains(ids, m.ID) && !known {
-				found = append(found, m)
-			}
-		}
-		return resp.NextToken, nil
-	})
-	return found, err
-}
-
-func fromInstance(i ecs.Instance) machine {
-	m := machine{
-		Instance: cloud.Instance{
-			ID: api.InstanceID(i.InstanceId), Status: cloud.Status(i.Status), VPC: api.VPCID(i.VpcAttributes.VpcId),
-			Interface: cloud.Interface{SourceCheck: true, VSwitch: api.VSwitchID(i.VpcAttributes.VSwitchId)},
-		},
-		groups: i.SecurityGroupIds.SecurityGroupId,
-	}
-	var address string
-	if all := i.VpcAttributes.PrivateIpAddress.IpAddress; len(all) > 0 {
-		address = all[0]
-	}
-	for _, eni := range i.NetworkInterfaces.NetworkInterface {
-		if strings.EqualFold(eni.Type, "Primary") {
-			m.eni, address = eni.NetworkInterfaceId, cmp.Or(eni.PrimaryIpAddress, address)
-		}
-	}
-	m.IP, _ = netip.ParseAddr(address) // an instance in the making has none yet
-	return m
-}
-
-// readChecks asks for the source/destination check of the primary interfaces.
-func (p *Provider) readChecks(ctx context.Context, machines []machine) error {
-	byENI := map[string]*machine{}
-	var enis []string
-	for i := range machines {
-		if m := &machines[i]; m.eni != "" {
-			byENI[m.eni] = m
-			enis = append(enis, m.eni)
-		}
-	}
-	if len(enis) == 0 {
-		return nil
-	}
-	about := fmt.Sprintf("%d interfaces", len(enis))
-	err := byToken(func(token string) (string, error) {
-		req, resp := ecs.CreateDescribeNetworkInterfacesRequest(), ecs.CreateDescribeNetworkInterfacesResponse()
-		req.NetworkInterfaceId, req.MaxResults, req.NextToken = &enis, requests.NewInteger(interfacePage), token
-		if err := p.client.do(ctx, call{about: about, list: "NetworkInterfaceSets", req: req, resp: resp}); err != nil {
-			return "", err
-		}
-		for _, eni := range resp.NetworkInterfaceSets.NetworkInterfaceSet {
-			if m := byENI[eni.NetworkInterfaceId]; m != nil {
-				m.SourceCheck = eni.SourceDestCheck
-			}
-		}
-		return resp.NextToken, nil
-	})
-	return p.tolerate(ctx, err)
-}
-
-// readAdmits asks for the rules of every security group once.
-func (p *Provider) readAdmits(ctx context.Context, machines []machine) error {
-	rules := map[string][]ecs.Permission{}
-	for i := range machines {
-		var all []ecs.Permission
-		complete := true
-		for _, group := range machines[i].groups {
-			if _, ok := rules[group]; !ok {
-				found, err := p.ingress(ctx, group)
-				if err = p.tolerate(ctx, err); err != nil {
-					return err
-				}
-				rules[group] = found // nil when it may not be read
-			}
-			all = append(all, rules[group]...)
-			complete = complete && rules[group] != nil
-		}
-		// A group that cannot be read may drop what another one accepts.
-		if complete {
-			machines[i].Admits = admits(all)
-		}
-	}
-	return nil
-}
-
-// tolerate lets a missing permission pass, and says so once.
-func (p *Provider) tolerate(ctx context.Context, err error) error {
-	if !errors.Is(err, api.ErrDenied) {
 		return err
 	}
-	if !p.blind.Swap(true) {
-		p.log.WarnContext(ctx, "cannot read interfaces or security groups; assuming they hold container traffic back",
-			api.KeyError, err)
+	about := fmt.Sprintf("%d instances", len(ids))
+	return byToken(func(token string) (string, error) {
+		req, resp := ecs.CreateDescribeInstancesRequest(), ecs.CreateDescribeInstancesResponse()
+		req.InstanceIds, req.MaxResults, req.NextToken = string(list), requests.NewInteger(instancePage), token
+		if err := s.client.do(ctx, call{about: about, list: "Instances", req: req, resp: resp}); err != nil {
+			return "", err
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for _, i := range resp.Instances.Instance {
+			if slices.Contains(ids, api.InstanceID(i.InstanceId)) {
+				s.instances[i.InstanceId] = i
+			}
+		}
+		return resp.NextToken, nil
+	})
+}
+
+// listInterfaces reads the interfaces of the whole VPC, unless they are more pages than the
+// limit.
+func (s *survey) listInterfaces(ctx context.Context, limit int) error {
+	pages := 0
+	return byToken(func(token string) (string, error) {
+		req := ecs.CreateDescribeNetworkInterfacesRequest()
+		req.VpcId, req.NextToken = string(s.vpc), token
+		next, err := s.pageOfInterfaces(ctx, string(s.vpc), req)
+		if pages++; pages >= limit && next != "" {
+			s.crowded, next = true, ""
+		}
+		return next, err
+	})
+}
+
+// readInterfaces reads at most 100 interfaces.
+func (s *survey) readInterfaces(ctx context.Context, ids []string) error {
+	about := fmt.Sprintf("%d interfaces", len(ids))
+	return byToken(func(token string) (string, error) {
+		req := ecs.CreateDescribeNetworkInterfacesRequest()
+		req.NetworkInterfaceId, req.NextToken = &ids, token
+		return s.pageOfInterfaces(ctx, about, req)
+	})
+}
+
+func (s *survey) pageOfInterfaces(ctx context.Context, about string, req *ecs.DescribeNetworkInterfacesRequest) (next string, err error) {
+	resp := ecs.CreateDescribeNetworkInterfacesResponse()
+	req.MaxResults = requests.NewInteger(interfacePage)
+	err = s.client.do(ctx, call{about: about, list: "NetworkInterfaceSets", req: req, resp: resp})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil {
+		return "", s.tolerate(readingInterfaces, err)
 	}
-	return nil
+	for _, n := range resp.NetworkInterfaceSets.NetworkInterfaceSet {
+		s.interfaces[n.NetworkInterfaceId] = n
+	}
+	return resp.NextToken, nil
+}
+
+// describe puts together what was read of an instance, but for what its groups come to.
+func (s *survey) describe(i ecs.Instance) cloud.Instance {
+	out := cloud.Instance{ID: api.InstanceID(i.InstanceId), Status: cloud.Status(i.Status), VPC: api.VPCID(i.VpcAttributes.VpcId)}
+	// An instance in the making has no interface and no address yet.
+	primary := cloud.Interface{SourceCheck: true, VSwitch: api.VSwitchID(i.VpcAttributes.VSwitchId)}
+	if all := i.VpcAttributes.PrivateIpAddress.IpAddress; len(all) > 0 {
+		primary.IP, _ = netip.ParseAddr(all[0])
+	}
+	primary.Groups = groupIDs(i.SecurityGroupIds.SecurityGroupId)
+	for _, n := range i.NetworkInterfaces.NetworkInterface {
+		of := cloud.Interface{SourceCheck: true}
+		if strings.EqualFold(n.Type, "Primary") {
+			of = primary
+		}
+		of.ID = api.InterfaceID(n.NetworkInterfaceId)
+		if a, err := netip.ParseAddr(n.PrimaryIpAddress); err == nil {
+			of.IP = a
+		}
+		of = s.fill(of)
+		if strings.EqualFold(n.Type, "Primary") {
+			primary = of
+			continue
+		}
+		out.Others = append(out.Others, of)
+	}
+	out.Interface = primary
+	slices.SortFunc(out.Others, func(a, b cloud.Interface) int { return cmp.Compare(a.ID, b.ID) })
+	return out
+}
+
+// fill adds what DescribeNetworkInterfaces said of an interface, if it could be asked.
+func (s *survey) fill(n cloud.Interface) cloud.Interface {
+	read, ok := s.interfaces[string(n.ID)]
+	if !ok {
+		return n
+	}
+	n.VSwitch, n.SourceCheck = api.VSwitchID(read.VSwitchId), read.SourceDestCheck
+	n.Groups = groupIDs(read.SecurityGroupIds.SecurityGroupId)
+	return n
+}
+
+func groupIDs(texts []string) []api.GroupID {
+	var ids []api.GroupID
+	for _, text := range texts {
+		ids = append(ids, api.GroupID(text))
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
+
+// weigh adds what the groups of an interface come to. One that could not be read may drop
+// what another accepts.
+func (s *survey) weigh(n *cloud.Interface) {
+	groups := make([]group, 0, len(n.Groups))
+	for _, id := range n.Groups {
+		g, ok := s.groups[id]
+		if !ok {
+			return
+		}
+		groups = append(groups, g)
+	}
+	if len(groups) > 0 {
+		n.Admits, n.Emits = passes(ingress, groups...), passes(egress, groups...)
+	}
 }

@@ -13,7 +13,6 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/sealane/sealane/api"
@@ -68,9 +67,7 @@ type Provider struct {
 	log        *slog.Logger
 	writing    chan struct{} // holds one token: one change of the VPC is in flight
 
-	// blind is set while permissions to look at interfaces or security groups are missing,
-	// so that this is logged once.
-	blind atomic.Bool
+	last memory // of what was read of instances
 }
 
 var _ cloud.Tables = (*Provider)(nil)

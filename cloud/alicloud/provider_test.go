@@ -2,6 +2,7 @@ package alicloud
 
 import (
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"sync"
@@ -25,37 +26,6 @@ const (
 	canaryToken  = "canary-token/+="
 )
 
-const group = "sg-bp1small00000000000001"
-
-// world is cloudtest.Small as the simulator is told it.
-func world() alisim.Seed {
-	w := cloudtest.Small()
-	v := alisim.VPC{
-		ID: string(w.Network.VPC), CIDR: w.Network.CIDRs[0], Secondary: w.Network.CIDRs[1:],
-		SecurityGroups: []alisim.SecurityGroup{{ID: group, Ingress: []alisim.Rule{{Source: netip.MustParsePrefix("10.0.0.0/8")}}}},
-	}
-	for _, t := range w.Network.Tables {
-		v.Tables = append(v.Tables, alisim.Table{ID: string(t.ID), System: t.System, Quota: t.Quota})
-	}
-	for _, s := range w.Network.VSwitches {
-		v.VSwitches = append(v.VSwitches, alisim.VSwitch{ID: string(s.ID), CIDR: s.CIDR, Table: string(s.Table)})
-	}
-	seed := alisim.Seed{
-		Region: "cn-hangzhou", VPCs: []alisim.VPC{v}, Keys: []alisim.Key{{ID: canaryID, Secret: canarySecret}},
-	}
-	for _, i := range w.Instances {
-		seed.Instances = append(seed.Instances, simulated(i))
-	}
-	return seed
-}
-
-func simulated(i cloud.Instance) alisim.Instance {
-	return alisim.Instance{
-		ID: string(i.ID), VPC: string(i.VPC), VSwitch: string(i.VSwitch), IP: i.IP, Status: string(i.Status),
-		SourceDestCheck: i.SourceCheck, SecurityGroups: []string{group},
-	}
-}
-
 // rig is a provider that looks at a simulator.
 type rig struct {
 	*Provider
@@ -65,11 +35,17 @@ type rig struct {
 // newRig starts a simulator whose tasks take some milliseconds.
 func newRig(t *testing.T, adjust ...func(*Config)) rig {
 	t.Helper()
-	sim, err := alisim.New(world(), alisim.Options{TaskTime: 4 * time.Millisecond, Strict: true})
+	return rigOf(t, world(), func(h http.Handler) http.Handler { return h }, adjust...)
+}
+
+// rigOf is newRig for another world, with something before the simulator.
+func rigOf(t *testing.T, seed alisim.Seed, before func(http.Handler) http.Handler, adjust ...func(*Config)) rig {
+	t.Helper()
+	sim, err := alisim.New(seed, alisim.Options{TaskTime: 4 * time.Millisecond, Strict: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(sim.API())
+	server := httptest.NewServer(before(sim.API()))
 	t.Cleanup(server.Close)
 	c := config(server.URL)
 	for _, f := range adjust {
@@ -91,35 +67,10 @@ func config(endpoint string) Config {
 	}
 }
 
-// hand is cloudtest.Hand in the simulator.
-type hand struct{ sim *alisim.Sim }
-
-func must(err error) {
-	if err != nil {
-		panic(err)
-	}
-}
-
-func (h hand) AddInstance(i cloud.Instance) { must(h.sim.AddInstance(simulated(i))) }
-
-func (h hand) AddForeign(r api.Route) {
-	entry := alisim.Route{Destination: r.Destination, NextHop: r.NextHop}
-	if !r.Mark.IsZero() {
-		entry.Name, entry.Description = r.Mark.Name(), api.Seal{}.Description(r)
-	}
-	must(h.sim.AddRoute(string(r.Table), entry))
-}
-
-func (h hand) Remove(key api.RouteKey) { must(h.sim.RemoveRoute(string(key.Table), key.Destination)) }
-
-func (h hand) Point(key api.RouteKey, nextHop string) {
-	must(h.sim.PointRoute(string(key.Table), key.Destination, nextHop))
-}
-
 func TestConformance(t *testing.T) {
 	cloudtest.Run(t, func(t *testing.T) cloudtest.Subject {
 		r := newRig(t)
-		return cloudtest.Subject{Tables: r.Provider, Hand: hand{r.sim}}
+		return cloudtest.Subject{Tables: r.Provider, Gates: r.Provider, Hand: hand{r.sim}}
 	})
 }
 
@@ -252,7 +203,7 @@ func TestNothingToDoWritesNothing(t *testing.T) {
 	if _, err := r.Instances(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
-	if got := len(r.sim.Requests()); got != 3 {
-		t.Errorf("%d requests, want the 3 that describe the network", got)
+	if got := len(r.sim.Requests()); got != 4 {
+		t.Errorf("%d requests, want the 4 that describe the network", got)
 	}
 }

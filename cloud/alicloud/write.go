@@ -1,6 +1,7 @@
 package alicloud
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -70,7 +71,7 @@ func (p *Provider) sendCreates(ctx context.Context, table api.TableID, items []*
 		form[prefix+"RouteTableId"] = string(table)
 		form[prefix+"DstCidrBlock"] = r.Destination.String()
 		form[prefix+"NextHop"] = r.NextHop
-		form[prefix+"NextHopType"] = string(api.HopInstance)
+		form[prefix+"NextHopType"] = hopType(r)
 		form[prefix+"Name"] = r.Mark.Name()
 		form[prefix+"Description"] = p.seal.Description(r)
 		it.failure, it.vague, it.hidden = nil, false, false
@@ -90,6 +91,9 @@ func (p *Provider) sendCreates(ctx context.Context, table api.TableID, items []*
 	return nil
 }
 
+// hopType is the kind of next hop that the cloud is told.
+func hopType(r api.Route) string { return string(cmp.Or(r.HopType, api.HopInstance)) }
+
 // refuse notes that the cloud failed this item of a batch. Which codes there are is not
 // documented, but for duplicates.
 func (it *item) refuse(f vpc.FailedRouteEntriesItem) {
@@ -105,7 +109,7 @@ func (p *Provider) createAlone(ctx context.Context, table api.TableID, it *item)
 	r := it.change.Route
 	req, resp := vpc.CreateCreateRouteEntryRequest(), vpc.CreateCreateRouteEntryResponse()
 	req.RouteTableId, req.DestinationCidrBlock = string(table), r.Destination.String()
-	req.NextHopId, req.NextHopType = r.NextHop, string(api.HopInstance)
+	req.NextHopId, req.NextHopType = r.NextHop, hopType(r)
 	req.RouteEntryName, req.Description = r.Mark.Name(), p.seal.Description(r)
 	req.ClientToken = rand.Text()
 	it.failure, it.vague = nil, false
@@ -156,7 +160,7 @@ func (p *Provider) replace(ctx context.Context, table api.TableID, items []*item
 	req, resp := vpc.CreateModifyRouteEntryRequest(), vpc.CreateModifyRouteEntryResponse()
 	req.RouteEntryId, req.RouteEntryName, req.Description = have[i].ID, r.Mark.Name(), p.seal.Description(r)
 	if !have[i].SameTarget(r) { // an unchanged next hop is refused
-		req.NewNextHopId, req.NewNextHopType = r.NextHop, string(api.HopInstance)
+		req.NewNextHopId, req.NewNextHopType = r.NextHop, hopType(r)
 	}
 	err = p.client.do(ctx, call{about: fmt.Sprintf("%s in %s", r.Destination, table), req: req, resp: resp})
 	settle, stop := answered(items, err)

@@ -1,9 +1,11 @@
 package cloudtest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/sealane/sealane/api"
 	"github.com/sealane/sealane/cloud"
@@ -22,7 +24,10 @@ func (f *Fake) Apply(ctx context.Context, changes []api.Change) ([]cloud.Result,
 	}
 	results := make([]cloud.Result, 0, len(changes))
 	var stop error
-	for _, c := range changes {
+	for i, c := range changes {
+		if i%cloud.BatchLimit == 0 && stop == nil {
+			stop = cloud.Permitted(ctx)
+		}
 		err := stop
 		if err == nil {
 			err, stop = f.change(ctx, c)
@@ -107,17 +112,29 @@ func (f *Fake) judge(c api.Change) (done bool, err error) {
 // accepts applies the cloud's rules for destinations and next hops.
 func (f *Fake) accepts(r api.Route) error {
 	for _, v := range f.network.VSwitches {
-		if v.CIDR.Overlaps(r.Destination) {
-			return fmt.Errorf("overlaps vSwitch %s %s: %w", v.ID, v.CIDR, api.ErrInvalid)
+		if v.CIDR.Overlaps(r.Destination) || v.CIDR6.Overlaps(r.Destination) {
+			return fmt.Errorf("overlaps vSwitch %s %s %s: %w", v.ID, v.CIDR, v.CIDR6, api.ErrInvalid)
 		}
 	}
-	for _, reserved := range []string{"100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4"} {
+	for _, reserved := range []string{"100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "::/8", "fe80::/10", "ff00::/8"} {
 		if p := netip.MustParsePrefix(reserved); p.Overlaps(r.Destination) {
 			return fmt.Errorf("overlaps %s: %w", p, api.ErrInvalid)
 		}
 	}
-	if i, ok := f.instances[api.InstanceID(r.NextHop)]; !ok || i.VPC != f.network.VPC {
+	six := r.Destination.Addr().Is6()
+	if six && !slices.ContainsFunc(f.network.CIDRs, func(p netip.Prefix) bool { return p.Addr().Is6() }) {
+		return fmt.Errorf("the VPC has no IPv6 range: %w", api.ErrInvalid)
+	}
+	hop := api.InstanceID(r.NextHop)
+	if r.HopType == api.HopInterface {
+		hop, _ = f.owner(api.InterfaceID(r.NextHop))
+	}
+	i, ok := f.instances[hop]
+	switch {
+	case !ok || i.VPC != f.network.VPC:
 		return fmt.Errorf("next hop %s: %w", r.NextHop, api.ErrNotFound)
+	case six && r.HopType == api.HopInterface && i.Interface.ID == api.InterfaceID(r.NextHop):
+		return fmt.Errorf("next hop %s is a primary interface, which takes no IPv6: %w", r.NextHop, api.ErrInvalid)
 	}
 	return nil
 }
@@ -128,7 +145,7 @@ func (f *Fake) make(c api.Change) {
 		delete(f.routes, key)
 		return
 	}
-	r.State, r.HopType, r.ID = api.RouteAvailable, api.HopInstance, f.routes[key].ID
+	r.State, r.HopType, r.ID = api.RouteAvailable, cmp.Or(r.HopType, api.HopInstance), f.routes[key].ID
 	if r.ID == "" {
 		f.entries++
 		r.ID = fmt.Sprintf("rte-%d", f.entries)

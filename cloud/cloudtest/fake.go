@@ -1,6 +1,7 @@
 package cloudtest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -19,6 +20,7 @@ type Fake struct {
 
 	mu        sync.Mutex // guards all below
 	network   cloud.Network
+	groups    map[api.GroupID]Group
 	instances map[api.InstanceID]cloud.Instance
 	routes    map[api.RouteKey]api.Route
 	entries   int // entry ids given so far
@@ -45,10 +47,13 @@ type Faults struct {
 func New(w World) *Fake {
 	f := &Fake{
 		writing: make(chan struct{}, 1), network: clone(w.Network),
-		instances: map[api.InstanceID]cloud.Instance{}, routes: map[api.RouteKey]api.Route{},
+		groups: map[api.GroupID]Group{}, instances: map[api.InstanceID]cloud.Instance{}, routes: map[api.RouteKey]api.Route{},
+	}
+	for _, g := range w.Groups {
+		f.SetGroup(g)
 	}
 	for _, i := range w.Instances {
-		f.instances[i.ID] = i
+		f.AddInstance(i)
 	}
 	return f
 }
@@ -74,7 +79,11 @@ func (f *Fake) Network(ctx context.Context) (cloud.Network, error) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return clone(f.network), nil
+	n := clone(f.network)
+	for i := range n.Tables {
+		n.Tables[i].Used = len(f.in(n.Tables[i].ID))
+	}
+	return n, nil
 }
 
 // Instances implements cloud.Tables.
@@ -87,7 +96,11 @@ func (f *Fake) Instances(ctx context.Context, ids []api.InstanceID) ([]cloud.Ins
 	var known []cloud.Instance
 	for _, id := range slices.Compact(slices.Sorted(slices.Values(ids))) {
 		if i, ok := f.instances[id]; ok {
-			i.Admits = slices.Clone(i.Admits)
+			i.Interface, i.Others = f.described(i.Interface), slices.Clone(i.Others)
+			for n, o := range i.Others {
+				i.Others[n] = f.described(o)
+			}
+			slices.SortFunc(i.Others, func(a, b cloud.Interface) int { return cmp.Compare(a.ID, b.ID) })
 			known = append(known, i)
 		}
 	}

@@ -17,7 +17,7 @@ import (
 func TestFake(t *testing.T) {
 	Run(t, func(*testing.T) Subject {
 		f := New(Small())
-		return Subject{Tables: f, Hand: f}
+		return Subject{Tables: f, Gates: f, Hand: f}
 	})
 }
 
@@ -112,7 +112,7 @@ func TestFakePrintsItself(t *testing.T) {
 	}
 	s := &suite{world: Small()}
 	f.AddForeign(s.foreign(1, 7, 1))
-	want := `vpc vpc-bp1small0000000000001 192.168.0.0/16 172.31.0.0/16
+	want := `vpc vpc-bp1small0000000000001 192.168.0.0/16 172.31.0.0/16 2001:db8:1::/56
 vswitch vsw-bp1small0000000000001 192.168.0.0/24 table vtb-bp1small0000000000001
 vswitch vsw-bp1small0000000000002 192.168.1.0/24 table vtb-bp1small0000000000002
 table vtb-bp1small0000000000001 1 of 200

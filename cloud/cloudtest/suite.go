@@ -16,18 +16,21 @@ import (
 	"github.com/sealane/sealane/cloud"
 )
 
-// Subject is an implementation of cloud.Tables that looks at a cloud holding Small, and a
-// hand in that cloud.
+// Subject is an implementation of cloud.Tables and cloud.Gates that looks at a cloud holding
+// Small, and a hand in that cloud.
 type Subject struct {
 	Tables cloud.Tables
+	Gates  cloud.Gates
 	Hand   Hand
 }
 
-// Run holds an implementation of cloud.Tables to its contract. open is called once for
+// Run holds an implementation of cloud.Tables and cloud.Gates to its contract. open is called once for
 // each test and makes a new subject with a cloud of its own.
 func Run(t *testing.T, open func(t *testing.T) Subject) {
 	t.Helper()
-	for _, group := range []map[string]func(*suite){readTests(), changeTests(), refusalTests(), orderTests()} {
+	for _, group := range []map[string]func(*suite){
+		readTests(), machineTests(), markTests(), changeTests(), refusalTests(), orderTests(), permitTests(), gateTests(),
+	} {
 		for _, name := range sortedKeys(group) {
 			t.Run(name, func(t *testing.T) {
 				ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -133,7 +136,10 @@ func (s *suite) holds(table int, want ...api.Route) {
 	}
 	want = slices.Clone(want)
 	for i := range want {
-		want[i].State, want[i].HopType = api.RouteAvailable, api.HopInstance
+		want[i].State = api.RouteAvailable
+		if want[i].HopType == "" {
+			want[i].HopType = api.HopInstance
+		}
 	}
 	slices.SortFunc(want, api.CompareRoutes)
 	ids := map[string]bool{}

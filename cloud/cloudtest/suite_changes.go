@@ -33,6 +33,7 @@ func readTests() map[string]func(*suite) {
 			for n := range 130 {
 				i := s.world.Instances[0]
 				i.ID = api.InstanceID("i-bp1many" + string(rune('a'+n/26)) + string(rune('a'+n%26)) + "00000000000")
+				i.Interface.ID = api.InterfaceID("eni" + i.ID[1:])
 				i.IP = netip.AddrFrom4([4]byte{192, 168, 0, byte(20 + n)})
 				s.Hand.AddInstance(i)
 				ids, want = append(ids, i.ID), append(want, i)

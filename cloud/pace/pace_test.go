@@ -20,7 +20,7 @@ func TestConformance(t *testing.T) {
 		fake := cloudtest.New(cloudtest.Small())
 		limits := DefaultLimits()
 		limits.Reads, limits.Applies = rate.Inf, rate.Inf
-		return cloudtest.Subject{Tables: New(fake, limits), Hand: fake}
+		return cloudtest.Subject{Tables: New(fake, limits), Gates: fake, Hand: fake}
 	})
 }
 

@@ -1,0 +1,167 @@
+package cloudtest
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/sealane/sealane/api"
+	"github.com/sealane/sealane/cloud"
+)
+
+var _ cloud.Gates = (*Fake)(nil)
+
+// SetSourceCheck implements cloud.Gates.
+func (f *Fake) SetSourceCheck(ctx context.Context, id api.InterfaceID, on bool) error {
+	what := fmt.Sprintf("switch the source/destination check of %s", id)
+	if err := f.write(ctx, what); err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	owner, ok := f.owner(id)
+	if !ok {
+		return fmt.Errorf("%s: %w", what, api.ErrNotFound)
+	}
+	i := f.instances[owner]
+	i.Others = slices.Clone(i.Others)
+	if i.Interface.ID == id {
+		i.SourceCheck = on
+	}
+	for n := range i.Others {
+		if i.Others[n].ID == id {
+			i.Others[n].SourceCheck = on
+		}
+	}
+	f.instances[owner] = i
+	return nil
+}
+
+// Admit implements cloud.Gates.
+func (f *Fake) Admit(ctx context.Context, id api.GroupID, cluster string, pools []netip.Prefix) error {
+	if err := cloud.ValidateAdmit(id, cluster, pools); err != nil {
+		return err
+	}
+	what := fmt.Sprintf("admit %v to %s", pools, id)
+	if err := f.write(ctx, what); err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	g, ok := f.groups[id]
+	if !ok {
+		return fmt.Errorf("%s: %w", what, api.ErrNotFound)
+	}
+	var refused error
+	g.Rules = slices.Clone(g.Rules)
+	for _, egress := range []bool{false, true} {
+		for _, pool := range pools {
+			outranks := func(r Rule) bool {
+				return r.Egress == egress && r.Drop && r.priority() == 1 && r.Peer.Overlaps(pool)
+			}
+			switch {
+			case cloud.Covers(passes([]Group{g}, egress), pool):
+			case slices.ContainsFunc(g.Rules, outranks):
+				refused = errors.Join(refused, fmt.Errorf("%s: a rule of priority 1 drops some of %s: %w", what, pool, api.ErrRefused))
+			default:
+				g.Rules = append(g.Rules, Rule{Egress: egress, Peer: pool, Priority: 1, Description: cloud.RuleMark(cluster)})
+			}
+		}
+	}
+	f.groups[id] = g
+	return refused
+}
+
+// Revoke implements cloud.Gates.
+func (f *Fake) Revoke(ctx context.Context, id api.GroupID, cluster string) (int, error) {
+	if err := cloud.ValidateRevoke(id, cluster); err != nil {
+		return 0, err
+	}
+	what := fmt.Sprintf("revoke rules of %s in %s", cluster, id)
+	if err := f.write(ctx, what); err != nil {
+		return 0, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	g, ok := f.groups[id]
+	if !ok {
+		return 0, fmt.Errorf("%s: %w", what, api.ErrNotFound)
+	}
+	before := len(g.Rules)
+	g.Rules = slices.DeleteFunc(slices.Clone(g.Rules), func(r Rule) bool { return r.Description == cloud.RuleMark(cluster) })
+	f.groups[id] = g
+	return before - len(g.Rules), nil
+}
+
+// write is call for what needs a permit.
+func (f *Fake) write(ctx context.Context, what string) error {
+	if err := f.call(ctx, what); err != nil {
+		return err
+	}
+	if err := cloud.Permitted(ctx); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return nil
+}
+
+// owner is the instance that has an interface.
+func (f *Fake) owner(id api.InterfaceID) (api.InstanceID, bool) {
+	for _, i := range f.instances {
+		if i.Interface.ID == id || slices.ContainsFunc(i.Others, func(o cloud.Interface) bool { return o.ID == id }) {
+			return i.ID, true
+		}
+	}
+	return "", false
+}
+
+// described is an interface with what its groups come to.
+func (f *Fake) described(n cloud.Interface) cloud.Interface {
+	n.Groups = slices.Sorted(slices.Values(n.Groups))
+	n.Admits, n.Emits = slices.Clone(n.Admits), slices.Clone(n.Emits)
+	var groups []Group
+	for _, id := range n.Groups {
+		groups = append(groups, f.group(id))
+	}
+	if len(groups) > 0 {
+		n.Admits, n.Emits = passes(groups, false), passes(groups, true)
+	}
+	return n
+}
+
+// passes returns what groups let through in one direction on every protocol and port: their
+// rules count together, the smaller priority first, and of equal ones those that drop.
+func passes(groups []Group, egress bool) []netip.Prefix {
+	var rules []Rule
+	enterprise := false
+	for _, g := range groups {
+		rules = append(rules, g.Rules...)
+		enterprise = enterprise || g.Enterprise
+	}
+	if !enterprise { // after all rules, basic groups let everything out
+		for _, all := range []string{"0.0.0.0/0", "::/0"} {
+			rules = append(rules, Rule{Egress: true, Peer: netip.MustParsePrefix(all), Priority: 101})
+		}
+	}
+	rules = slices.DeleteFunc(rules, func(r Rule) bool { return r.Egress != egress })
+	var through []netip.Prefix
+	for _, r := range rules {
+		if r.Drop || r.Ports != "" || r.Protocol != "" && !strings.EqualFold(r.Protocol, "ALL") {
+			continue
+		}
+		var dropped []netip.Prefix
+		for _, d := range rules {
+			if d.Drop && d.priority() <= r.priority() {
+				dropped = append(dropped, d.Peer)
+			}
+		}
+		through = append(through, cloud.Minus(r.Peer, dropped)...)
+	}
+	slices.SortFunc(through, api.ComparePrefixes)
+	return slices.Compact(through)
+}
+
+func (r Rule) priority() int { return cmp.Or(r.Priority, 1) }
