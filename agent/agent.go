@@ -45,6 +45,15 @@ type Registry interface {
 	KeepAlive(ctx context.Context, id api.InstanceID, bootID string, ttl time.Duration) error
 }
 
+// Interfaces tells of this machine's network interfaces in the cloud, by their hardware
+// addresses; package cloud/metadata has the real one.
+type Interfaces interface {
+	// Interface is the cloud's id of an interface.
+	Interface(ctx context.Context, mac string) (id string, err error)
+	// InterfaceVSwitch is the id of the vSwitch that it is on.
+	InterfaceVSwitch(ctx context.Context, mac string) (id string, err error)
+}
+
 // Identity says which host this is.
 type Identity struct {
 	Instance api.InstanceID
@@ -53,6 +62,7 @@ type Identity struct {
 	VPC      api.VPCID
 	VSwitch  api.VSwitchID
 	IP       netip.Addr // private address in the VPC
+	MAC      string     // hardware address of the primary interface, if IP may be on another; empty: it is not
 }
 
 // Config sets an agent up.
@@ -65,6 +75,8 @@ type Config struct {
 	TTL      time.Duration // how long the host counts as alive after its agent was last heard
 	Poll     time.Duration // longest time between two looks at the host and at the registry
 	Version  string        // of this program
+
+	Interfaces Interfaces // asked when IP is not on the primary interface; not used without Identity.MAC
 }
 
 // Waits that nobody needs to set.
@@ -86,6 +98,7 @@ type Agent struct {
 	trouble  string                       // of the last pass; likewise
 	fights   fights                       // used by the task that tends the host only
 	proof    proof                        // likewise
+	uplink   uplink                       // likewise
 	tendNow  chan struct{}                // wakes the task that tends the host
 	keepNow  chan struct{}                // wakes the task that follows the registry
 	ready    chan struct{}                // closed once the registry has our report
@@ -98,6 +111,7 @@ type view struct {
 	outcome host.Outcome
 	fights  []fight
 	drops   []drop
+	uplink  uplink
 
 	unproven error // why the rules could not be asked what they drop
 }

@@ -151,6 +151,10 @@ func diagnoseRules(v *view, add adder) {
 		add(api.FindingRedirected, api.Info, "Docker keeps its rules in nftables and was not told to accept marked packets, so the uplink hands packets to the bridges itself",
 			`add "allow-direct-routing": true and "bridge-accept-fwmark": "0x10000/0x10000" to daemon.json and restart Docker, or give the agent --docker-restart`)
 	}
+	if v.uplink.err != nil {
+		add(api.FindingUplink, api.Failure, fmt.Sprintf("%s, with address %s, is not the primary interface, and the metadata service does not say which one it is: %v", f.Uplink, v.uplink.mac, v.uplink.err),
+			"see whether the interface is attached to this instance, and whether the metadata service answers")
+	}
 	if f.Blocked != "" {
 		add(api.FindingOtherVariant, api.Failure, fmt.Sprintf("the policy of FORWARD in iptables-%s is DROP, and no rule in iptables-%s, which Docker uses, lifts that", f.Blocked, f.Variant),
 			fmt.Sprintf("iptables-%s -P FORWARD ACCEPT", f.Blocked))

@@ -15,7 +15,7 @@ func describe(config Config, v *view, snapshot *api.Snapshot, findings []api.Fin
 	id := config.Identity
 	own := hostOf(snapshot, id.Instance)
 	r := api.Report{
-		Instance: id.Instance, Name: id.Name, Region: id.Region, VPC: id.VPC, VSwitch: id.VSwitch, IP: id.IP,
+		Instance: id.Instance, Name: id.Name, Region: id.Region, VPC: id.VPC, IP: id.IP,
 		Readiness: readiness(v),
 		Versions:  api.Versions{Agent: config.Version, Kernel: v.facts.Kernel, Docker: v.facts.Engine.Version},
 		Findings:  findings,
@@ -23,6 +23,7 @@ func describe(config Config, v *view, snapshot *api.Snapshot, findings []api.Fin
 	if !answers(v.facts) && own != nil {
 		r.Versions.Docker = own.Versions.Docker // silence is no news
 	}
+	r.Uplink, r.VSwitch = v.place(id, own)
 	served := config.Serve.bridges(v.facts, own)
 	for _, l := range subnetsOf(served) {
 		if !l.Prefix.Addr().Is4() && (snapshot == nil || snapshot.Config == nil || !pooled(l.Prefix, snapshot.Config)) {

@@ -73,7 +73,7 @@ func (a *Agent) try(ctx context.Context) (view, error) {
 	if err != nil {
 		return view{}, err
 	}
-	v := view{facts: facts, wish: wish(facts, a.config, a.snapshot.Load())}
+	v := view{facts: facts, wish: wish(facts, a.config, a.snapshot.Load()), uplink: a.locate(ctx, facts)}
 	wished := v.wish
 	v.wish.Leave = append(slices.Clone(wished.Leave), a.fights.resting(time.Now(), wished)...)
 	v.outcome = a.host.Apply(ctx, v.wish)

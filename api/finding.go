@@ -42,6 +42,7 @@ const (
 	FindingEngineSilent   Code = "SL-F017" // Docker's API does not answer; networks are known by their bridges only
 	FindingRedirected     Code = "SL-F018" // Docker's nftables backend is served by a redirect, not by marks
 	FindingLeftOut        Code = "SL-F019" // a change that the host needs is switched off
+	FindingUplink         Code = "SL-F020" // the uplink is no primary interface, and the cloud's id of it cannot be read
 )
 
 // Finding codes of the controller and the cloud, F101 on.

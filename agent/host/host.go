@@ -40,6 +40,7 @@ type Options struct {
 type Facts struct {
 	Bridges         []Bridge       // every Linux bridge of the host, by name
 	Uplink          string         // the interface that carries the host's private address; empty if none does
+	UplinkMAC       string         // its hardware address; empty if it has none
 	Forwarding      bool           // net.ipv4.ip_forward
 	Kept            []netip.Prefix // toward these the source address is kept now; neighbours are one
 	Docker          bool           // Docker's chains are in place, in whatever backend

@@ -69,7 +69,7 @@ func (h *Host) Facts(ctx context.Context, ip netip.Addr) (Facts, error) {
 	if f.Bridges, err = bridges(addrs); err != nil {
 		return Facts{}, err
 	}
-	if f.Uplink, err = uplink(ip, addrs); err != nil {
+	if f.Uplink, f.UplinkMAC, err = uplink(ip, addrs); err != nil {
 		return Facts{}, err
 	}
 	if f.ReversePath, err = reversePath(f.Uplink); err != nil {
@@ -126,19 +126,20 @@ func bridges(addrs []netlink.Addr) ([]Bridge, error) {
 	return found, nil
 }
 
-// uplink is the name of the interface that carries ip; empty if none does.
-func uplink(ip netip.Addr, addrs []netlink.Addr) (string, error) {
+// uplink is the interface that carries ip, by its name and its hardware address; empty if
+// none does.
+func uplink(ip netip.Addr, addrs []netlink.Addr) (name, mac string, err error) {
 	for _, a := range addrs {
 		if prefixOf(a).Addr() != ip {
 			continue
 		}
 		link, err := netlink.LinkByIndex(a.LinkIndex)
 		if err != nil {
-			return "", fmt.Errorf("read the interface that carries %s: %w", ip, err)
+			return "", "", fmt.Errorf("read the interface that carries %s: %w", ip, err)
 		}
-		return link.Attrs().Name, nil
+		return link.Attrs().Name, link.Attrs().HardwareAddr.String(), nil
 	}
-	return "", nil
+	return "", "", nil
 }
 
 func prefixOf(a netlink.Addr) netip.Prefix {

@@ -46,6 +46,21 @@ func TestHostLegacy(t *testing.T) {
 	})
 }
 
+// TestUplink has two interfaces to choose from, by their addresses.
+func TestUplink(t *testing.T) {
+	needRoot(t)
+	m := namespace(t)
+	shell(t, "ip link set eth0 address 02:00:00:00:00:11; ip link add eth1 address 02:00:00:00:00:12 type veth peer name wire1; ip addr add 192.168.1.2/24 dev eth1")
+	for _, tt := range [][3]string{
+		{"192.168.0.2", "eth0", "02:00:00:00:00:11"}, {"192.168.1.2", "eth1", "02:00:00:00:00:12"}, {"127.0.0.1", "lo", ""}, {"192.168.2.2", "", ""},
+	} {
+		f, err := m.Facts(t.Context(), netip.MustParseAddr(tt[0]))
+		if err != nil || f.Uplink != tt[1] || f.UplinkMAC != tt[2] {
+			t.Errorf("uplink with %s is %q, %q, %v; want %q, %q", tt[0], f.Uplink, f.UplinkMAC, err, tt[1], tt[2])
+		}
+	}
+}
+
 // TestForeignSet has somebody else own a set of the name of ours.
 func TestForeignSet(t *testing.T) {
 	needRoot(t)

@@ -13,6 +13,17 @@ import (
 // primary interface: a route to this host must then name the interface. Errors are those
 // of Identity; ErrNotFound means that no interface of this instance has the address.
 func (c Client) Interface(ctx context.Context, mac string) (eni string, err error) {
+	return c.ofInterface(ctx, mac, "network-interface-id", "eni-")
+}
+
+// InterfaceVSwitch asks for the vSwitch (vsw-...) that such an interface is on, which need
+// not be the primary one's. Errors are those of Interface.
+func (c Client) InterfaceVSwitch(ctx context.Context, mac string) (vswitch string, err error) {
+	return c.ofInterface(ctx, mac, "vswitch-id", "vsw-")
+}
+
+// ofInterface asks for an id of an interface, which begins with the prefix.
+func (c Client) ofInterface(ctx context.Context, mac, what, prefix string) (id string, err error) {
 	address, err := net.ParseMAC(mac)
 	if err != nil || len(address) != 6 {
 		return "", fmt.Errorf("interface with MAC address %.80q: not an Ethernet address: %w", mac, api.ErrInvalid)
@@ -23,13 +34,13 @@ func (c Client) Interface(ctx context.Context, mac string) (eni string, err erro
 	}
 	defer done()
 	// The service spells addresses in lower case with colons, as net does.
-	path := "network/interfaces/macs/" + address.String() + "/network-interface-id"
-	eni, err = s.get(ctx, path)
+	path := "network/interfaces/macs/" + address.String() + "/" + what
+	id, err = s.get(ctx, path)
 	switch {
 	case err != nil:
 		return "", fmt.Errorf("interface with MAC address %s: %w", address, err)
-	case !isID(eni, "eni-"):
-		return "", fmt.Errorf("metadata service at %s: %s is %.80q: %w", s.url, path, eni, api.ErrInvalid)
+	case !isID(id, prefix):
+		return "", fmt.Errorf("metadata service at %s: %s is %.80q: %w", s.url, path, id, api.ErrInvalid)
 	}
-	return eni, nil
+	return id, nil
 }

@@ -16,9 +16,13 @@ import (
 func TestInterface(t *testing.T) {
 	v := values()
 	v["network/interfaces/macs/00:16:3e:00:00:12/network-interface-id"] = "eni-bp1second"
+	v["network/interfaces/macs/00:16:3e:00:00:12/vswitch-id"] = "vsw-bp1second"
 	client := serve(t, v, http.StatusOK)
 	for _, mac := range []string{"00:16:3e:00:00:12", "00:16:3E:00:00:12", "00-16-3e-00-00-12"} {
 		if got, err := client.Interface(t.Context(), mac); err != nil || got != "eni-bp1second" {
+			t.Errorf("%s: got %q, %v", mac, got, err)
+		}
+		if got, err := client.InterfaceVSwitch(t.Context(), mac); err != nil || got != "vsw-bp1second" {
 			t.Errorf("%s: got %q, %v", mac, got, err)
 		}
 	}

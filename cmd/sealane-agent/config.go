@@ -57,7 +57,7 @@ func (f *flags) register(set *pflag.FlagSet) {
 	set.StringVar(&f.region, "region", "", "region of this host (default: ask the metadata service)")
 	set.StringVar(&f.vpc, "vpc", "", "VPC of this host (default: ask the metadata service)")
 	set.StringVar(&f.vswitch, "vswitch", "", "vSwitch of this host (default: ask the metadata service)")
-	set.StringVar(&f.ip, "ip", "", "private address of this host (default: ask the metadata service)")
+	set.StringVar(&f.ip, "ip", "", "private address of this host, which may be one of a secondary interface: that is then the uplink (default: ask the metadata service)")
 	set.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
 	set.StringVar(&f.logFormat, "log-format", "text", "text or json")
 }
@@ -159,7 +159,7 @@ func (f *flags) agentConfig(id agent.Identity, boot string) agent.Config {
 	c := agent.Config{
 		Identity: id, BootID: boot, TTL: f.leaseTTL, Poll: f.poll, Version: cli.Version(),
 		Serve:  agent.Serve{Bridges: f.bridges, Networks: f.networks, Label: f.label},
-		Strict: f.admit == admitPublished,
+		Strict: f.admit == admitPublished, Interfaces: metadata.Client{URL: f.metadataURL},
 	}
 	for _, p := range f.leave {
 		c.Leave = append(c.Leave, host.Part(p))

@@ -31,6 +31,9 @@ func identify(ctx context.Context, f *flags, log *slog.Logger) (agent.Identity, 
 		if !id.IP.IsValid() {
 			id.IP = m.IP
 		}
+		if id.IP != m.IP {
+			id.MAC = m.MAC
+		}
 	}
 	if id.Name == "" {
 		name, err := os.Hostname()

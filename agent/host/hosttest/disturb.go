@@ -39,6 +39,9 @@ func (f *Fake) LoseAddress(ip netip.Addr) { f.change(func() { delete(f.uplinks, 
 // GainAddress gives eth0 an address.
 func (f *Fake) GainAddress(ip netip.Addr) { f.change(func() { f.uplinks[ip] = "eth0" }) }
 
+// SetMAC gives an interface a hardware address.
+func (f *Fake) SetMAC(link, mac string) { f.change(func() { f.macs[link] = mac }) }
+
 // Block makes this variant, which Docker does not use, drop what is forwarded.
 func (f *Fake) Block(v host.Variant) { f.change(func() { f.blocked = v }) }
 

@@ -21,6 +21,7 @@ type Fake struct {
 	mu      sync.Mutex // guards all below
 	bridges []host.Bridge
 	uplinks map[netip.Addr]string
+	macs    map[string]string // of interfaces, by name
 	forward bool
 	sets    map[string][]netip.Prefix
 	chains  map[string][]string // "filter/FORWARD"; a chain that is there has an entry
@@ -49,6 +50,7 @@ func NewFake(ip netip.Addr) *Fake {
 		uplinks:  map[netip.Addr]string{ip: "eth0"},
 		sets:     map[string][]netip.Prefix{},
 		chains:   map[string][]string{},
+		macs:     map[string]string{},
 		watchers: map[chan struct{}]bool{},
 	}
 }
@@ -66,7 +68,7 @@ func (f *Fake) Facts(_ context.Context, ip netip.Addr) (host.Facts, error) {
 		}
 	}
 	return host.Facts{
-		Bridges: bridges, Engine: f.engine, Asked: f.asked, Uplink: f.uplinks[ip], Forwarding: f.forward, Kept: slices.Clone(f.kept), Docker: docker,
+		Bridges: bridges, Engine: f.engine, Asked: f.asked, Uplink: f.uplinks[ip], UplinkMAC: f.macs[f.uplinks[ip]], Forwarding: f.forward, Kept: slices.Clone(f.kept), Docker: docker,
 		Variant: host.NFT, Default: host.NFT, Blocked: f.blocked, Shielded: f.shield, ReversePath: f.reversePath(ip), Kernel: "6.1.0",
 	}, nil
 }
