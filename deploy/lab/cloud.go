@@ -16,7 +16,6 @@ const (
 	mgrVSwitch  = "vsw-8vbsealanelab0000001"
 	hostVSwitch = "vsw-8vbsealanelab0000002"
 	outVSwitch  = "vsw-8vbsealanelab0000003"
-	securityID  = "sg-8vbsealanelab0000001"
 	accessKeyID = "LTAIsealanelab"
 	taskTime    = 300 * time.Millisecond // a change is Pending for a moment, as in the real cloud
 )
@@ -24,16 +23,15 @@ const (
 // Table is the id of the lab's VPC route table, in the simulator.
 const Table = "vtb-8vbsealanelab0000001"
 
+// SecurityGroup is the id of the security group of the lab's hosts.
+const SecurityGroup = "sg-8vbsealanelab0000001"
+
 // ForeignName is the name of the routes that others made.
 const ForeignName = "by hand"
 
 // newCloud makes the simulated VPC with its vSwitches, hosts and foreign routes.
 func newCloud(o Options, l layout, hosts []Host, out Outsider) (*alisim.Sim, string, error) {
 	secret := rand.Text()
-	group := alisim.SecurityGroup{ID: securityID}
-	for _, source := range append([]netip.Prefix{l.vpc, l.pool}, o.Pools...) {
-		group.Ingress = append(group.Ingress, alisim.Rule{Source: source})
-	}
 	table := alisim.Table{ID: Table, System: true}
 	for _, f := range o.Foreign {
 		table.Routes = append(table.Routes, alisim.Route{Destination: f.Destination, NextHop: string(instanceID(f.Host)), Name: ForeignName})
@@ -44,7 +42,7 @@ func newCloud(o Options, l layout, hosts []Host, out Outsider) (*alisim.Sim, str
 		VPCs: []alisim.VPC{{
 			ID: vpcID, Name: "sealane-lab", CIDR: l.vpc, Tables: []alisim.Table{table},
 			VSwitches:      []alisim.VSwitch{{ID: mgrVSwitch, CIDR: l.mgrNet}, {ID: hostVSwitch, CIDR: l.hostNet}},
-			SecurityGroups: []alisim.SecurityGroup{group},
+			SecurityGroups: []alisim.SecurityGroup{securityGroup(o, l)},
 		}},
 	}
 	for _, h := range hosts {
@@ -62,7 +60,20 @@ func newCloud(o Options, l layout, hosts []Host, out Outsider) (*alisim.Sim, str
 	return sim, secret, nil
 }
 
+// securityGroup is the one of all hosts. The simulated VPC's kernel driver makes it count.
+func securityGroup(o Options, l layout) alisim.SecurityGroup {
+	g := alisim.SecurityGroup{ID: SecurityGroup}
+	admitted := append([]netip.Prefix{l.vpc, l.pool}, o.Pools...)
+	if o.Isolated {
+		g.InnerAccess, admitted = "Drop", []netip.Prefix{netip.PrefixFrom(l.mgr(), 32)}
+	}
+	for _, source := range admitted {
+		g.Ingress = append(g.Ingress, alisim.Rule{Source: source})
+	}
+	return g
+}
+
 // instance is a host as the cloud knows it.
 func instance(h Host) alisim.Instance {
-	return alisim.Instance{ID: string(h.Instance), Name: h.Name, VSwitch: hostVSwitch, IP: h.IP, SecurityGroups: []string{securityID}}
+	return alisim.Instance{ID: string(h.Instance), Name: h.Name, VSwitch: hostVSwitch, IP: h.IP, SecurityGroups: []string{SecurityGroup}}
 }

@@ -26,7 +26,7 @@ const (
 func (o Outsider) exists() bool { return o.IP.IsValid() }
 
 func (o Outsider) instance() alisim.Instance {
-	return alisim.Instance{ID: outsiderID, Name: "outsider", VSwitch: outVSwitch, IP: o.IP, SecurityGroups: []string{securityID}}
+	return alisim.Instance{ID: outsiderID, Name: "outsider", VSwitch: outVSwitch, IP: o.IP, SecurityGroups: []string{SecurityGroup}}
 }
 
 // plugOutsider makes the outsider, where the lab has one.

@@ -31,20 +31,30 @@ const (
 // Start starts controllers and agents and returns when all containers reach each other. A
 // single host has no pair: it is up when the VPC has its route.
 func (l *Lab) Start(ctx context.Context) (Report, error) {
-	for n := range l.opts.Controllers {
-		if err := l.StartController(ctx, n+1); err != nil {
-			return Report{}, err
-		}
-	}
-	if err := l.StartAgents(ctx); err != nil {
+	if err := l.Launch(ctx); err != nil {
 		return Report{}, err
 	}
+	return l.AwaitReady(ctx)
+}
+
+// Launch starts controllers and agents, and does not wait for what they do.
+func (l *Lab) Launch(ctx context.Context) error {
+	for n := range l.opts.Controllers {
+		if err := l.StartController(ctx, n+1); err != nil {
+			return err
+		}
+	}
+	return l.StartAgents(ctx)
+}
+
+// AwaitReady is the rest of Start.
+func (l *Lab) AwaitReady(ctx context.Context) (Report, error) {
 	wanted := Report.OK
 	if l.opts.Hosts == 1 {
-		l.say("agent started; waiting for the host's route")
+		l.say("waiting for the host's route")
 		wanted = func(Report) bool { return l.routed() }
 	} else {
-		l.say("agents started; waiting for the containers to reach each other")
+		l.say("waiting for the containers to reach each other")
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, startLimit, fmt.Errorf("not after %s", startLimit))
 	defer cancel()
