@@ -116,6 +116,7 @@ var families = []struct { //nolint:gochecknoglobals // a constant table
 }{
 	{"Throttling", "", api.ErrThrottled},
 	{"QuotaExceeded", "", api.ErrQuota},
+	{"AuthorizationLimitExceed", "", api.ErrQuota}, // of rules in a security group
 	{"InvalidSecurityToken", "", api.ErrDenied},
 	{"InvalidAccessKeyId", "", api.ErrDenied},
 	{"InvalidTimeStamp", "", api.ErrDenied},

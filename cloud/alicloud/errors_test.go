@@ -67,6 +67,7 @@ func TestKinds(t *testing.T) {
 		{400, "RouteConflict.AlreadyExist", api.ErrRefused, api.ErrRefused},
 		{400, "QuotaExceeded", api.ErrQuota, api.ErrQuota},
 		{400, "QuotaExceeded.HaVipRouteEntry", api.ErrQuota, api.ErrQuota},
+		{403, "AuthorizationLimitExceed", api.ErrQuota, api.ErrQuota},
 		{400, "TaskConflict", api.ErrBusy, api.ErrBusy},
 		{400, "OperationConflict", api.ErrBusy, api.ErrBusy},
 		{400, "IncorrectRouteEntryStatus", api.ErrBusy, api.ErrBusy},

@@ -86,7 +86,7 @@ func New(c Config) (*Provider, error) {
 	// The SDK leaves a transport alone that is not its own kind; otherwise it would put
 	// HTTP_PROXY into it, even for loopback.
 	transport := &http.Transport{
-		Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: 4, IdleConnTimeout: 90 * time.Second,
+		Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: parallel, IdleConnTimeout: 90 * time.Second,
 		TLSHandshakeTimeout: cmp.Or(c.Timeout, defaultTimeout),
 	}
 	if c.Endpoint != "" {

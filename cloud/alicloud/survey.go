@@ -58,15 +58,13 @@ func (p *Provider) survey(ctx context.Context, ids []api.InstanceID) (*survey, e
 		groups: map[api.GroupID]group{}, asked: map[api.GroupID]bool{}, denied: map[string]error{},
 	}
 	interfaces, groups := s.recall(ids)
-	var first []task
 	chunks := slices.Collect(slices.Chunk(ids, instancePage))
+	first := s.askInterfaces(interfaces)
+	if !s.crowded { // page after page takes longest, so it begins first
+		first = []task{func(ctx context.Context) error { return s.listInterfaces(ctx, len(chunks)) }}
+	}
 	for _, chunk := range chunks {
 		first = append(first, func(ctx context.Context) error { return s.readInstances(ctx, chunk) })
-	}
-	if s.crowded {
-		first = append(first, s.askInterfaces(interfaces)...)
-	} else {
-		first = append(first, func(ctx context.Context) error { return s.listInterfaces(ctx, len(chunks)) })
 	}
 	err := together(ctx, append(first, s.askGroups(groups)...)...)
 	if err == nil {
