@@ -52,6 +52,8 @@ func vpcActions() map[string]handler {
 		"DeleteRouteEntries":      deleteRouteEntries,
 		"ModifyRouteEntry":        modifyRouteEntry,
 		"AssociateRouteTable":     associateRouteTable,
+
+		"ListVpcPublishedRouteEntries": listVpcPublishedRouteEntries,
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http/httptest"
 	"strconv"
 	"strings"
@@ -45,9 +46,7 @@ func (c commandLine) request(product, version, action string, with args) *reques
 	r := requests.NewCommonRequest()
 	r.Product, r.Version, r.ApiName = product, version, action
 	r.RegionId, r.Domain, r.Scheme, r.Method = "cn-hangzhou", c.domain, "http", "POST"
-	for name, value := range with {
-		r.QueryParams[name] = value
-	}
+	maps.Copy(r.QueryParams, with)
 	return r
 }
 

@@ -28,6 +28,15 @@ type call struct {
 
 func (c *call) get(name string) string { return c.params[name] }
 
+// changed is a parameter, or the old value where there is no such parameter. One that is
+// there and empty empties: so Terraform takes a description away, in a form.
+func (c *call) changed(name, old string) string {
+	if value, given := c.params[name]; given {
+		return value
+	}
+	return old
+}
+
 // dryRun reports whether the request is only to be checked. Two changes have no dry run in
 // the API and are made.
 func (c *call) dryRun() bool {

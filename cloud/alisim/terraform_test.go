@@ -157,6 +157,50 @@ func TestTerraformMakesARouteEntry(t *testing.T) {
 	})
 }
 
+// TestTerraformChangesARouteEntry walks through alicloud_vpc_route_entry, which reads at once
+// after each change, and takes a description away by sending an empty one.
+func TestTerraformChangesARouteEntry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sim := keyed(t, alisim.Options{TaskTime: 2 * time.Second})
+		id := args{"RegionId": "cn-hangzhou", "RouteTableId": "vtb-1", "DestinationCidrBlock": "172.20.5.0/24"}
+		change := func(action string, more args) answered {
+			all := maps.Clone(id)
+			maps.Copy(all, more)
+			return post(t, sim, "2016-04-28", action, all)
+		}
+		steps := []struct {
+			action string
+			with   args
+			status string // right afterwards
+			want   string // hop and description when the task is done
+		}{
+			{"CreateRouteEntry", args{"NextHopId": "i-1", "NextHopType": "Instance", "Description": "a b", "ClientToken": "TF-1"}, "Pending", "i-1 a b"},
+			{"ModifyRouteEntry", args{"NewNextHopId": "i-2"}, "Modifying", "i-2 a b"},
+			{"ModifyRouteEntry", args{"Description": "c"}, "Modifying", "i-2 c"},
+			{"ModifyRouteEntry", args{"Description": ""}, "Modifying", "i-2 "},
+			{"DeleteRouteEntry", args{"NextHopId": "i-2"}, "Deleting", "<nil> <nil>"},
+		}
+		for _, s := range steps {
+			if a := change(s.action, s.with); a.status != http.StatusOK {
+				t.Fatal(s.action, s.with, a)
+			}
+			read := []any{"RouteEntrys", "RouteEntry", 0}
+			if status := change("DescribeRouteEntryList", nil).at(append(read, "Status")...); status != s.status {
+				t.Errorf("%s %v: status is %v, want %s", s.action, s.with, status, s.status)
+			}
+			if a := change("ListVpcPublishedRouteEntries", args{"TargetType": "ECR"}); count(a, "RouteEntries") != 1 {
+				t.Errorf("%s %v: published are %v", s.action, s.with, a)
+			}
+			time.Sleep(3 * time.Second)
+			a := change("DescribeRouteEntryList", nil)
+			got := fmt.Sprint(a.at(append(read, "NextHops", "NextHop", 0, "NextHopId")...), " ", a.at(append(read, "Description")...))
+			if got != s.want {
+				t.Errorf("%s %v: reads back %q, want %q", s.action, s.with, got, s.want)
+			}
+		}
+	})
+}
+
 // unsettled are the destinations of a table's entries that are not Available.
 func unsettled(a answered) []string {
 	var out []string

@@ -62,8 +62,8 @@ func modifyRouteEntry(s *Sim, c *call) (reply, error) {
 	next := e.Route
 	next.NextHop = cmp.Or(c.get("NewNextHopId"), e.NextHop)
 	next.NextHopType = cmp.Or(c.get("NewNextHopType"), e.NextHopType)
-	next.Name = cmp.Or(c.get("RouteEntryName"), e.Name)
-	next.Description = cmp.Or(c.get("Description"), e.Description)
+	next.Name = c.changed("RouteEntryName", e.Name)
+	next.Description = c.changed("Description", e.Description)
 	if err := describe(next.Name, next.Description); err != nil {
 		return nil, err
 	}
