@@ -24,11 +24,14 @@ type flags struct {
 	role, credentialsFile                 string
 	pools                                 []string
 	policy                                string
+	manage, markKeys                      []string
 	quota                                 int
 	etcdEndpoints                         []string
 	etcdListen, dataDir                   string
 	resync, leaseTTL, settle, callTimeout time.Duration
 	logLevel, logFormat                   string
+
+	configured bool // the registry's configuration is meant: there is no first one to give
 }
 
 // config is what the command runs with.
@@ -53,6 +56,8 @@ func (f *flags) register(set *pflag.FlagSet) {
 	set.StringVar(&f.credentialsFile, "credentials-file", "", "file with the key to sign with, instead of one from the environment; read again when it is replaced")
 	set.StringSliceVar(&f.pools, "pool", nil, "range that subnets may come from; repeatable; used when the registry holds no configuration yet")
 	set.StringVar(&f.policy, "policy", string(api.PolicyObserve), "observe, create-only, no-delete or full; used when the registry holds no configuration yet")
+	set.StringSliceVar(&f.manage, "manage", nil, "what else of the cloud may be changed: source-dest-check, security-group; repeatable; used when the registry holds no configuration yet")
+	set.StringSliceVar(&f.markKeys, "mark-key-file", nil, "file with a secret that the marks of route entries are sealed with, the same for all replicas; repeatable: the first seals, entries sealed with the others are known")
 	set.IntVar(&f.quota, "table-quota", 200, "custom entries that a route table may hold")
 	set.StringSliceVar(&f.etcdEndpoints, "etcd-endpoints", nil, "etcd to use, for example http://10.1.2.3:2379; repeatable (default: an etcd of its own)")
 	set.StringVar(&f.etcdListen, "etcd-listen", "http://127.0.0.1:2379", "where the etcd of its own listens for agents")
@@ -100,13 +105,16 @@ func (f *flags) parse(getenv func(string) (string, bool)) (config, error) {
 		wrong("lease-ttl", "%s is less than %s", f.leaseTTL, shortestLease)
 	}
 	var err error
-	if c.initial, err = f.initial(); err != nil {
+	if c.initial, err = f.initial(); err != nil && !f.configured {
 		errs = append(errs, err)
 	}
 	if c.etcdEndpoints, c.etcdListen, err = f.etcd(); err != nil {
 		errs = append(errs, err)
 	}
 	c.cloud = f.cloud(getenv)
+	if c.cloud.Seal, err = readSeal(f.markKeys); err != nil {
+		errs = append(errs, err)
+	}
 	if err := f.credentials(c.cloud); err != nil {
 		errs = append(errs, err)
 	}
@@ -125,13 +133,13 @@ const shortestLease = 10 * time.Second
 // initial is the configuration for a registry that holds none.
 func (f *flags) initial() (api.Config, error) {
 	c := api.DefaultConfig()
-	c.Policy = api.Policy(f.policy)
+	c.Policy, c.Manage = api.Policy(f.policy), managed(f.manage)
 	var err error
 	if c.Pools, err = parsePools(f.pools); err != nil {
 		return c, err
 	}
 	if err := c.Validate(); err != nil {
-		return c, fmt.Errorf("--pool and --policy: %w: %w", err, api.ErrUsage)
+		return c, fmt.Errorf("--pool, --policy and --manage: %w: %w", err, api.ErrUsage)
 	}
 	return c, nil
 }

@@ -44,7 +44,7 @@ be open to every user, and may be replaced at any time.`,
 		},
 	}
 	f.register(root.Flags())
-	root.AddCommand(newConfigure(), &cobra.Command{
+	root.AddCommand(newConfigure(), newCleanup(s), &cobra.Command{
 		Use: "version", Short: "Show the version", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_, err := fmt.Fprintln(cmd.OutOrStdout(), "sealane-controller", cli.Version())

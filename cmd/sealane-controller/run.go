@@ -63,7 +63,7 @@ func run(ctx context.Context, c config, log *slog.Logger) error {
 
 	settings := controller.DefaultConfig()
 	settings.Cluster, settings.Initial, settings.Resync = c.cluster, c.initial, c.resync
-	ctrl := controller.New(settings, reg, tables, elector, controller.NewMetrics(numbers), log)
+	ctrl := controller.New(settings, reg, tables, provider, elector, controller.NewMetrics(numbers), log)
 	board := controller.NewBoard(c.cluster, api.Replica{Name: replicaName(c.name), Version: cli.Version()}, reg, 10*time.Second, log)
 
 	group.Go(func() error { return ctrl.Run(ctx) })
