@@ -20,7 +20,7 @@ import (
 	"github.com/sealane/sealane/cloud/cloudtest"
 )
 
-var ten = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")} //nolint:gochecknoglobals // a constant
+var ten = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
 
 const empty = api.GroupID("sg-empty")
 
@@ -33,7 +33,7 @@ func gateRig(t *testing.T, adjust ...func(*Config)) rig {
 }
 
 // gates are the three ways to change one, each with what tells that it is done.
-var gates = map[string]struct { //nolint:gochecknoglobals // a constant table
+var gates = map[string]struct {
 	action  string
 	prepare func(rig)
 	change  func(context.Context, rig) error

@@ -24,12 +24,13 @@ type Subject struct {
 	Hand   Hand
 }
 
-// Run holds an implementation of cloud.Tables and cloud.Gates to its contract. open is called once for
-// each test and makes a new subject with a cloud of its own.
+// Run holds an implementation of cloud.Tables and cloud.Gates to its contract. open is
+// called once for each test and makes a new subject with a cloud of its own.
 func Run(t *testing.T, open func(t *testing.T) Subject) {
 	t.Helper()
 	for _, group := range []map[string]func(*suite){
-		readTests(), machineTests(), markTests(), changeTests(), refusalTests(), orderTests(), permitTests(), gateTests(),
+		readTests(), machineTests(), markTests(), hopTests(), changeTests(), refusalTests(), orderTests(), permitTests(),
+		checkTests(), admitTests(), gateTests(),
 	} {
 		for _, name := range sortedKeys(group) {
 			t.Run(name, func(t *testing.T) {

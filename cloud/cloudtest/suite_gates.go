@@ -17,7 +17,7 @@ import (
 // bare is a basic group without rules, in which gate tests put the first host.
 const bare = api.GroupID("sg-bp1small00000000000021")
 
-func gateTests() map[string]func(*suite) {
+func checkTests() map[string]func(*suite) {
 	return map[string]func(*suite){
 		"source check switched": func(s *suite) {
 			i := s.world.Instances[1]
@@ -48,6 +48,11 @@ func gateTests() map[string]func(*suite) {
 		"source check of an unknown interface": func(s *suite) {
 			s.fails(s.Gates.SetSourceCheck(s.ctx, "eni-bp1small0000000000077", false), api.ErrNotFound)
 		},
+	}
+}
+
+func admitTests() map[string]func(*suite) {
+	return map[string]func(*suite){
 		"admit": func(s *suite) {
 			s.bare("")
 			s.admit("10.0.0.0/8 fd00::/8")
@@ -102,6 +107,11 @@ func gateTests() map[string]func(*suite) {
 			s.admit("")
 			s.ruled()
 		},
+	}
+}
+
+func gateTests() map[string]func(*suite) {
+	return map[string]func(*suite){
 		"revoke what is ours only": func(s *suite) {
 			foreign := rules("in accept 3 10.0.0.0/16; out accept 1 10.0.0.0/8 TCP 80/80")
 			foreign[0].Description = "managed-by=sealane;v=2;cluster=suite2"

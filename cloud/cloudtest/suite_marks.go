@@ -9,7 +9,7 @@ import (
 	"github.com/sealane/sealane/cloud"
 )
 
-// markTests are about what entries carry and where they lead.
+// markTests are about what entries carry.
 func markTests() map[string]func(*suite) {
 	return map[string]func(*suite){
 		"generation of a mark": func(s *suite) {
@@ -60,6 +60,12 @@ func markTests() map[string]func(*suite) {
 			s.holds(0, s.foreign(0, 1, 0))
 			s.refuses(deletion(s.route(0, 1, 0)), api.ErrRefused)
 		},
+	}
+}
+
+// hopTests are about what tables take, and where entries lead.
+func hopTests() map[string]func(*suite) {
+	return map[string]func(*suite){
 		"entries that count against the quota": func(s *suite) {
 			s.uses(0, 0)
 			s.must(creates(s.route(0, 1, 0), s.route(0, 2, 0), s.route(1, 1, 0))...)
