@@ -57,9 +57,13 @@ func revoke(d Direction) handler {
 				return nil, err
 			}
 		}
+		unknown := refuse("InvalidParam.SecurityGroupRuleId")
+		if d == Egress {
+			unknown = refuse("InvalidSecurityGroupRule.RuleNotExist")
+		}
 		for _, id := range ids {
 			if !slices.ContainsFunc(g.rules(d), func(r Rule) bool { return r.ID == id }) {
-				return nil, refuse("InvalidSecurityGroupRule.RuleNotExist")
+				return nil, unknown
 			}
 		}
 		g.set(d, slices.DeleteFunc(slices.Clone(g.rules(d)), func(r Rule) bool {
@@ -166,7 +170,7 @@ func (w *world) readPeer(it item, v *vpc, g *SecurityGroup, d Direction) (Rule, 
 	if text == "" {
 		return Rule{}, nil
 	}
-	p, err := parseDestination(text)
+	p, err := parseDestination(text, Refuse)
 	switch {
 	case err != nil, p.Addr().Is4() != (it.get(side+"CidrIp") != ""):
 		return Rule{}, malformed(side + "CidrIp")

@@ -12,7 +12,7 @@ type SecurityGroup struct {
 	ID          string `json:"id" yaml:"id"`
 	Name        string `json:"name,omitempty" yaml:"name,omitempty"`               // default the id
 	Type        string `json:"type,omitempty" yaml:"type,omitempty"`               // normal (default, "basic") or enterprise
-	InnerAccess string `json:"innerAccess,omitempty" yaml:"innerAccess,omitempty"` // among members of a normal group: Accept (default) or Drop
+	InnerAccess string `json:"innerAccess,omitempty" yaml:"innerAccess,omitempty"` // among members: Accept (default of normal groups) or Drop
 	Ingress     []Rule `json:"ingress,omitempty" yaml:"ingress,omitempty"`
 	Egress      []Rule `json:"egress,omitempty" yaml:"egress,omitempty"`
 }

@@ -117,7 +117,7 @@ func (w *world) enterSystem(t *table, s *vswitch, now time.Time) {
 // enter puts an entry into a table and gives it an id.
 func (w *world) enter(t *table, r Route, now time.Time) *entry {
 	w.serial++
-	r.ID = fmt.Sprintf("rte-sim%017d", w.serial)
+	r.ID = entryID(w.serial)
 	e := &entry{Route: r, table: t, serial: w.serial, modified: now}
 	t.entries = append(t.entries, e)
 	return e
@@ -146,6 +146,8 @@ func (w *world) checker() *checker {
 	}
 	return c
 }
+
+func entryID(serial int) string { return fmt.Sprintf("rte-sim%017d", serial) }
 
 func (w *world) insert(i Instance) {
 	w.instances = append(w.instances, &i)

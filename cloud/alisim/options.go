@@ -56,7 +56,8 @@ type Options struct {
 type Reading string
 
 // The readings. Which of them a question knows is said there; the zero Reading is the
-// simulator's own choice, which is the one that is harder on callers.
+// simulator's own choice: the one that is harder on callers, unless clients are known to do
+// otherwise in production.
 const (
 	Refuse Reading = "refuse"
 	Allow  Reading = "allow"
@@ -65,7 +66,7 @@ const (
 
 // Readings are the questions that the API's documents leave open.
 type Readings struct {
-	LongPage    Reading `json:"longPage,omitempty"`    // MaxResult from 101 to 500: Refuse by default, Allow, Clamp to 100
+	LongPage    Reading `json:"longPage,omitempty"`    // MaxResult from 101 to 500: Clamp to 100 by default, Allow, Refuse
 	Containing  Reading `json:"containing,omitempty"`  // a destination that contains a vSwitch: by default the single call allows and the batch refuses it; Allow, Refuse
 	InService   Reading `json:"inService,omitempty"`   // a destination inside 100.64.0.0/10: Refuse by default, Allow
 	PublicSpace Reading `json:"publicSpace,omitempty"` // a public destination outside the VPC's ranges and user CIDRs: Allow by default, Refuse

@@ -23,7 +23,8 @@ type call struct {
 	fault   Fault // that struck; zero: none
 
 	pageTime  time.Duration // how long a NextToken of this answer holds
-	formItems bool          // the items of a batch were in the form body
+	hostBits  Reading
+	formItems bool // the items of a batch were in the form body
 }
 
 func (c *call) get(name string) string { return c.params[name] }

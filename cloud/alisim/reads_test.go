@@ -60,7 +60,9 @@ func TestRouteEntriesArePagedByToken(t *testing.T) {
 			t.Errorf("MaxResult %q: %d entries\n%s", tt.size, len(seen), diff)
 		}
 	}
-	for _, size := range []string{"0", "101", "-1", "x"} {
+	strict := full(t, alisim.Options{Readings: alisim.Readings{LongPage: alisim.Refuse}}, 123, 0)
+	bad(t, strict, "DescribeRouteEntryList", args{"RouteTableId": "vtb-1", "MaxResult": "101"}, "IllegalParam.MaxResult")
+	for _, size := range []string{"0", "501", "-1", "x"} {
 		bad(t, sim, "DescribeRouteEntryList", args{"RouteTableId": "vtb-1", "MaxResult": size}, "IllegalParam.MaxResult")
 	}
 	lenient := full(t, alisim.Options{Readings: alisim.Readings{LongPage: alisim.Allow}}, 123, 0)

@@ -13,13 +13,13 @@ func (w *world) create(t *table, r Route, batch bool, now time.Time) (*entry, er
 	if t.Gateway {
 		return nil, refuse("OperationDenied.RouteTableTypeNotPermitted")
 	}
-	if err := t.admits(r.Destination, batch); err != nil {
+	if err := t.admits(r.Destination, batch, w.readings); err != nil {
 		return nil, err
 	}
 	if old := t.entry(r.Destination); old != nil {
 		return nil, refuse("InvalidCIDRBlock.Duplicate")
 	}
-	if err := w.reach(t.vpc, r); err != nil {
+	if err := w.reach(t.vpc, r, now); err != nil {
 		return nil, err
 	}
 	if t.custom() >= t.Quota {
@@ -42,12 +42,26 @@ func (e *entry) removable() error {
 	return nil
 }
 
-// idle says whether the VPC is free for another change.
+// idle says whether the VPC is free for another change of routes. A vSwitch under way has
+// a code of its own; a task of routes is told as a conflict.
 func (v *vpc) idle() error {
-	if v.task.running {
+	switch {
+	case v.status != Available:
+		return refuse("IncorrectVpcStatus")
+	case slices.ContainsFunc(v.vswitches, func(s *vswitch) bool { return s.status != Available }):
+		return refuse("IncorrectVSwitchStatus")
+	case v.task.running:
 		return refuse("TaskConflict")
 	}
 	return nil
+}
+
+// ready says whether the table takes a change.
+func (t *table) ready() error {
+	if t.status != Available {
+		return refuse("IncorrectStatus.RouteTableStatus")
+	}
+	return t.vpc.idle()
 }
 
 // quiet says whether every entry of the table is Available, as a single create wants it.
@@ -62,7 +76,7 @@ func (t *table) quiet() error {
 
 // reach checks that a next hop exists in the VPC and may be one now. Of the many types only
 // instances and their interfaces exist here.
-func (w *world) reach(v *vpc, r Route) error {
+func (w *world) reach(v *vpc, r Route, now time.Time) error {
 	hop, hopType := r.NextHop, r.NextHopType
 	i := w.instance(hop)
 	if !strings.EqualFold(hopType, HopInstance) {
@@ -76,8 +90,14 @@ func (w *world) reach(v *vpc, r Route) error {
 	case strings.EqualFold(hopType, HopInstance) && (hop == "" || strings.ContainsAny(hop, "./ ")):
 		// "cn-hangzhou.i-1" is the id that some node names carry; the API wants it bare.
 		return illegal("NextHopId")
+	case i == nil && !knownHop(hopType):
+		return illegal("NextHopType")
 	case i == nil:
 		return refuse("InvalidNextHop.NotFound")
+	case now.Sub(w.started[i.ID]) < w.unknownTime:
+		return illegal("NextHopId") // a new instance may be unknown to the VPC for a moment
+	case w.readings.PrimaryENI == Refuse && hop == i.ENI:
+		return refuse("InvalidNexthop.DirectEni")
 	case i.VPC != v.ID:
 		return refuse("OperationFailed.InstanceDismatchCurrentVpc")
 	case i.Status != Running && i.Status != Stopped:
@@ -86,6 +106,15 @@ func (w *world) reach(v *vpc, r Route) error {
 		return w.reach6(r, i)
 	}
 	return nil
+}
+
+// knownHop reports whether the API knows a type of next hop; resources of most do not exist
+// here.
+func knownHop(hopType string) bool {
+	return slices.ContainsFunc([]string{
+		HopInstance, HopInterface, "HaVip", "RouterInterface", "VpnGateway", "IPv6Gateway", "NatGateway", "Attachment", "VpcPeer",
+		"Ipv4Gateway", "GatewayEndpoint", "Ecr", "GatewayLoadBalancerEndpoint", "RouteTargetGroup", "CenBasic",
+	}, func(t string) bool { return strings.EqualFold(t, hopType) })
 }
 
 // reach6 is the rest of reach for IPv6: an interface that is a next hop must be a secondary

@@ -79,13 +79,16 @@ func readPorts(text string) (first, last uint16, ok bool) {
 func (c *checker) group(path string, g SecurityGroup, vpc string) SecurityGroup {
 	c.id(path+".id", g.ID)
 	g.Name = cmp.Or(g.Name, g.ID)
-	g.InnerAccess = cmp.Or(g.InnerAccess, "Accept")
 	switch {
 	case g.Type == "", strings.EqualFold(g.Type, "basic"), g.Type == NormalGroup:
 		g.Type = NormalGroup
 	case g.Type != EnterpriseGroup:
 		c.say(path+".type", "%q is neither normal nor enterprise", g.Type)
 	}
+	if g.Type == EnterpriseGroup {
+		g.InnerAccess = cmp.Or(g.InnerAccess, "Drop") // and cannot be otherwise
+	}
+	g.InnerAccess = cmp.Or(g.InnerAccess, "Accept")
 	if g.InnerAccess != "Accept" && g.InnerAccess != "Drop" {
 		c.say(path+".innerAccess", "%q is neither Accept nor Drop", g.InnerAccess)
 	}

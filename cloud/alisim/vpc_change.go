@@ -2,6 +2,7 @@ package alisim
 
 import (
 	"cmp"
+	"net/netip"
 )
 
 // createRouteEntry checks in the order that leaves the state of things to the end: what is
@@ -22,7 +23,7 @@ func createRouteEntry(s *Sim, c *call) (reply, error) {
 	case repeated:
 		return &created{RouteEntryID: before}, nil
 	}
-	if err := cmp.Or(t.vpc.idle(), t.quiet()); err != nil {
+	if err := cmp.Or(t.ready(), t.quiet()); err != nil {
 		return nil, err
 	}
 	e, err := s.world.create(t, r, false, c.now)
@@ -37,7 +38,7 @@ func createRouteEntry(s *Sim, c *call) (reply, error) {
 
 // route reads an entry from parameters that single and batch call name differently.
 func (c *call) route(destination, hop, hopType, name string, get func(string) string) (Route, error) {
-	p, err := parseDestination(get(destination))
+	p, err := parseDestination(get(destination), c.hostBits)
 	if err != nil {
 		return Route{}, err
 	}
@@ -45,10 +46,37 @@ func (c *call) route(destination, hop, hopType, name string, get func(string) st
 		Destination: p, NextHop: get(hop), NextHopType: cmp.Or(get(hopType), HopInstance),
 		Name: get(name), Description: get("Description"),
 	}
-	if r.NextHop == "" {
-		return Route{}, missing(hop)
+	if err := hopList(r.NextHop, hop, c, get); err != nil {
+		return Route{}, err
 	}
-	return r, describe(r.Name, r.Description)
+	return r, cmp.Or(sameFamily(p, get("IpVersion")), describe(r.Name, r.Description))
+}
+
+// hopList says what is wrong with the next hop or the list of them. A list is for router
+// interfaces, which do not exist here.
+func hopList(one, name string, c *call, get func(string) string) error {
+	list := c.items("NextHopList")
+	switch {
+	case name == "NextHop" && one == "", one == "" && len(list) == 0 && get("NextHopType") != "":
+		return missing(name)
+	case one == "" && len(list) == 0:
+		return refuse("InvalidNexthopTypeAndList.BothNull")
+	case one != "" && len(list) > 0:
+		return refuse("InvalidNexthopTypeAndList.BothNotNull")
+	case len(list) == 1 || len(list) > 16:
+		return refuse("InvalidNextHopList.Size")
+	case len(list) > 0:
+		return refuse("InvalidNextHop.NotFound")
+	}
+	return nil
+}
+
+// sameFamily checks the IpVersion of a batch's item, 4 or 6, against its destination.
+func sameFamily(destination netip.Prefix, version string) error {
+	if version == "" || version == "4" && destination.Addr().Is4() || version == "6" && !destination.Addr().Is4() {
+		return nil
+	}
+	return illegal("IpVersion")
 }
 
 func modifyRouteEntry(s *Sim, c *call) (reply, error) {
@@ -70,16 +98,20 @@ func modifyRouteEntry(s *Sim, c *call) (reply, error) {
 	if !e.settled() {
 		return nil, refuse("IncorrectRouteEntryStatus")
 	}
-	if err := e.table.vpc.idle(); err != nil {
+	if err := e.table.ready(); err != nil {
 		return nil, err
 	}
 	if hop := c.get("NewNextHopId"); hop != "" {
 		if hop == e.NextHop {
 			return nil, refuse("OperationDenied.NextHopNotChanged")
 		}
-		if err := s.world.reach(e.table.vpc, next); err != nil {
+		if err := s.world.reach(e.table.vpc, next, c.now); err != nil {
 			return nil, err
 		}
+	}
+	if s.opts.Readings.NewEntryID == Allow {
+		s.world.serial++
+		next.ID = entryID(s.world.serial)
 	}
 	// What the entry was stays in force until the task ends.
 	e.State, e.next = Modifying, &next
@@ -95,10 +127,10 @@ func deleteRouteEntry(s *Sim, c *call) (reply, error) {
 	}
 	// Whether the cloud heeds a next hop that is not the entry's is not documented. An entry
 	// with that next hop does not exist, so none is found.
-	if hop := c.get("NextHopId"); hop != "" && hop != e.NextHop {
+	if hop := c.get("NextHopId"); hop != "" && hop != e.NextHop && s.opts.Readings.WrongHop != Allow {
 		return nil, refuse("InvalidRouteEntry.NotFound")
 	}
-	if err := cmp.Or(e.removable(), e.table.vpc.idle()); err != nil {
+	if err := cmp.Or(e.removable(), e.table.ready()); err != nil {
 		return nil, err
 	}
 	e.State = Deleting
@@ -120,7 +152,7 @@ func (s *Sim) entryFor(c *call) (*entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := parseDestination(c.get("DestinationCidrBlock"))
+	p, err := parseDestination(c.get("DestinationCidrBlock"), c.hostBits)
 	if err != nil {
 		return nil, err
 	}

@@ -77,11 +77,11 @@ func (s *Sim) entryPage(c *call) (int, error) {
 	switch s.opts.Readings.LongPage {
 	case Allow:
 		return c.number("MaxResult", 10, 1, 500)
-	case Clamp:
+	case Refuse:
+		return c.number("MaxResult", 10, 1, 100)
+	default:
 		size, err := c.number("MaxResult", 10, 1, 500)
 		return min(size, 100), err
-	default:
-		return c.number("MaxResult", 10, 1, 100)
 	}
 }
 

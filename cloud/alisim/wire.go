@@ -113,7 +113,7 @@ func (s *Sim) work(c *call) (reply, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c.now, c.pageTime = time.Now(), s.opts.PageTime
+	c.now, c.pageTime, c.hostBits = time.Now(), s.opts.PageTime, s.opts.Readings.HostBits
 	if region := c.get("RegionId"); region != "" && region != s.world.region {
 		return nil, refuse("InvalidRegionId.NotFound")
 	}
