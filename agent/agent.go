@@ -54,6 +54,14 @@ type Interfaces interface {
 	InterfaceVSwitch(ctx context.Context, mac string) (id string, err error)
 }
 
+// Memory outlives this process and the machine's boot; package agent/host has the real one.
+type Memory interface {
+	// RecallPeers returns what was last remembered; the zero value if nothing was.
+	RecallPeers() (host.Peers, error)
+	// RememberPeers replaces it durably.
+	RememberPeers(p host.Peers) error
+}
+
 // Identity says which host this is.
 type Identity struct {
 	Instance api.InstanceID
@@ -67,6 +75,7 @@ type Identity struct {
 
 // Config sets an agent up.
 type Config struct {
+	Cluster  string // the registry's
 	Identity Identity
 	Serve    Serve         // which networks others may reach
 	Strict   bool          // and of their containers, published ports only
@@ -76,6 +85,7 @@ type Config struct {
 	Poll     time.Duration // longest time between two looks at the host and at the registry
 	Version  string        // of this program
 
+	Memory     Memory     // what the registry said, while it is away at the start; nil: nothing
 	Interfaces Interfaces // asked when IP is not on the primary interface; not used without Identity.MAC
 }
 
@@ -99,6 +109,8 @@ type Agent struct {
 	fights   fights                       // used by the task that tends the host only
 	proof    proof                        // likewise
 	uplink   uplink                       // likewise
+	memory   memory                       // likewise, once running
+	before   []api.InstanceID             // hosts that were in the registry when a former agent last looked
 	tendNow  chan struct{}                // wakes the task that tends the host
 	keepNow  chan struct{}                // wakes the task that follows the registry
 	ready    chan struct{}                // closed once the registry has our report
@@ -126,8 +138,11 @@ func New(config Config, h Host, registry Registry, metrics *Metrics, log *slog.L
 
 // Run tends the host until ctx ends; then it returns nil, and the host stays as it is. An
 // error means that the agent cannot do its work at all, and does not come from etcd being
-// away.
+// away. ErrRefused: the host is tended for another cluster.
 func (a *Agent) Run(ctx context.Context) error {
+	if err := a.recall(); err != nil {
+		return err
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { a.tend(ctx); return nil })
 	group.Go(func() error { a.keep(ctx); return nil })

@@ -25,7 +25,10 @@ type keeping struct {
 // keep follows the registry and keeps the host's report in it up to date.
 func (a *Agent) keep(ctx context.Context) {
 	changed := a.registry.Watch(ctx, api.AreaHosts, api.AreaRoutes, api.AreaConfig)
-	var k keeping
+	k := keeping{seen: map[api.InstanceID]time.Time{}}
+	for _, id := range a.before {
+		k.seen[id] = time.Now()
+	}
 	timer := time.NewTimer(0) // the first look is at once
 	defer timer.Stop()
 	for {
@@ -88,15 +91,13 @@ const patience = 10 * time.Minute
 // vanished makes the view incomplete while records are missing that were there before, so
 // that nothing is taken away on their account. It returns how many.
 func (k *keeping) vanished(s *api.Snapshot, now time.Time) (missing int) {
-	if k.seen == nil {
-		k.seen = map[api.InstanceID]time.Time{}
-	}
+	there := make(map[api.InstanceID]bool, len(s.Hosts))
 	for _, h := range s.Hosts {
-		k.seen[h.Instance] = now
+		k.seen[h.Instance], there[h.Instance] = now, true
 	}
 	for id, at := range k.seen {
 		switch {
-		case at.Equal(now):
+		case there[id]:
 		case now.Sub(at) > patience:
 			delete(k.seen, id)
 		default:

@@ -73,7 +73,11 @@ func (a *Agent) try(ctx context.Context) (view, error) {
 	if err != nil {
 		return view{}, err
 	}
-	v := view{facts: facts, wish: wish(facts, a.config, a.snapshot.Load()), uplink: a.locate(ctx, facts)}
+	snapshot := a.snapshot.Load()
+	v := view{facts: facts, wish: wish(facts, a.config, snapshot), uplink: a.locate(ctx, facts)}
+	if snapshot == nil {
+		v.wish = a.memory.last.into(v.wish, facts, a.config)
+	}
 	wished := v.wish
 	v.wish.Leave = append(slices.Clone(wished.Leave), a.fights.resting(time.Now(), wished)...)
 	v.outcome = a.host.Apply(ctx, v.wish)
@@ -81,6 +85,7 @@ func (a *Agent) try(ctx context.Context) (view, error) {
 	applied := v.outcome.Failures[host.PartNative] == nil && !slices.Contains(v.wish.Leave, host.PartNative)
 	redirected := v.wish.Way == host.WayRedirect && (applied || facts.Redirect)
 	v.drops, v.unproven = a.proof.drops(ctx, a.host, v.wish, redirected)
+	a.remember(snapshot, wished)
 	for _, r := range v.outcome.Repairs {
 		a.log.Info("host changed", api.KeyReason, string(r.Kind), api.KeyDetail, r.What)
 		a.metrics.repaired(r.Kind)

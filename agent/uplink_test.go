@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/sealane/sealane/api"
@@ -14,11 +16,14 @@ import (
 // secondary are the interfaces of a machine in the cloud: primary ...:11 and, unless it
 // fails, ...:12.
 type secondary struct {
+	mu      sync.Mutex // guards all below
 	failure error
 	asked   int
 }
 
 func (s *secondary) Interface(_ context.Context, mac string) (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.asked++
 	if s.failure == nil && mac != "00:16:3e:00:00:12" {
 		return "", fmt.Errorf("%s: %w", mac, api.ErrNotFound)
@@ -27,7 +32,21 @@ func (s *secondary) Interface(_ context.Context, mac string) (string, error) {
 }
 
 func (s *secondary) InterfaceVSwitch(context.Context, string) (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	return "vsw-2", s.failure
+}
+
+func (s *secondary) fail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failure = err
+}
+
+func (s *secondary) times() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.asked
 }
 
 func (b *bench) wantPlace(uplink api.InterfaceID, vswitch api.VSwitchID) {
@@ -49,10 +68,11 @@ func TestUplinkIsReported(t *testing.T) {
 		b.host.SetMAC("eth0", "00:16:3e:00:00:12")
 		b.settle()
 		b.wantPlace("eni-2", "vsw-2")
-		asked := cloud.asked
+		asked := cloud.times()
 		<-time.After(10 * poll)
-		if cloud.asked != asked {
-			t.Errorf("asked %d times more", cloud.asked-asked)
+		synctest.Wait()
+		if again := cloud.times(); again != asked {
+			t.Errorf("asked %d times more", again-asked)
 		}
 
 		// Without the address there is nothing to ask for, and the routes stay.
@@ -76,18 +96,19 @@ func TestUplinkCannotBeRead(t *testing.T) {
 		b.run(ctx)
 		b.wantPlace("", "vsw-1")
 		b.wantText(api.FindingUplink, "00:16:3e:00:00:12", "status 500")
-		if cloud.asked > 2 {
-			t.Errorf("asked %d times at once", cloud.asked)
+		if n := cloud.times(); n > 2 {
+			t.Errorf("asked %d times at once", n)
 		}
-		cloud.failure = nil
+		cloud.fail(nil)
 		<-time.After(2 * poll)
+		synctest.Wait()
 		b.wantPlace("eni-2", "vsw-2")
 		b.wantCodes()
 
 		// The next agent cannot read it: the routes stay where they are.
 		stop()
 		b.settle()
-		cloud.failure = errors.New("status 500")
+		cloud.fail(errors.New("status 500"))
 		b.start()
 		b.wantPlace("eni-2", "vsw-2")
 		b.wantCodes(api.FindingUplink)

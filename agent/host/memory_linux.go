@@ -102,8 +102,10 @@ func (h *Host) remember(change func(*memory)) error {
 
 func (h *Host) forget() error {
 	h.mem = nil
-	if err := os.Remove(h.memoryPath()); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("forget former values: %w", err)
+	for _, path := range []string{h.peersPath(), h.memoryPath()} {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("forget former values: %w", err)
+		}
 	}
 	return nil
 }

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+
+	"github.com/sealane/sealane/api"
 )
 
 // Wish is the whole state a host is brought to.
@@ -29,8 +31,22 @@ type Wish struct {
 
 // Local is a subnet of this host.
 type Local struct {
-	Prefix netip.Prefix
-	Bridge string // the interface it is on
+	Prefix netip.Prefix `json:"prefix"`
+	Bridge string       `json:"bridge"` // the interface it is on
+}
+
+// Peers is what the registry last said and a wish is made of, for when the machine boots
+// while the registry is away. It is kept in file peers.json of the state directory.
+type Peers struct {
+	Cluster  string           `json:"cluster"`
+	VPC      api.VPCID        `json:"vpc"`
+	Instance api.InstanceID   `json:"instance"` // this host
+	Hosts    []api.InstanceID `json:"hosts"`    // all that were in the registry, sorted
+	Locals   []Local          `json:"locals"`
+	Remotes  []netip.Prefix   `json:"remotes"`
+	Peers    []netip.Addr     `json:"peers"`
+	KeepFrom []netip.Prefix   `json:"keepFrom"`
+	Keep     []netip.Prefix   `json:"keep"`
 }
 
 // Way is how packets get through the drops of Docker's own nft table.

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/sealane/sealane/agent"
+	"github.com/sealane/sealane/agent/host"
 	"github.com/sealane/sealane/api"
 	"github.com/sealane/sealane/cmd/cli"
 )
@@ -62,6 +63,23 @@ func TestListensFirst(t *testing.T) {
 	}
 	if _, err := os.Stat(state); len(asked) > 0 || err == nil {
 		t.Errorf("asked %d times who it is, state directory: %v; want neither", len(asked), err)
+	}
+}
+
+// TestAnotherCluster wants a host that is tended for one cluster left alone by an agent of
+// another.
+func TestAnotherCluster(t *testing.T) {
+	state := t.TempDir()
+	err := host.New(host.Options{StateDir: state}).RememberPeers(host.Peers{Cluster: "prod", VPC: "vpc-1", Instance: "i-a"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out, messages bytes.Buffer
+	s := cli.Streams{Out: &out, Err: &messages, Getenv: func(string) (string, bool) { return "", false }}
+	args := []string{"--cluster", "test", "--etcd-endpoints", "http://127.0.0.1:1", "--state-dir", state,
+		"--instance", "i-a", "--vpc", "vpc-1", "--vswitch", "vsw-1", "--ip", "192.0.2.1"}
+	if code := cli.Run(t.Context(), newRoot(), s, args); code != api.ExitRefused || !strings.Contains(messages.String(), "tended for cluster prod") {
+		t.Errorf("exit code %d, want %d\n%s", code, api.ExitRefused, &messages)
 	}
 }
 

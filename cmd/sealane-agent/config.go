@@ -48,7 +48,7 @@ func (f *flags) register(set *pflag.FlagSet) {
 	set.StringVar(&f.dockerRestart, "docker-restart", "", "command that restarts Docker, for example 'systemctl restart docker': allows the agent to set the options that Docker's nftables backend needs, once (default: not allowed)")
 	set.StringVar(&f.sysctlDir, "sysctl-dir", "auto", "directory for the settings that must outlive a reboot; auto: /etc/sysctl.d, unless the host is a network namespace; none: no such file")
 	set.StringVar(&f.metadataURL, "metadata-url", metadata.DefaultURL, "address of the instance metadata service")
-	set.StringVar(&f.stateDir, "state-dir", "/var/lib/sealane/agent", "directory where former values are remembered")
+	set.StringVar(&f.stateDir, "state-dir", "/var/lib/sealane/agent", "directory where former values are remembered, and what the registry last said")
 	set.DurationVar(&f.leaseTTL, "lease-ttl", 15*time.Second, "how long the host counts as alive after its agent was last heard")
 	set.DurationVar(&f.poll, "poll", 30*time.Second, "longest time between two looks at the host")
 	set.StringVar(&f.listen, "listen", "", "address to serve health and metrics on, for example 127.0.0.1:8481 (default: none)")
@@ -157,7 +157,7 @@ func (f *flags) hostOptions(log *slog.Logger) (host.Options, error) {
 // agentConfig is how the agent of this host works.
 func (f *flags) agentConfig(id agent.Identity, boot string) agent.Config {
 	c := agent.Config{
-		Identity: id, BootID: boot, TTL: f.leaseTTL, Poll: f.poll, Version: cli.Version(),
+		Cluster: f.cluster, Identity: id, BootID: boot, TTL: f.leaseTTL, Poll: f.poll, Version: cli.Version(),
 		Serve:  agent.Serve{Bridges: f.bridges, Networks: f.networks, Label: f.label},
 		Strict: f.admit == admitPublished, Interfaces: metadata.Client{URL: f.metadataURL},
 	}

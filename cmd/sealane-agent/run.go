@@ -63,7 +63,9 @@ func run(cmd *cobra.Command, f *flags) error {
 
 	numbers := newNumbers()
 	log = log.With(api.KeyCluster, f.cluster, api.KeyInstance, string(id.Instance))
-	a := agent.New(f.agentConfig(id, boot), machine, registry.New(client, f.cluster), agent.NewMetrics(numbers), log)
+	config := f.agentConfig(id, boot)
+	config.Memory = machine
+	a := agent.New(config, machine, registry.New(client, f.cluster), agent.NewMetrics(numbers), log)
 	return together(ctx, a, listener, numbers, log)
 }
 

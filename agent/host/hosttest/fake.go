@@ -22,6 +22,7 @@ type Fake struct {
 	bridges []host.Bridge
 	uplinks map[netip.Addr]string
 	macs    map[string]string // of interfaces, by name
+	peers   host.Peers
 	forward bool
 	sets    map[string][]netip.Prefix
 	chains  map[string][]string // "filter/FORWARD"; a chain that is there has an entry
@@ -234,7 +235,7 @@ func (f *Fake) Restore(context.Context) ([]host.Repair, error) {
 	}
 	f.dropMade()
 	f.restoreSettings(done)
-	f.memory = nil
+	f.memory, f.peers = nil, host.Peers{}
 	return undone, nil
 }
 
