@@ -83,6 +83,13 @@ func TestFakeFailsWholeCalls(t *testing.T) {
 		if _, err := f.Network(t.Context()); !errors.Is(err, test.want) {
 			t.Errorf("network: got %v, want %v", err, test.want)
 		}
+		f.Break(test.faults)
+		_, err := f.Revoke(t.Context(), Basic, "c")
+		for _, err := range []error{err, f.Admit(t.Context(), Basic, "c", pools("11.0.0.0/8"))} {
+			if !errors.Is(err, test.want) || len(f.Rules(Basic)) != 1 {
+				t.Errorf("gates: got %v, want %v", err, test.want)
+			}
+		}
 	}
 	if sent := f.Sent(); len(sent) != 0 {
 		t.Errorf("sent %v", sent)
@@ -136,6 +143,19 @@ func TestFakeRefusesNonsenseOfTheHand(t *testing.T) {
 		"absent entry":      func(f *Fake) { f.Remove(s.foreign(0, 1, 0).Key()) },
 		"absent instance":   func(f *Fake) { f.RemoveInstance("i-9") },
 		"empty instance":    func(f *Fake) { f.AddInstance(cloud.Instance{}) },
+		"another's interface": func(f *Fake) {
+			i := Small().Instances[0]
+			i.ID = "i-9"
+			f.AddInstance(i)
+		},
+		"absent group": func(f *Fake) {
+			i := Small().Instances[0]
+			i.Groups = []api.GroupID{"sg-9"}
+			f.AddInstance(i)
+		},
+		"rule for nobody":   func(f *Fake) { f.SetGroup(Group{ID: Basic, Rules: []Rule{{}}}) },
+		"rules of no group": func(f *Fake) { f.Rules("sg-9") },
+		"label of no entry": func(f *Fake) { f.Label(s.foreign(0, 1, 0).Key(), "", "") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			defer func() {
@@ -145,5 +165,20 @@ func TestFakeRefusesNonsenseOfTheHand(t *testing.T) {
 			}()
 			act(New(Small()))
 		})
+	}
+}
+
+// An interface in no group admits and emits what a test says.
+func TestFakeInNoGroup(t *testing.T) {
+	f := New(Small())
+	i := Small().Instances[0]
+	i.Groups, i.Admits, i.Emits = nil, pools("10.0.0.0/9"), nil
+	f.AddInstance(i)
+	got, err := f.Instances(t.Context(), []api.InstanceID{i.ID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]cloud.Instance{i}, got, netipByValue(), cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
