@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"regexp"
 	"strings"
 	"time"
 
@@ -57,8 +58,9 @@ func (c credential) forSDK() auth.Credential {
 	}
 }
 
-// redact takes this credential out of a text, also where it is escaped once or twice, as
-// in the string to sign that the cloud sends back.
+// redact takes this credential and what it signed out of a text, also where it is escaped
+// once or twice, as in the string to sign that the cloud sends back. A proxy may quote the
+// whole request.
 func (c credential) redact(text string) string {
 	for _, s := range []string{string(c.id), string(c.secret), string(c.token)} {
 		if s == "" {
@@ -69,7 +71,20 @@ func (c credential) redact(text string) string {
 			text = strings.ReplaceAll(text, form, "***")
 		}
 	}
-	return text
+	return regexp.MustCompile(signaturePattern).ReplaceAllString(text, "signature ***")
+}
+
+// signaturePattern is the parameter Signature with its value, in a query, escaped, or as
+// JSON and headers have it.
+const signaturePattern = `Signature["']?\s*(?:[=:]|%3D|%253D)\s*["']?[^&\s"'<>,;]*`
+
+// plainCode is a code of the cloud, if it looks like one: anything else may quote the
+// request.
+func plainCode(code string) string {
+	if !regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]{0,79}$`).MatchString(code) {
+		return "a code that is none"
+	}
+	return code
 }
 
 // source gives the credential of the next request.

@@ -101,7 +101,7 @@ func (it *item) refuse(f vpc.FailedRouteEntriesItem) {
 	if it.vague = kind == nil; it.vague {
 		kind = api.ErrBusy
 	}
-	it.failure = fmt.Errorf("%.80s: %w", f.FailedCode, kind)
+	it.failure = fmt.Errorf("%s: %w", plainCode(f.FailedCode), kind)
 }
 
 // createAlone asks for one entry by the call whose codes are documented.
