@@ -1,0 +1,340 @@
+// Package policy has no code: it holds RAM policy documents, and tests that hold them to
+// what the provider really calls.
+package policy
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http/httptest"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/sealane/sealane/api"
+	"github.com/sealane/sealane/cloud"
+	"github.com/sealane/sealane/cloud/alicloud"
+	"github.com/sealane/sealane/cloud/alisim"
+	"github.com/sealane/sealane/cloud/alisim/ram"
+)
+
+const (
+	observe       = "observe.json"
+	write         = "write.json"
+	remove        = "delete.json"
+	sourceCheck   = "manage-source-dest-check.json"
+	securityGroup = "manage-security-group.json"
+)
+
+const (
+	region  = "cn-hangzhou"
+	account = "1000000000000001"
+	vpc     = "vpc-1"
+	group   = "sg-2" // admits nothing, and lets nothing out
+)
+
+func pool() netip.Prefix { return netip.MustParsePrefix("10.0.0.0/8") }
+
+func tables() []string { return []string{"vtb-1", "vtb-2"} }
+
+// seed is a world in which every operation has something to do.
+func seed() alisim.Seed {
+	s := alisim.Example()
+	s.Region, s.Account = region, account
+	v := &s.VPCs[0]
+	v.SecurityGroups = append(v.SecurityGroups, alisim.SecurityGroup{ID: group, Type: "enterprise"})
+	s.Instances[0].SourceDestCheck = true
+	s.Instances[0].SecurityGroups = []string{group}
+	return s
+}
+
+// filled is a document with its placeholders filled in as README.md says: a line for each
+// table.
+func filled(t *testing.T, name string) []byte {
+	t.Helper()
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := `"acs:vpc:{region}:{account}:routetable/{vtb}"`
+	var lines []string
+	for _, id := range tables() {
+		lines = append(lines, strings.ReplaceAll(line, "{vtb}", id))
+	}
+	return []byte(strings.NewReplacer(line, strings.NewReplacer("{region}", region, "{account}", account).Replace(strings.Join(lines, ", ")),
+		"{region}", region, "{account}", account, "{vpc}", vpc, "{pool}", pool().String()).Replace(string(text)))
+}
+
+func policyOf(t *testing.T, names ...string) ram.Policy {
+	t.Helper()
+	var all []ram.Policy
+	for _, name := range names {
+		p, err := ram.Parse(filled(t, name))
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		all = append(all, p)
+	}
+	return ram.Join(all...)
+}
+
+// rig is a provider that looks at a simulator where it may do what policies permit.
+type rig struct {
+	*alicloud.Provider
+	sim *alisim.Sim
+}
+
+func newRig(t *testing.T, permits ram.Policy) rig {
+	t.Helper()
+	sim, err := alisim.New(seed(), alisim.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(guard{sim, permits})
+	t.Cleanup(server.Close)
+	p, err := alicloud.New(alicloud.Config{
+		Region: region, VPC: vpc, Endpoint: server.URL, AccessKeyID: "testid", AccessKeySecret: "testsecret",
+		Settle: 5 * time.Second, Poll: time.Millisecond,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Close)
+	return rig{p, sim}
+}
+
+func route(table string, n int) api.Route {
+	return api.Route{
+		Table: api.TableID(table), NextHop: "i-1", Mark: api.Mark{Cluster: "c", Host: "i-1"},
+		Destination: netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 1, byte(n), 0}), 24),
+	}
+}
+
+func (r rig) apply(ctx context.Context, changes ...api.Change) error {
+	results, err := r.Apply(ctx, changes)
+	for _, result := range results {
+		err = errors.Join(err, result.Err)
+	}
+	return err
+}
+
+// operations are all that the provider does, by the document that permits it.
+func operations() map[string]func(context.Context, rig) error {
+	return map[string]func(context.Context, rig) error{
+		observe: func(ctx context.Context, r rig) error {
+			_, err1 := r.Network(ctx)
+			_, err2 := r.Instances(ctx, []api.InstanceID{"i-1", "i-2", "i-3"})
+			_, err3 := r.Routes(ctx, "vtb-1")
+			return errors.Join(err1, err2, err3)
+		},
+		write: func(ctx context.Context, r rig) error {
+			var creates []api.Change
+			for _, table := range tables() {
+				creates = append(creates, api.Change{Verb: api.Create, Route: route(table, 1), Reason: api.ReasonNewSubnet})
+			}
+			err := r.apply(ctx, creates...)
+			// The codes of failed items are documented in part only: after another one a single
+			// call asks again.
+			r.sim.Fault(alisim.Fault{Action: "CreateRouteEntries", Fail: 1, FailCode: "VPC_ROUTE_ENTRY_OTHER"})
+			err = errors.Join(err, r.apply(ctx, api.Change{Verb: api.Create, Route: route("vtb-1", 2), Reason: api.ReasonNewSubnet}))
+			old, now := route("vtb-1", 1), route("vtb-1", 1)
+			now.NextHop, now.Mark.Host = "i-2", "i-2"
+			return errors.Join(err, r.apply(ctx, api.Change{Verb: api.Replace, Route: now, Was: &old, Reason: api.ReasonMoved}))
+		},
+		remove: func(ctx context.Context, r rig) error {
+			gone := route("vtb-1", 3)
+			if err := r.sim.AddRoute("vtb-1", alisim.Route{
+				Destination: gone.Destination, NextHop: gone.NextHop, Name: gone.Mark.Name(), Description: api.Seal{}.Description(gone),
+			}); err != nil {
+				return err
+			}
+			return r.apply(ctx, api.Change{Verb: api.Delete, Route: gone, Reason: api.ReasonHostLeft})
+		},
+		sourceCheck: func(ctx context.Context, r rig) error {
+			list, err := r.Instances(ctx, []api.InstanceID{"i-1"})
+			if err != nil || len(list) != 1 {
+				return fmt.Errorf("%d instances: %w", len(list), err)
+			}
+			return r.SetSourceCheck(ctx, list[0].Interface.ID, false)
+		},
+		securityGroup: func(ctx context.Context, r rig) error {
+			err := r.Admit(ctx, group, "c", []netip.Prefix{pool()})
+			_, err2 := r.Revoke(ctx, group, "c")
+			return errors.Join(err, err2)
+		},
+	}
+}
+
+var _ cloud.Gates = (*alicloud.Provider)(nil)
+
+// calls are the requests of an operation where everything is permitted.
+func calls(t *testing.T, name string) []ram.Call {
+	t.Helper()
+	all, err := ram.Parse([]byte(`{"Version":"1","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newRig(t, all)
+	if err := operations()[name](t.Context(), r); err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	var list []ram.Call
+	for _, q := range r.sim.Requests() {
+		list = append(list, callOf(r.sim, q.Version, q.Action, q.Params))
+	}
+	return list
+}
+
+func actions(list []ram.Call) map[string]bool {
+	set := map[string]bool{}
+	for _, c := range list {
+		set[c.Product+":"+c.Action] = true
+	}
+	return set
+}
+
+// Each operation passes with the policy for it and the one to observe, which everything
+// needs that reads back, and with no other.
+func TestOperationsPass(t *testing.T) {
+	for name, operate := range operations() {
+		t.Run(name, func(t *testing.T) {
+			if err := operate(t.Context(), newRig(t, policyOf(t, observe, name))); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// The others do not make up for a document that is missing.
+func TestOperationsAreRefused(t *testing.T) {
+	for name, operate := range operations() {
+		t.Run(name, func(t *testing.T) {
+			others := slices.DeleteFunc(slices.Sorted(maps.Keys(operations())), func(other string) bool { return other == name })
+			r := newRig(t, policyOf(t, others...))
+			err := operate(t.Context(), r)
+			if !errors.Is(err, api.ErrDenied) || !strings.Contains(err.Error(), "Forbidden.RAM") {
+				t.Errorf("got %v, want ErrDenied by Forbidden.RAM", err)
+			}
+		})
+	}
+}
+
+// Every call that is made is permitted by one document alone, and every document permits
+// what is called and no more.
+func TestEachActionHasOnePolicy(t *testing.T) {
+	reads := actions(calls(t, observe))
+	var all []ram.Call
+	own := map[string]map[string]bool{observe: reads}
+	for name := range operations() {
+		list := calls(t, name)
+		all = append(all, list...)
+		if name != observe {
+			own[name] = actions(list)
+			maps.DeleteFunc(own[name], func(action string, _ bool) bool { return reads[action] })
+		}
+	}
+	for name, want := range own {
+		if diff := cmp.Diff(slices.Sorted(maps.Keys(want)), granted(t, name)); diff != "" {
+			t.Errorf("%s does not grant what is called (-called +granted):\n%s", name, diff)
+		}
+		p := policyOf(t, name)
+		for _, c := range all {
+			if ok, why := p.Permits(c); ok != want[c.Product+":"+c.Action] {
+				t.Errorf("%s: %s:%s: permitted is %t: %s", name, c.Product, c.Action, ok, why)
+			}
+		}
+	}
+}
+
+// granted are the actions that a document names. None of them is a pattern.
+func granted(t *testing.T, name string) []string {
+	t.Helper()
+	var document struct {
+		Statement []struct {
+			Effect string
+			Action []string
+		}
+	}
+	if err := json.Unmarshal(filled(t, name), &document); err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	var list []string
+	for _, s := range document.Statement {
+		list = append(list, s.Action...)
+	}
+	if text := strings.Join(list, " "); strings.Contains(text, "*") {
+		t.Errorf("%s: a pattern grants what nobody calls: %s", name, text)
+	}
+	slices.Sort(list)
+	return list
+}
+
+// Elsewhere nothing is permitted: neither another table, nor another region or account.
+func TestPinned(t *testing.T) {
+	for _, name := range []string{write, remove} {
+		p := policyOf(t, name)
+		for _, c := range calls(t, name) {
+			if ok, _ := p.Permits(c); !ok {
+				continue // a read
+			}
+			other := c
+			other.TableOf = func(string) string { return "vtb-9" }
+			other.Params = maps.Clone(c.Params)
+			for key := range other.Params {
+				if strings.HasSuffix(key, "RouteTableId") {
+					other.Params[key] = "vtb-9"
+				}
+			}
+			region, account := c, c
+			region.Region, account.Account = "cn-beijing", "2"
+			for _, c := range []ram.Call{other, region, account} {
+				if ok, why := p.Permits(c); ok {
+					t.Errorf("%s: %s in %s of %s: %s", name, c.Action, c.Region, c.Account, why)
+				}
+			}
+		}
+	}
+}
+
+// A key that may open a group to the containers must not open it to the world.
+func TestSecurityGroupOpensToThePoolOnly(t *testing.T) {
+	p := policyOf(t, securityGroup)
+	c := ram.Call{Product: "ecs", Action: "AuthorizeSecurityGroup", Region: region, Account: account, Params: map[string]string{
+		"SecurityGroupId": group, "Permissions.1.SourceCidrIp": pool().String(), "Permissions.1.IpProtocol": "ALL",
+	}}
+	if ok, why := p.Permits(c); !ok {
+		t.Error(why)
+	}
+	c.Params["Permissions.2.SourceCidrIp"] = "0.0.0.0/0"
+	if ok, why := p.Permits(c); ok {
+		t.Error(why)
+	}
+}
+
+// Every document is tried, and the README tells of each.
+func TestEveryDocument(t *testing.T) {
+	files, err := filepath.Glob("*.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(operations())), files); diff != "" {
+		t.Errorf("(-tried +there):\n%s", diff)
+	}
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range files {
+		if !strings.Contains(string(readme), "`"+name+"`") {
+			t.Errorf("README.md does not tell of %s", name)
+		}
+	}
+}
