@@ -5,6 +5,8 @@ const (
 	vpcVersion = "2016-04-28"
 	ecsVersion = "2014-05-26"
 	stsVersion = "2015-04-01"
+
+	locationVersion = "2015-06-12"
 )
 
 // handler does an action's work on the model. The caller holds Sim.mu.
@@ -21,6 +23,8 @@ func lookup(c *call) (handler, error) {
 		actions = ecsActions()
 	case stsVersion:
 		actions = map[string]handler{"GetCallerIdentity": getCallerIdentity}
+	case locationVersion:
+		actions = map[string]handler{"DescribeEndpoints": describeEndpoints}
 	case "":
 		return nil, missing("Version")
 	default:
@@ -52,6 +56,7 @@ func vpcActions() map[string]handler {
 		"DeleteRouteEntries":      deleteRouteEntries,
 		"ModifyRouteEntry":        modifyRouteEntry,
 		"AssociateRouteTable":     associateRouteTable,
+		"UnassociateRouteTable":   unassociateRouteTable,
 
 		"ListVpcPublishedRouteEntries": listVpcPublishedRouteEntries,
 	}
@@ -65,6 +70,9 @@ func ecsActions() map[string]handler {
 		"DescribeInstances":               describeInstances,
 		"DescribeInstanceStatus":          describeInstanceStatus,
 		"DescribeNetworkInterfaces":       describeNetworkInterfaces,
+		"DeleteInstance":                  deleteInstances,
+		"DeleteInstances":                 deleteInstances,
+		"ModifyInstanceMetadataOptions":   modifyInstanceMetadataOptions,
 		"ModifyNetworkInterfaceAttribute": modifyNetworkInterfaceAttribute,
 		"DescribeSecurityGroups":          describeSecurityGroups,
 		"DescribeSecurityGroupAttribute":  describeSecurityGroupAttribute,
@@ -92,6 +100,8 @@ func product(version string) string {
 		return "Ecs"
 	case stsVersion:
 		return "Sts"
+	case locationVersion:
+		return "Location"
 	default:
 		return "Vpc"
 	}

@@ -72,6 +72,8 @@ func (s *Sim) known(serve func(http.ResponseWriter, *http.Request, *Instance)) h
 		switch {
 		case i == nil:
 			http.Error(w, "no instance has this address", http.StatusNotFound)
+		case i.HTTPEndpoint == "disabled":
+			http.Error(w, "the metadata service is disabled", http.StatusForbidden)
 		case !s.holdsPass(r, i):
 			http.Error(w, "token is missing or wrong", http.StatusForbidden)
 		default:

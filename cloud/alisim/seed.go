@@ -105,11 +105,12 @@ type Instance struct {
 	Status          string       `json:"status,omitempty" yaml:"status,omitempty"`   // default Running
 	SecurityGroups  []string     `json:"securityGroups,omitempty" yaml:"securityGroups,omitempty"`
 	SourceDestCheck bool         `json:"sourceDestCheck,omitempty" yaml:"sourceDestCheck,omitempty"`
-	MAC             string       `json:"mac,omitempty" yaml:"mac,omitempty"`               // default from the address
-	ENI             string       `json:"eni,omitempty" yaml:"eni,omitempty"`               // default from the id
-	Role            string       `json:"role,omitempty" yaml:"role,omitempty"`             // RAM role; none by default
-	HTTPTokens      string       `json:"httpTokens,omitempty" yaml:"httpTokens,omitempty"` // metadata: optional (default) or required
-	Interfaces      []Interface  `json:"interfaces,omitempty" yaml:"interfaces,omitempty"` // the secondary ones
+	MAC             string       `json:"mac,omitempty" yaml:"mac,omitempty"`                   // default from the address
+	ENI             string       `json:"eni,omitempty" yaml:"eni,omitempty"`                   // default from the id
+	Role            string       `json:"role,omitempty" yaml:"role,omitempty"`                 // RAM role; none by default
+	HTTPTokens      string       `json:"httpTokens,omitempty" yaml:"httpTokens,omitempty"`     // metadata: optional (default) or required
+	HTTPEndpoint    string       `json:"httpEndpoint,omitempty" yaml:"httpEndpoint,omitempty"` // metadata: enabled (default) or disabled
+	Interfaces      []Interface  `json:"interfaces,omitempty" yaml:"interfaces,omitempty"`     // the secondary ones
 }
 
 // State is where the cloud is with an entry.

@@ -143,7 +143,7 @@ func (w *world) instanceItem(i *Instance, options bool) instanceItem {
 		OperationLocks: none("LockReason"), Tags: noTags(),
 	}
 	if options {
-		out.MetadataOptions = &metadataOptions{"enabled", i.HTTPTokens, 1}
+		out.MetadataOptions = &metadataOptions{i.HTTPEndpoint, i.HTTPTokens, 1}
 	}
 	return out
 }

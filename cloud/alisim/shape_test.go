@@ -16,7 +16,7 @@ import (
 func TestAnswersHaveTheNamesOfTheAPI(t *testing.T) {
 	ecs := func(a args) args { a["Version"] = "2014-05-26"; return a }
 	calls := map[string]args{
-		"AssociateRouteTable":             {"RouteTableId": "vtb-1", "VSwitchId": "vsw-2"},
+		"AssociateRouteTable":             {"RouteTableId": "vtb-2", "VSwitchId": "vsw-1"},
 		"AuthorizeSecurityGroup":          ecs(args{"SecurityGroupId": "sg-1", "IpProtocol": "all", "SourceCidrIp": "172.20.0.0/16"}),
 		"CreateRouteEntries":              batch("vtb-1 172.20.2.0/24 i-1", "vtb-1 172.20.1.0/24 i-1"),
 		"CreateRouteEntry":                entry("172.20.3.0/24"),
@@ -33,7 +33,7 @@ func TestAnswersHaveTheNamesOfTheAPI(t *testing.T) {
 		"DescribeVSwitches":               {"VpcId": "vpc-1"},
 		"DescribeVpcAttribute":            {"VpcId": "vpc-1"},
 		"DescribeVpcs":                    {},
-		"GetVpcRouteEntrySummary":         {"VpcId": "vpc-1"},
+		"GetVpcRouteEntrySummary":         {"VpcId": "vpc-1", "RouteEntryType": "custom"},
 		"ModifyNetworkInterfaceAttribute": ecs(args{"NetworkInterfaceId": "eni-1", "SourceDestCheck": "true"}),
 		"ModifyRouteEntry":                {"RouteTableId": "vtb-1", "DestinationCidrBlock": "172.20.1.0/24", "NewNextHopId": "i-2"},
 	}

@@ -62,7 +62,7 @@ func TestOneTaskAtATimePerVPC(t *testing.T) {
 		bad(t, sim, "DeleteRouteEntry", entry("172.20.1.0/24"), "TaskConflict")
 		bad(t, sim, "DeleteRouteEntry", entry("172.20.2.0/24"), "IncorrectRouteEntryStatus")
 		bad(t, sim, "ModifyRouteEntry", args{"RouteTableId": "vtb-1", "DestinationCidrBlock": "172.20.2.0/24", "NewNextHopId": "i-2"}, "IncorrectRouteEntryStatus")
-		bad(t, sim, "AssociateRouteTable", args{"RouteTableId": "vtb-1", "VSwitchId": "vsw-2"}, "TaskConflict")
+		bad(t, sim, "AssociateRouteTable", args{"RouteTableId": "vtb-2", "VSwitchId": "vsw-1"}, "TaskConflict")
 		expect(t, sim, "nothing was changed", "172.20.1.0/24 i-1 Available", "172.20.2.0/24 i-1 Pending")
 
 		at, ok := sim.Settles()
@@ -102,24 +102,24 @@ func TestAcceptedCreateMayVanish(t *testing.T) {
 func TestAssociationTakesEffectAtOnce(t *testing.T) {
 	inBubble(t, func(t *testing.T, sim *alisim.Sim) {
 		changed := sim.Changed()
-		good(t, sim, "AssociateRouteTable", args{"RouteTableId": "vtb-1", "VSwitchId": "vsw-2"})
+		good(t, sim, "AssociateRouteTable", args{"RouteTableId": "vtb-2", "VSwitchId": "vsw-1"})
 		select {
 		case <-changed:
 		default:
 			t.Error("nobody was woken")
 		}
 		status := func() any {
-			a := good(t, sim, "DescribeVSwitches", args{"VpcId": "vpc-1", "VSwitchId": "vsw-2"})
+			a := good(t, sim, "DescribeVSwitches", args{"VpcId": "vpc-1", "VSwitchId": "vsw-1"})
 			return []any{a.at("VSwitches", "VSwitch", 0, "RouteTable", "RouteTableId"), a.at("VSwitches", "VSwitch", 0, "Status")}
 		}
-		if diff := cmp.Diff([]any{"vtb-1", "Pending"}, status()); diff != "" {
+		if diff := cmp.Diff([]any{"vtb-2", "Pending"}, status()); diff != "" {
 			t.Error(diff)
 		}
 		time.Sleep(taskTime)
-		if diff := cmp.Diff([]any{"vtb-1", "Available"}, status()); diff != "" {
+		if diff := cmp.Diff([]any{"vtb-2", "Available"}, status()); diff != "" {
 			t.Error(diff)
 		}
-		bad(t, sim, "AssociateRouteTable", args{"RouteTableId": "vtb-1", "VSwitchId": "vsw-2"}, "ResourceAlreadyAssociated.RouteTable")
+		bad(t, sim, "AssociateRouteTable", args{"RouteTableId": "vtb-2", "VSwitchId": "vsw-1"}, "ResourceAlreadyAssociated.RouteTable")
 	})
 }
 

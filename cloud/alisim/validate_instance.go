@@ -70,6 +70,7 @@ func (i Instance) complete(vpc string) Instance {
 	i.Status = cmp.Or(i.Status, Running)
 	i.ENI = cmp.Or(i.ENI, "eni-"+suffix(i.ID))
 	i.HTTPTokens = cmp.Or(i.HTTPTokens, "optional")
+	i.HTTPEndpoint = cmp.Or(i.HTTPEndpoint, "enabled")
 	i.MAC = cmp.Or(i.MAC, macOf(i.IP))
 	for n, f := range i.Interfaces {
 		f.ID = cmp.Or(f.ID, fmt.Sprintf("%s-%d", i.ENI, n+1))

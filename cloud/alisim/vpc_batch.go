@@ -26,6 +26,9 @@ func createRouteEntries(s *Sim, c *call) (reply, error) {
 			return nil, missing("NextHopType")
 		}
 	}
+	if err := s.fits(tables); err != nil {
+		return nil, err
+	}
 	out := &batchCreated{RouteEntryIDs: []string{}, FailedRouteEntries: []createFailed{}}
 	var made []*entry
 	for i, r := range routes {
@@ -43,6 +46,17 @@ func createRouteEntries(s *Sim, c *call) (reply, error) {
 	out.FailedRouteEntries = spoil(c.fault.Failures, out.FailedRouteEntries)
 	s.begin(c, made)
 	return out, nil
+}
+
+// fits says whether the quota lets all items in, where it fails the call as a whole.
+func (s *Sim) fits(tables []*table) error {
+	more := map[*table]int{}
+	for _, t := range tables {
+		if more[t]++; s.opts.Readings.BatchQuota == Refuse && t.custom()+more[t] > t.Quota {
+			return refuse("QuotaExceeded")
+		}
+	}
+	return nil
 }
 
 // fails is what a fault makes of an item of a batch: it fails the last ones.
@@ -172,7 +186,7 @@ func (s *Sim) batch(c *call) ([]item, []*table, error) {
 		if tables[i] = s.world.table(id); tables[i] == nil {
 			return nil, nil, refuse("InvalidRouteTableId.NotFound")
 		}
-		if err := tables[i].vpc.idle(); err != nil {
+		if err := tables[i].ready(); err != nil {
 			return nil, nil, err
 		}
 	}

@@ -113,8 +113,10 @@ func filterEntries(t *table, c *call) ([]*entry, error) {
 }
 
 func getVpcRouteEntrySummary(s *Sim, c *call) (reply, error) {
-	if c.get("VpcId") == "" {
-		return nil, missing("VpcId")
+	for _, name := range [...]string{"VpcId", "RouteEntryType"} {
+		if c.get(name) == "" {
+			return nil, missing(name)
+		}
 	}
 	out := &routeEntrySummary{RouteEntrySummarys: []tableSummary{}}
 	for _, t := range s.world.tables() {
@@ -143,33 +145,6 @@ func (s *Sim) tableFor(c *call, unknown string) (*table, error) {
 		return nil, refuse(unknown)
 	}
 	return t, nil
-}
-
-func associateRouteTable(s *Sim, c *call) (reply, error) {
-	t, err := s.tableFor(c, "InvalidRouteTableId.NotFound")
-	if err != nil {
-		return nil, err
-	}
-	sw := s.world.vswitch(c.get("VSwitchId"))
-	switch {
-	case sw == nil:
-		return nil, refuse("ResourceNotFound.VSwitch")
-	case sw.vpc != t.vpc:
-		return nil, refuse("Forbidden.NotInSameVpc")
-	case t.Gateway:
-		return nil, refuse("OperationDenied.AssociateGatewayRouteTable")
-	case sw.table == t:
-		return nil, refuse("ResourceAlreadyAssociated.RouteTable")
-	}
-	if err := t.vpc.idle(); err != nil {
-		return nil, err
-	}
-	// The vSwitch loses the old table's routes at once, though the task still runs.
-	sw.table, sw.status = t, Pending
-	s.world.begin(t.vpc, c.now, nil)
-	t.vpc.task.vswitch = sw
-	s.wake()
-	return &body{}, nil
 }
 
 func mapped[T, U any](all []T, shape func(T) U) []U {
