@@ -64,6 +64,7 @@ type Controller struct {
 	compared bool        // whether the flags were held against the registry's configuration
 	absent   absences    // what the cloud did not know, and since when; reset with each leadership
 	seen     view        // what the last look at the cloud found; reset with each leadership
+	due      time.Time   // when everything is to be read again
 	locked   locked      // gates that could not be opened, and when; reset with each leadership
 }
 
@@ -101,26 +102,27 @@ func (c *Controller) lead(ctx context.Context, lease leader.Lease) {
 	c.log.Info("leading", api.KeyTerm, lease.Term().Revision)
 	c.metrics.leading(true)
 	defer c.metrics.leading(false)
-	c.absent, c.seen, c.locked, c.compared = nil, view{}, nil, false
+	c.absent, c.seen, c.due, c.locked, c.compared = nil, view{}, time.Time{}, nil, false
 
 	wake := newTrigger(c.registry.Watch(ctx, api.AreaHosts, api.AreaConfig), c.config.Quiet)
 	c.news = wake.pending
 	var delay time.Duration // the first pass starts at once
 	var failures int
 	for wake.next(ctx, delay) {
-		soon, err := c.pass(ctx, lease)
-		delay = c.config.Resync
+		more, err := c.pass(ctx, lease)
+		delay = max(0, time.Until(c.due))
 		switch {
 		case ctx.Err() != nil || errors.Is(err, api.ErrDeposed):
 			cancel(err)
 		case err != nil:
 			failures++
-			delay = min(delay, retryDelay(err, failures))
+			delay = min(c.config.Resync, retryDelay(err, failures))
+			c.due = time.Now().Add(delay)
 			c.log.Warn("pass ended early", api.KeyError, err, api.KeyDelay, delay.String())
 		default:
 			failures = 0
-			if soon > 0 {
-				delay = min(delay, soon)
+			if more {
+				delay = 0
 			}
 		}
 		c.metrics.pass(err)

@@ -25,7 +25,6 @@ type decision struct {
 	opened       []api.InterfaceID // whose check was switched off, in all
 	findings     []api.Finding
 	cloudProblem string
-	soon         time.Duration
 }
 
 // decide is pure: the same snapshot and view give the same decision.
@@ -62,7 +61,6 @@ func decide(cluster string, snap api.Snapshot, v view, now time.Time) decision {
 		d.findings = append(d.findings, restored(newest, snap.Revision))
 	}
 	d.release = releasable(cluster, hosts, v)
-	d.soon = nextLook(v)
 	return d
 }
 

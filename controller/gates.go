@@ -48,12 +48,17 @@ const (
 	gateRetry    = 10 * time.Minute // a gate that the cloud refuses to open is seldom a matter of seconds
 )
 
-// open opens the gates of the cluster's hosts, as far as an operator said so. It returns the
-// interfaces whose check it switched off, whether any gate changed, and whether some are left
-// for the next pass.
-func (c *Controller) open(ctx context.Context, hosts []api.Host, v view, config api.Config) (opened []api.InterfaceID, changed, more bool) {
+// opening is what came of opening gates.
+type opening struct {
+	any    bool              // one was opened
+	checks []api.InterfaceID // interfaces whose source/destination check was switched off
+	more   bool              // some are left for the next pass
+}
+
+// open opens the gates of the cluster's hosts, as far as an operator said so.
+func (c *Controller) open(ctx context.Context, hosts []api.Host, v view, config api.Config) (o opening) {
 	if c.gates == nil || len(config.Manage) == 0 || config.Policy == api.PolicyObserve || config.Validate() != nil {
-		return nil, false, false
+		return o
 	}
 	if c.locked == nil {
 		c.locked = locked{}
@@ -65,7 +70,8 @@ func (c *Controller) open(ctx context.Context, hosts []api.Host, v view, config 
 				continue
 			}
 			if len(tried) == gatesPerPass || ctx.Err() != nil {
-				return opened, changed, true
+				o.more = true
+				return o
 			}
 			tried[g.name] = true
 			if err := g.open(ctx, c.gates); err != nil {
@@ -73,14 +79,14 @@ func (c *Controller) open(ctx context.Context, hosts []api.Host, v view, config 
 				continue
 			}
 			delete(c.locked, g.name)
-			changed = true
+			o.any = true
 			c.log.Info("gate opened", api.KeyGate, g.name)
 			if g.check != "" {
-				opened = append(opened, g.check)
+				o.checks = append(o.checks, g.check)
 			}
 		}
 	}
-	return opened, changed, more
+	return o
 }
 
 // gate is one that is closed, and how it is opened.

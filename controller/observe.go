@@ -19,6 +19,7 @@ type view struct {
 	tables    []api.TableID // tables the hosts' vSwitches use
 	unread    []api.TableID // of them, those whose routes could not be read
 	have      []api.Route
+	asked     []api.InstanceID // that the cloud was asked for, sorted
 	instances map[api.InstanceID]cloud.Instance
 	lives     map[api.InstanceID]api.Life // what the cloud adds: stopped, missing, gone
 	waiting   bool                        // an absent instance is waiting for its second look
@@ -28,51 +29,26 @@ type view struct {
 
 func (v view) complete() bool { return v.err == nil }
 
-// observe reads from the cloud all that the decision needs. What the pass before saw says
-// what to ask for, so that all of it is asked for at once; a second round is only for news.
-func (c *Controller) observe(ctx context.Context, snap api.Snapshot) view {
-	v := view{instances: map[api.InstanceID]cloud.Instance{}, gone: c.config.Gone}
-	asked := instancesIn(snap.Hosts, c.seen.have, c.config.Cluster)
-	var network cloud.Network
-	var lists map[api.TableID]listing
-	var instances []cloud.Instance
-	var networkErr, instancesErr error
-	var round sync.WaitGroup
-	round.Go(func() { network, networkErr = c.cloud.Network(ctx) })
-	round.Go(func() { lists = c.list(ctx, c.seen.network.Tables) })
-	round.Go(func() { instances, instancesErr = c.cloud.Instances(ctx, asked) })
-	round.Wait()
-	if networkErr != nil {
-		v.err = fmt.Errorf("read the network: %w", networkErr)
-		return v
-	}
-	v.network = network
-	v.tables = tablesOf(network, snap.Hosts, nil)
-	v.collect(network.Tables, lists, c.list(ctx, slices.DeleteFunc(slices.Clone(network.Tables), func(t cloud.Table) bool {
-		_, read := lists[t.ID]
-		return read
-	})))
-	ids := instancesIn(snap.Hosts, v.have, c.config.Cluster)
-	if news := without(ids, asked); len(news) > 0 && instancesErr == nil {
-		var more []cloud.Instance
-		more, instancesErr = c.cloud.Instances(ctx, news)
-		instances = append(instances, more...)
-	}
-	c.seen = v
-	if instancesErr != nil {
-		v.err = errors.Join(v.err, fmt.Errorf("read the instances: %w", instancesErr))
-		return v
-	}
-	for _, i := range instances {
-		v.instances[i.ID] = i
-	}
-	v.tables = tablesOf(network, snap.Hosts, v.instances)
-	if c.absent == nil {
-		c.absent = goneBefore(snap.Pass)
-	}
-	v.lives = c.absent.judge(ids, v.instances, time.Now(), c.config.Gone)
-	v.waiting = slices.Contains(slices.Collect(maps.Values(v.lives)), api.LifeMissing)
-	return v
+func (v *view) fail(err error) { v.err = errors.Join(v.err, err) }
+
+// round is what was asked for at once, and the answers.
+type round struct {
+	asked                    []api.InstanceID
+	network                  cloud.Network
+	lists                    map[api.TableID]listing
+	instances                []cloud.Instance
+	networkErr, instancesErr error
+}
+
+// ask asks for the network, the tables of the look before and these instances at once.
+func (c *Controller) ask(ctx context.Context, ids []api.InstanceID) round {
+	r := round{asked: ids}
+	var all sync.WaitGroup
+	all.Go(func() { r.network, r.networkErr = c.cloud.Network(ctx) })
+	all.Go(func() { r.lists = c.list(ctx, c.seen.network.Tables) })
+	all.Go(func() { r.instances, r.instancesErr = c.cloud.Instances(ctx, ids) })
+	all.Wait()
+	return r
 }
 
 // listing is what a table holds, or why it could not be read.
@@ -105,7 +81,7 @@ func (v *view) collect(tables []cloud.Table, rounds ...map[api.TableID]listing) 
 				continue
 			}
 			if l.err != nil {
-				v.err = errors.Join(v.err, fmt.Errorf("read table %s: %w", t.ID, l.err))
+				v.fail(fmt.Errorf("read table %s: %w", t.ID, l.err))
 				v.unread = append(v.unread, t.ID)
 			}
 			v.have = append(v.have, l.routes...)

@@ -12,48 +12,49 @@ import (
 	"github.com/sealane/sealane/controller/leader"
 )
 
-// pass reads, decides, publishes and applies once. It returns how soon the next pass is
-// worth making (0: at the resync), and an error when this one ended early. What cannot be
-// read makes the view incomplete, which holds back deletes; it does not stop the pass.
-func (c *Controller) pass(ctx context.Context, lease leader.Lease) (soon time.Duration, err error) {
+// pass looks, decides, publishes and applies once. It reports whether there is more to do at
+// once, and an error when it ended early. What cannot be read makes the view incomplete,
+// which holds back deletes; it does not stop the pass.
+func (c *Controller) pass(ctx context.Context, lease leader.Lease) (more bool, err error) {
 	snap, err := c.snapshot(ctx)
 	if err != nil {
-		return 0, err
+		return false, err
 	}
-	view := c.observe(ctx, snap)
+	view := c.look(ctx, snap)
 	d := decide(c.config.Cluster, snap, view, time.Now().UTC())
 	d.findings = append(d.findings, c.locked.problems()...)
 	c.metrics.decided(d.plan)
 
 	if err := c.publish(ctx, lease, snap, d, nil); err != nil {
-		return 0, err
+		return false, err
 	}
 	switch {
 	case d.blind, d.config.Policy == api.PolicyObserve:
-		return d.soon, view.err
+		return false, view.err
 	case lease.Remaining() < c.config.Reserve:
-		return 0, fmt.Errorf("apply the plan: the lease has too little time left: %w", api.ErrDeposed)
+		return false, fmt.Errorf("apply the plan: the lease has too little time left: %w", api.ErrDeposed)
 	}
 	results, later, applyErr := c.apply(ctx, lease, d.plan.Changes)
-	var opened []api.InterfaceID
-	var changed, more bool
+	var opened opening
 	if !later && !stops(applyErr) {
-		opened, changed, more = c.open(ctx, d.hosts, view, d.config)
+		opened = c.open(ctx, d.hosts, view, d.config)
 	}
-	if len(results) == 0 && applyErr == nil && !changed {
-		return d.soon, view.err
+	if len(results) == 0 && applyErr == nil && !opened.any {
+		return opened.more, view.err
 	}
-	view = c.observe(ctx, snap)
+	if applyErr == nil && !opened.any {
+		view = view.with(results)
+		c.seen = view
+	} else {
+		view = c.fullLook(ctx, snap)
+	}
 	if after := decide(c.config.Cluster, snap, view, time.Now().UTC()); !after.blind {
 		d = after
 	}
 	d.explain(results)
 	d.findings = append(d.findings, c.locked.problems()...)
-	d.opened = merge(d.opened, opened)
-	if more || later {
-		d.soon = time.Millisecond
-	}
-	return d.soon, errors.Join(applyErr, view.err, c.publish(ctx, lease, snap, d, results))
+	d.opened = merge(d.opened, opened.checks)
+	return later || opened.more, errors.Join(applyErr, view.err, c.publish(ctx, lease, snap, d, results))
 }
 
 // snapshot reads the registry. When no operator has written a configuration yet, the one

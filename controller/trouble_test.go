@@ -225,11 +225,27 @@ func TestVSwitchIsTheCloudsWord(t *testing.T) {
 	})
 }
 
-// halfBlind is a cloud that does not list some tables.
+// halfBlind is a cloud that does not list some tables, and counts its reads.
 type halfBlind struct {
 	cloud.Tables
-	mu     sync.Mutex // guards hidden
+	mu     sync.Mutex // guards all below
 	hidden []api.TableID
+	read   reads
+}
+
+type reads struct{ networks, routes, instances int }
+
+func (b *halfBlind) counts() reads {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.read
+}
+
+func (b *halfBlind) Instances(ctx context.Context, ids []api.InstanceID) ([]cloud.Instance, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.read.instances++
+	return b.Tables.Instances(ctx, ids)
 }
 
 func (b *halfBlind) set(hidden ...api.TableID) {
@@ -244,6 +260,7 @@ const network = api.TableID("network")
 func (b *halfBlind) Network(ctx context.Context) (cloud.Network, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.read.networks++
 	if slices.Contains(b.hidden, network) {
 		return cloud.Network{}, fmt.Errorf("describe the VPC: %w", api.ErrThrottled)
 	}
@@ -253,6 +270,7 @@ func (b *halfBlind) Network(ctx context.Context) (cloud.Network, error) {
 func (b *halfBlind) Routes(ctx context.Context, table api.TableID) ([]api.Route, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.read.routes++
 	if slices.Contains(b.hidden, table) {
 		return nil, fmt.Errorf("list %s: %w", table, api.ErrUnreachable)
 	}
