@@ -39,7 +39,7 @@ func TestOutcomeOfOneCreate(t *testing.T) {
 		"busy twice":              {alisim.Fault{Code: "TaskConflict", Times: 2}, nil, 3},
 		"busy forever":            {alisim.Fault{Code: "IncorrectRouteEntryStatus", Times: -1}, api.ErrBusy, tries},
 		"throttled":               {alisim.Fault{Code: "Throttling.User"}, api.ErrThrottled, 1},
-		"denied":                  {alisim.Fault{Code: "Forbidden.RAM", Status: 403}, api.ErrDenied, 1},
+		"denied":                  {alisim.Fault{Code: "Forbidden.AccessKeyDisabled", Status: 403}, api.ErrDenied, 1},
 		"table full":              {alisim.Fault{Code: "QuotaExceeded"}, api.ErrQuota, 1},
 		"answer lost, done":       {alisim.Fault{Reset: true, After: true}, nil, 1},
 		"answer lost, not done":   {alisim.Fault{Reset: true}, api.ErrUnknown, 1},
@@ -73,7 +73,7 @@ func TestStuckEntryIsNamed(t *testing.T) {
 
 // Throttling and denial end the whole call; what was not sent says so.
 func TestStopsSending(t *testing.T) {
-	for code, want := range map[string]error{"Throttling.User": api.ErrThrottled, "Forbidden.RAM": api.ErrDenied} {
+	for code, want := range map[string]error{"Throttling.User": api.ErrThrottled, "Forbidden.AccessKeyDisabled": api.ErrDenied} {
 		t.Run(code, func(t *testing.T) {
 			r := newRig(t)
 			r.sim.Fault(alisim.Fault{Action: batchCreate, Code: code, Skip: 1})
@@ -92,12 +92,25 @@ func TestStopsSending(t *testing.T) {
 	}
 }
 
+// Throttled reads keep nothing from being written.
 func TestThrottledWhileReadingBack(t *testing.T) {
 	r := newRig(t)
-	r.sim.Fault(alisim.Fault{Action: "DescribeRouteEntryList", Code: "Throttling"})
-	results := r.apply(t, append(creates(0, 1), creates(1, 1)...)...)
+	r.sim.Fault(alisim.Fault{Action: "DescribeRouteEntryList", Code: "Throttling", Times: 3})
+	for _, result := range r.apply(t, append(creates(0, 30), creates(1, 30)...)...) {
+		isKind(t, result, nil)
+	}
+}
+
+// What cannot be seen at all is not followed by more.
+func TestThrottledForEverWhileReadingBack(t *testing.T) {
+	r := newRig(t, shortly)
+	r.sim.Fault(alisim.Fault{Action: "DescribeRouteEntryList", Code: "Throttling", Times: -1})
+	results := r.apply(t, creates(0, 60)...)
 	isKind(t, results[0], api.ErrUnknown)
-	isKind(t, results[1], api.ErrThrottled)
+	isKind(t, results[59], api.ErrThrottled)
+	if got := r.calls(batchCreate); got != 1 {
+		t.Errorf("%d calls, want 1", got)
+	}
 }
 
 func TestReadingBackSurvivesTrouble(t *testing.T) {
@@ -136,7 +149,8 @@ func TestReplaceUnderTrouble(t *testing.T) {
 		"busy":        {alisim.Fault{Code: "TaskConflict"}, nil},
 		"answer lost": {alisim.Fault{Reset: true, After: true}, nil},
 		"not done":    {alisim.Fault{Reset: true}, api.ErrUnknown},
-		"refused":     {alisim.Fault{Code: "OperationDenied"}, api.ErrInvalid},
+		"refused":     {alisim.Fault{Code: "InvalidNextHop.NotFound"}, api.ErrNotFound},
+		"no change":   {alisim.Fault{Code: "OperationDenied.NextHopNotChanged"}, api.ErrUnknown},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, shortly)
@@ -170,14 +184,14 @@ func TestContextEndsWhileSent(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	start := time.Now()
-	results, err := r.Apply(ctx, append(creates(0, 1), creates(1, 1)...))
+	results, err := r.Apply(ctx, creates(0, 51))
 	if err != nil {
 		t.Fatal(err)
 	}
 	isKind(t, results[0], api.ErrUnknown)
-	isKind(t, results[1], context.DeadlineExceeded)
-	if errors.Is(results[1].Err, api.ErrUnknown) {
-		t.Errorf("what was not sent is unknown: %v", results[1].Err)
+	isKind(t, results[50], context.DeadlineExceeded)
+	if errors.Is(results[50].Err, api.ErrUnknown) {
+		t.Errorf("what was not sent is unknown: %v", results[50].Err)
 	}
 	if took := time.Since(start); took > 5*time.Second {
 		t.Errorf("the call outlived its context by %s", took)

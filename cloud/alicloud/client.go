@@ -5,29 +5,39 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"net/http/httptrace"
-	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk"
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/requests"
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/responses"
 
-	"github.com/sealane/sealane/api"
+	"github.com/sealane/sealane/cloud"
 )
 
-const maxBody = 16 << 20 // of one answer; a full page is below 100 KB
+const lanes = 10 // reads under way at once
+
+// Pacer keeps calls from being too many, each action by itself. Package pace has one.
+type Pacer interface {
+	// Wait returns when a call of the action may be made. An error says that it must not:
+	// ErrThrottled, or the context's.
+	Wait(ctx context.Context, action string) error
+
+	// Answered tells what became of a call that Wait let pass, how long it took, and how long
+	// the cloud asks to wait before the next one; 0 when it does not.
+	Answered(action string, took time.Duration, err error, wait time.Duration)
+}
 
 // client sends requests. The SDK's client rewrites its own state on every call and knows
 // no context, so each call gets an SDK client of its own, bound to the call's context.
 type client struct {
-	region, scheme, host string // host empty: the region's endpoints
-	timeout              time.Duration
-	transport            *http.Transport
-	source               source
+	region    string
+	vpc, ecs  address
+	timeout   time.Duration
+	transport http.RoundTripper
+	source    source
+	pacer     Pacer         // nil: none
+	lanes     chan struct{} // holds a token for each read under way
 }
 
 // call is one request and where its answer goes.
@@ -36,16 +46,63 @@ type call struct {
 	list  string // the member of the answer that must be there; empty for a write
 	req   requests.AcsRequest
 	resp  responses.AcsResponse
+
+	permit bool // ask the context's permit at the last moment
 }
 
 func (c call) writes() bool { return c.list == "" }
 
-// do makes one call and translates its errors. A write whose request may have left this
-// machine without an answer is ErrUnknown.
+// do makes one call, when its turn has come, and translates its errors. A write whose
+// request may have left this machine without an answer is ErrUnknown.
 func (c *client) do(ctx context.Context, cl call) error {
-	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("%s of %s: %w", cl.req.GetActionName(), cl.about, err)
+	action := cl.req.GetActionName()
+	leave, err := c.enter(ctx, cl, action)
+	if err != nil {
+		return fmt.Errorf("%s of %s: %w", action, cl.about, err)
 	}
+	defer leave()
+	began := time.Now()
+	err = c.exchange(ctx, cl)
+	if c.pacer != nil {
+		c.pacer.Answered(action, time.Since(began), err, judged(err).after)
+	}
+	return err
+}
+
+// enter waits until the call may be made.
+func (c *client) enter(ctx context.Context, cl call, action string) (leave func(), err error) {
+	leave = func() {}
+	if !cl.writes() {
+		select {
+		case c.lanes <- struct{}{}:
+			leave = func() { <-c.lanes }
+		case <-ctx.Done():
+		}
+	}
+	if err = ctx.Err(); err == nil && c.pacer != nil {
+		err = c.pacer.Wait(ctx, action)
+	}
+	if err == nil && cl.permit {
+		err = permitted(ctx)
+	}
+	if err != nil {
+		leave()
+	}
+	return leave, err
+}
+
+// errNotPermitted marks the error of a permit, whose kind is its own.
+var errNotPermitted = errors.New("not permitted any more")
+
+func permitted(ctx context.Context) error {
+	if err := cloud.Permitted(ctx); err != nil {
+		return fmt.Errorf("%w: %w", errNotPermitted, err)
+	}
+	return nil
+}
+
+// exchange makes the call.
+func (c *client) exchange(ctx context.Context, cl call) error {
 	cred, err := c.source.credential(ctx)
 	if err != nil {
 		return fmt.Errorf("%s of %s: %w", cl.req.GetActionName(), cl.about, err)
@@ -77,7 +134,8 @@ func (c *client) send(cl call, cred credential, trip *trip) (err error) {
 			err = fmt.Errorf("answer not understood: %v", r)
 		}
 	}()
-	config := sdk.NewConfig().WithScheme(c.scheme).WithTimeout(c.timeout)
+	at := c.address(cl.req.GetProduct())
+	config := sdk.NewConfig().WithScheme(at.scheme).WithTimeout(c.timeout)
 	config.Transport = trip
 	caller, err := sdk.NewClientWithOptions(c.region, config, cred.forSDK())
 	if err != nil {
@@ -85,17 +143,8 @@ func (c *client) send(cl call, cred credential, trip *trip) (err error) {
 	}
 	caller.SetCloseTrace(true)
 	delete(cl.req.GetQueryParams(), "SecurityToken") // of a former attempt
-	cl.req.SetDomain(c.endpoint(cl.req.GetProduct()))
+	cl.req.SetDomain(at.host)
 	return caller.DoAction(cl.req, cl.resp)
-}
-
-// endpoint is the address of a product: vpc-vpc.<region>.aliyuncs.com is the VPC product
-// as seen from inside a VPC, without public egress.
-func (c *client) endpoint(product string) string {
-	if c.host != "" {
-		return c.host
-	}
-	return strings.ToLower(product) + "-vpc." + c.region + ".aliyuncs.com"
 }
 
 // complete refuses a 2xx answer that is not one of the cloud: to the SDK an empty body,
@@ -111,61 +160,4 @@ func complete(cl call) error {
 		}
 	}
 	return nil
-}
-
-// trip is a transport for one call: it ends with the call's context, notes whether a
-// connection was there to send on, and neither follows redirects nor reads without end.
-type trip struct {
-	ctx  context.Context // the SDK has no other way to hand it over
-	next http.RoundTripper
-	sent atomic.Bool
-}
-
-func (t *trip) RoundTrip(req *http.Request) (*http.Response, error) {
-	ctx := httptrace.WithClientTrace(t.ctx, &httptrace.ClientTrace{
-		GotConn: func(httptrace.GotConnInfo) { t.sent.Store(true) },
-	})
-	resp, err := t.next.RoundTrip(req.WithContext(ctx))
-	if err != nil {
-		return nil, err
-	}
-	if resp.StatusCode >= 300 && resp.StatusCode < 400 {
-		return nil, errors.Join(fmt.Errorf("redirected with status %d, which is not followed", resp.StatusCode), resp.Body.Close())
-	}
-	resp.Body = http.MaxBytesReader(nil, resp.Body, maxBody)
-	return resp, nil
-}
-
-// byToken reads a list that is paged by tokens. page gets the token and returns the next.
-func byToken(page func(token string) (string, error)) error {
-	seen := map[string]bool{}
-	for token := ""; ; {
-		next, err := page(token)
-		if err != nil || next == "" {
-			return err
-		}
-		if seen[next] {
-			return fmt.Errorf("page token came twice: %w", api.ErrUnreachable)
-		}
-		seen[next] = true
-		token = next
-	}
-}
-
-// byNumber reads a list that is paged by numbers. page returns how many entries it got
-// and how many there are in all.
-func byNumber(page func(number int) (got, total int, err error)) error {
-	for number, have := 1, 0; ; number++ {
-		got, total, err := page(number)
-		if err != nil {
-			return err
-		}
-		have += got
-		if have >= total {
-			return nil
-		}
-		if got == 0 {
-			return fmt.Errorf("the list ends after %d of %d entries: %w: %w", have, total, api.ErrUnreachable, io.ErrUnexpectedEOF)
-		}
-	}
 }

@@ -73,7 +73,8 @@ func TestEndpoints(t *testing.T) {
 			t.Errorf("%q: %v", endpoint, err)
 			continue
 		}
-		if got := p.client.scheme + " " + p.client.endpoint("Vpc") + " " + p.client.endpoint("Ecs"); got != want {
+		vpc, ecs := p.client.address("Vpc"), p.client.address("Ecs")
+		if got := vpc.scheme + " " + vpc.host + " " + ecs.host; got != want {
 			t.Errorf("%q: got %s, want %s", endpoint, got, want)
 		}
 	}

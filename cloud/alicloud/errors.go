@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
+	"time"
 
 	sdkerrors "github.com/aliyun/alibaba-cloud-sdk-go/sdk/errors"
 
@@ -15,34 +17,99 @@ import (
 
 const maxMessage = 300 // bytes of the cloud's own words; a gateway's HTML page is longer
 
-// translate turns an error of the SDK, the network or the cloud into one of ours. It is
-// the only place that looks at them.
-func translate(ctx context.Context, err error, cl call, cred credential, sent bool) error {
-	what := cl.req.GetActionName() + " of " + cl.about
-	var answer *sdkerrors.ServerError
-	switch {
-	case errors.As(err, &answer):
-		return fmt.Errorf("%s: %s: %w", what, describe(answer, cred), kindOf(answer, cl.writes()))
-	case cl.writes() && sent && ctx.Err() != nil:
-		return fmt.Errorf("%s: %w: %w", what, api.ErrUnknown, ctx.Err())
-	case ctx.Err() != nil:
-		return fmt.Errorf("%s: %w", what, ctx.Err())
-	case cl.writes() && sent:
-		return fmt.Errorf("%s: %s: %w", what, transportText(err, cred), api.ErrUnknown)
-	default:
-		return fmt.Errorf("%s: %s: %w", what, transportText(err, cred), api.ErrUnreachable)
+// class is what the failure of a write says about what was asked.
+type class string
+
+const (
+	unknown   class = "unknown"   // it may have happened, now or by an earlier request: read back
+	refused   class = "refused"   // nothing happened; the same may be asked again after a while
+	repeat    class = "repeat"    // an earlier request with this token still runs: ask again with the same token
+	permanent class = "permanent" // nothing happened, and asking again does not help
+)
+
+// failure is why a call failed, in one of the kinds of package api.
+type failure struct {
+	verdict
+	text    string // what was said, without secrets
+	code    string // the cloud's, empty when it gave none
+	status  int    // of HTTP, 0 without an answer
+	after   time.Duration
+	context error // why the caller gave up, if it did
+}
+
+func (f *failure) Error() string {
+	text := f.kind.Error()
+	if f.context != nil {
+		text += ": " + f.context.Error()
 	}
+	if f.text == "" {
+		return text
+	}
+	return f.text + ": " + text
+}
+
+func (f *failure) Unwrap() []error {
+	if f.context != nil {
+		return []error{f.kind, f.context}
+	}
+	return []error{f.kind}
+}
+
+// judged returns the failure within an error. An error that is none comes from before the
+// call was made.
+func judged(err error) *failure {
+	if f, ok := errors.AsType[*failure](err); ok {
+		return f
+	}
+	return &failure{verdict: verdict{class: refused, kind: err}}
+}
+
+// translate turns an error of the SDK, the network or the cloud into one of ours. It is
+// the only place that looks at them. A write that was sent and got no answer is unknown.
+func translate(ctx context.Context, err error, cl call, cred credential, sent bool) error {
+	f := &failure{verdict: verdict{class: refused, kind: api.ErrUnreachable}}
+	if answer, ok := errors.AsType[*sdkerrors.ServerError](err); ok {
+		f.status, f.text, f.after = answer.HttpStatus(), describe(answer, cred), retryAfter(answer)
+		f.verdict = verdictOf(answer.ErrorCode(), f.status, cl.writes())
+		f.code = code(answer.ErrorCode())
+	} else {
+		if cl.writes() && sent {
+			f.verdict = verdict{class: unknown, kind: api.ErrUnknown}
+		}
+		switch f.context = ctx.Err(); {
+		case f.context == nil:
+			f.text = transportText(err, cred)
+		case f.class == refused:
+			f.kind, f.context = f.context, nil
+		}
+	}
+	return fmt.Errorf("%s of %s: %w", cl.req.GetActionName(), cl.about, f)
+}
+
+// code is a code as it may be kept and printed: empty when it is none, but anything that an
+// answer had in its place.
+func code(text string) string {
+	if plainCode(text) != text {
+		return ""
+	}
+	return text
+}
+
+// retryAfter is how long the cloud asks to wait, in milliseconds as its own tools read it.
+func retryAfter(e *sdkerrors.ServerError) time.Duration {
+	n, err := strconv.ParseInt(http.Header(e.RespHeaders).Get("x-acs-retry-after"), 10, 32)
+	if err != nil || n < 0 {
+		return 0
+	}
+	return time.Duration(n) * time.Millisecond
 }
 
 // transportText leaves out the URL of a request, which carries key, token and signature,
 // and what the SDK quotes of an answer that it could not decode.
 func transportText(err error, cred credential) string {
-	var withURL *url.Error
-	var ofSDK *sdkerrors.ClientError
-	switch {
-	case errors.As(err, &withURL):
+	if withURL, ok := errors.AsType[*url.Error](err); ok {
 		err = withURL.Err
-	case errors.As(err, &ofSDK):
+	} else if ofSDK, ok := errors.AsType[*sdkerrors.ClientError](err); ok {
 		return "answer not understood: " + ofSDK.ErrorCode()
 	}
 	return cut(err.Error(), cred)
@@ -77,125 +144,4 @@ func describe(e *sdkerrors.ServerError, cred credential) string {
 		text += " (request " + cut(e.RequestId(), cred) + ")"
 	}
 	return text
-}
-
-// kindOf finds the kind by code, then by family of codes, then by status. A write that
-// got an answer we do not know may have happened; a read did nothing.
-func kindOf(e *sdkerrors.ServerError, write bool) error {
-	kind, broken := kindOfCode(e.ErrorCode()), e.HttpStatus() >= http.StatusInternalServerError
-	if kind == nil || broken && !errors.Is(kind, api.ErrThrottled) {
-		kind = api.ErrUnknown
-	}
-	switch {
-	case write || !errors.Is(kind, api.ErrUnknown):
-		return kind
-	case broken || codes[e.ErrorCode()] != nil:
-		return api.ErrUnreachable
-	default:
-		return api.ErrInvalid
-	}
-}
-
-// kindOfCode is nil for a code that is not known, nor of a known family.
-func kindOfCode(code string) error {
-	if kind, ok := codes[code]; ok {
-		return kind
-	}
-	for _, f := range families {
-		if strings.HasPrefix(code, f.prefix) && strings.HasSuffix(code, f.suffix) {
-			return f.kind
-		}
-	}
-	return nil
-}
-
-// families are the codes that are alike. The first that fits counts.
-var families = []struct { //nolint:gochecknoglobals // a constant table
-	prefix, suffix string
-	kind           error
-}{
-	{"Throttling", "", api.ErrThrottled},
-	{"QuotaExceeded", "", api.ErrQuota},
-	{"AuthorizationLimitExceed", "", api.ErrQuota}, // of rules in a security group
-	{"InvalidSecurityToken", "", api.ErrDenied},
-	{"InvalidAccessKeyId", "", api.ErrDenied},
-	{"InvalidTimeStamp", "", api.ErrDenied},
-	{"Forbidden", "NotFound", api.ErrNotFound},
-	{"Forbidden", "", api.ErrDenied},
-	{"IncorrectStatus", "", api.ErrBusy},
-	{"Invalid", "NotFound", api.ErrNotFound},
-	{"Invalid", "Duplicate", api.ErrRefused},
-	{"IllegalParam", "", api.ErrInvalid},
-	{"MissingParam", "", api.ErrInvalid},
-	{"ParamExclusive", "", api.ErrInvalid},
-	{"OperationDenied", "", api.ErrInvalid},
-	{"OperationUnsupported", "", api.ErrInvalid},
-	{"Invalid", "", api.ErrInvalid},
-}
-
-// codes are the cloud's own, in its spelling, of the gateway, of VPC and of ECS (error
-// pages of the actions; codes that Terraform's provider and the cloud's own controller
-// repeat are busy).
-var codes = map[string]error{ //nolint:gochecknoglobals // a constant table
-	"Rejected.Throttling": api.ErrThrottled,
-
-	"ServiceUnavailable": api.ErrUnknown,
-	"InternalError":      api.ErrUnknown,
-	"VPC.ERROR":          api.ErrUnknown,
-	"Vpc.Error":          api.ErrUnknown,
-	"UnknownError":       api.ErrUnknown,
-
-	"SignatureDoesNotMatch":    api.ErrDenied,
-	"IncompleteSignature":      api.ErrDenied,
-	"SignatureNonceUsed":       api.ErrUnknown, // a proxy repeated the request: the first one may have worked
-	"MissingSecurityToken":     api.ErrDenied,
-	"InvalidVersion":           api.ErrInvalid,
-	"InvalidAction.NotFound":   api.ErrInvalid,
-	"UnsupportedHTTPMethod":    api.ErrInvalid,
-	"DryRunOperation":          api.ErrInvalid, // a dry run changes nothing, and we ask for none
-	"IllegalParam.NextHopId":   api.ErrNotFound,
-	"InvalidInstanId.NotFound": api.ErrNotFound,
-
-	"OperationFailed.InvalidNexthop":                 api.ErrInvalid,
-	"OperationFailed.InstanceDismatchCurrentVpc":     api.ErrNotFound,
-	"OperationFailed.NotSupportIPV6":                 api.ErrInvalid,
-	"OperationFailed.FilterParamUnderWrongRouteType": api.ErrInvalid,
-	"OperationFailed.QueryCenEntry":                  api.ErrInvalid,
-	"Mismatch.EniIdAndRouteTableId":                  api.ErrInvalid,
-	"FORBIDDEN_USE_VPC_AS_INTERNET_GATEWAY":          api.ErrInvalid,
-	"IllegalParam.NextTokenExpired":                  api.ErrUnreachable, // the listing must begin anew
-	"IllegalParam.NextToken":                         api.ErrUnreachable,
-
-	"InvalidCIDRBlock.Duplicate":                 api.ErrRefused,
-	"InvalidRouteEntry.Duplicate":                api.ErrRefused,
-	"RouteConflict.AlreadyExist":                 api.ErrRefused,
-	"Duplicated.VpcNextHop":                      api.ErrRefused,
-	"RouterEntryConflict.Duplicated":             api.ErrRefused,
-	"OperationFailed.CidrConflictWithPrefixList": api.ErrRefused,
-	"ResourceAlreadyAssociated.PrefixList":       api.ErrRefused,
-	"VPC_ROUTE_ENTRY_CIDR_BLOCK_DUPLICATE":       api.ErrRefused,
-	"VPC_ROUTE_ENTRY_STATUS_ERROR":               api.ErrBusy,
-	"VPC_ROUTER_ENTRY_NOT_EXIST":                 api.ErrNotFound,
-
-	"IdempotentParameterMismatch":               api.ErrInvalid,
-	"InvalidIdempotenceParameter.Mismatch":      api.ErrInvalid,
-	"LastTokenProcessing":                       api.ErrBusy,
-	"OperationFailed.LastTokenProcessing":       api.ErrBusy,
-	"OperationFailed.IdempotentTokenProcessing": api.ErrBusy,
-	"TaskConflict":                              api.ErrBusy,
-	"OperationConflict":                         api.ErrBusy,
-	"IncorrectRouteEntryStatus":                 api.ErrBusy,
-	"IncorrcetRouteEntryStatus":                 api.ErrBusy, // the API spells it both ways
-	"IncorrectRouteTableStatus":                 api.ErrBusy,
-	"IncorrectVpcStatus":                        api.ErrBusy,
-	"IncorrectVSwitchStatus":                    api.ErrBusy,
-	"IncorrectInstanceStatus":                   api.ErrBusy,
-	"IncorrectHaVipStatus":                      api.ErrBusy,
-	"InvalidVBRStatus":                          api.ErrBusy,
-	"InvalidStatus.RouteEntry":                  api.ErrBusy,
-	"OperationFailed.DistibuteLock":             api.ErrBusy, // the API's spelling
-	"OperationFailed.OperationLocked":           api.ErrBusy,
-	"SystemBusy":                                api.ErrBusy,
-	"Forbbiden":                                 api.ErrBusy, // the API's spelling; seen while entries change
-	"DependencyViolation.RouteEntry":            api.ErrBusy,
 }

@@ -12,86 +12,9 @@ import (
 	"testing"
 	"time"
 
-	sdkerrors "github.com/aliyun/alibaba-cloud-sdk-go/sdk/errors"
-
 	"github.com/sealane/sealane/api"
 	"github.com/sealane/sealane/cloud/alisim"
 )
-
-func serverError(t *testing.T, status int, code string) *sdkerrors.ServerError {
-	t.Helper()
-	e, ok := sdkerrors.NewServerError(status, `{"Code":"`+code+`","Message":"m","RequestId":"r"}`, "").(*sdkerrors.ServerError)
-	if !ok {
-		t.Fatal("not a server error")
-	}
-	return e
-}
-
-func TestKinds(t *testing.T) {
-	for _, test := range []struct {
-		status      int
-		code        string
-		write, read error
-	}{
-		{400, "Throttling.User", api.ErrThrottled, api.ErrThrottled},
-		{400, "Throttling", api.ErrThrottled, api.ErrThrottled},
-		{503, "Throttling.Api", api.ErrThrottled, api.ErrThrottled},
-		{400, "Rejected.Throttling", api.ErrThrottled, api.ErrThrottled},
-		{503, "ServiceUnavailable", api.ErrUnknown, api.ErrUnreachable},
-		{400, "ServiceUnavailable", api.ErrUnknown, api.ErrUnreachable},
-		{500, "InternalError", api.ErrUnknown, api.ErrUnreachable},
-		{500, "TaskConflict", api.ErrUnknown, api.ErrUnreachable},
-		{502, "", api.ErrUnknown, api.ErrUnreachable},
-		{414, "", api.ErrUnknown, api.ErrInvalid},
-		{400, "No.Such.Code", api.ErrUnknown, api.ErrInvalid},
-		{400, "SignatureDoesNotMatch", api.ErrDenied, api.ErrDenied},
-		{400, "SignatureNonceUsed", api.ErrUnknown, api.ErrUnreachable},
-		{400, "InvalidTimeStamp.Expired", api.ErrDenied, api.ErrDenied},
-		{404, "InvalidAccessKeyId.NotFound", api.ErrDenied, api.ErrDenied},
-		{400, "InvalidAccessKeyId.Inactive", api.ErrDenied, api.ErrDenied},
-		{403, "Forbidden.AccessKeyDisabled", api.ErrDenied, api.ErrDenied},
-		{400, "InvalidSecurityToken.Expired", api.ErrDenied, api.ErrDenied},
-		{400, "MissingSecurityToken", api.ErrDenied, api.ErrDenied},
-		{403, "Forbidden.RAM", api.ErrDenied, api.ErrDenied},
-		{400, "Forbidden.VpcNotFound", api.ErrNotFound, api.ErrNotFound},
-		{404, "InvalidVpcId.NotFound", api.ErrNotFound, api.ErrNotFound},
-		{400, "InvalidRouteTable.NotFound", api.ErrNotFound, api.ErrNotFound},
-		{400, "InvalidNextHop.NotFound", api.ErrNotFound, api.ErrNotFound},
-		{400, "IllegalParam.NextHopId", api.ErrNotFound, api.ErrNotFound},
-		{400, "InvalidAction.NotFound", api.ErrInvalid, api.ErrInvalid},
-		{400, "IllegalParam.CidrBlock", api.ErrInvalid, api.ErrInvalid},
-		{400, "IllegalParam.NextTokenExpired", api.ErrUnreachable, api.ErrUnreachable},
-		{400, "InvalidDestinationCidrBlock", api.ErrInvalid, api.ErrInvalid},
-		{400, "InvalidCIDRBlock.Duplicate", api.ErrRefused, api.ErrRefused},
-		{400, "InvalidRouteEntry.Duplicate", api.ErrRefused, api.ErrRefused},
-		{400, "RouteConflict.AlreadyExist", api.ErrRefused, api.ErrRefused},
-		{400, "QuotaExceeded", api.ErrQuota, api.ErrQuota},
-		{400, "QuotaExceeded.HaVipRouteEntry", api.ErrQuota, api.ErrQuota},
-		{403, "AuthorizationLimitExceed", api.ErrQuota, api.ErrQuota},
-		{400, "TaskConflict", api.ErrBusy, api.ErrBusy},
-		{400, "OperationConflict", api.ErrBusy, api.ErrBusy},
-		{400, "IncorrectRouteEntryStatus", api.ErrBusy, api.ErrBusy},
-		{400, "IncorrcetRouteEntryStatus", api.ErrBusy, api.ErrBusy},
-		{403, "IncorrectInstanceStatus", api.ErrBusy, api.ErrBusy},
-		{400, "IncorrectStatus.PrefixList", api.ErrBusy, api.ErrBusy},
-		{400, "IncorrectStatus", api.ErrBusy, api.ErrBusy},
-		{400, "OperationFailed.DistibuteLock", api.ErrBusy, api.ErrBusy},
-		{400, "LastTokenProcessing", api.ErrBusy, api.ErrBusy},
-		{400, "SystemBusy", api.ErrBusy, api.ErrBusy},
-		{400, "Forbbiden", api.ErrBusy, api.ErrBusy},
-		{400, "UnknownError", api.ErrUnknown, api.ErrUnreachable},
-		{400, "OperationDenied.NextHopNotChanged", api.ErrInvalid, api.ErrInvalid},
-		{400, "OperationFailed.InvalidNexthop", api.ErrInvalid, api.ErrInvalid},
-	} {
-		e := serverError(t, test.status, test.code)
-		if got := kindOf(e, true); !errors.Is(got, test.write) {
-			t.Errorf("%d %s of a write: got %v, want %v", test.status, test.code, got, test.write)
-		}
-		if got := kindOf(e, false); !errors.Is(got, test.read) {
-			t.Errorf("%d %s of a read: got %v, want %v", test.status, test.code, got, test.read)
-		}
-	}
-}
 
 func TestErrorTellsWhatHappened(t *testing.T) {
 	r := newRig(t)

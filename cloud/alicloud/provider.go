@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"regexp"
 	"strings"
 	"time"
@@ -25,9 +24,10 @@ type Config struct {
 	VPC    api.VPCID
 
 	// Endpoint replaces the addresses of both products, VPC and ECS: host:port for HTTPS,
-	// or an address with its scheme. It is reached without a proxy. Empty means the
-	// region's own endpoints inside the VPC, over HTTPS.
-	Endpoint string
+	// or an address with its scheme. Empty means the region's own endpoints inside the VPC,
+	// over HTTPS. EndpointECS is that of ECS, where it is another one. Proxies of the
+	// environment are used, but for loopback, private and the cloud's own addresses.
+	Endpoint, EndpointECS string
 
 	// One of: a key, with a token if it is a temporary one; a file that holds one, which
 	// may be replaced at any time; and the name of the RAM role that is attached to this
@@ -41,8 +41,9 @@ type Config struct {
 
 	Timeout time.Duration // of one request; 0 means 10 s
 	Settle  time.Duration // how long a sent change may take to be seen; 0 means 60 s
-	Poll    time.Duration // first pause between two looks at it, doubling up to 5 s; 0 means 200 ms
+	Poll    time.Duration // shortest pause between two looks at it; 0 means 20 ms
 	Quota   int           // custom entries a table may hold, which the API does not tell; 0 means 200
+	Pacer   Pacer         // nil means none
 	Seal    api.Seal      // what marks are written and read with
 	Log     *slog.Logger  // nil means none
 }
@@ -50,8 +51,7 @@ type Config struct {
 const (
 	defaultTimeout = 10 * time.Second
 	defaultSettle  = 60 * time.Second
-	defaultPoll    = 200 * time.Millisecond
-	maxPoll        = 5 * time.Second
+	defaultPoll    = 20 * time.Millisecond
 	defaultQuota   = 200 // vpc_quota_route_entrys_num (VPC quota page)
 )
 
@@ -66,6 +66,7 @@ type Provider struct {
 	pollTime   time.Duration
 	log        *slog.Logger
 	writing    chan struct{} // holds one token: one change of the VPC is in flight
+	learned    *learned
 
 	last memory // of what was read of instances
 }
@@ -79,36 +80,34 @@ func New(c Config) (*Provider, error) {
 	if err := c.validate(); err != nil {
 		return nil, err
 	}
-	scheme, host, err := parseEndpoint(c.Endpoint)
+	vpcAt, err := parseEndpoint(c.Endpoint)
 	if err != nil {
 		return nil, err
 	}
-	// The SDK leaves a transport alone that is not its own kind; otherwise it would put
-	// HTTP_PROXY into it, even for loopback.
-	transport := &http.Transport{
-		Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: parallel, IdleConnTimeout: 90 * time.Second,
-		TLSHandshakeTimeout: cmp.Or(c.Timeout, defaultTimeout),
-	}
-	if c.Endpoint != "" {
-		transport.Proxy = nil
+	ecsAt, err := parseEndpoint(cmp.Or(c.EndpointECS, c.Endpoint))
+	if err != nil {
+		return nil, err
 	}
 	source, err := c.source()
 	if err != nil {
 		return nil, err
 	}
+	timeout := cmp.Or(c.Timeout, defaultTimeout)
 	return &Provider{
 		client: &client{
-			region: c.Region, scheme: scheme, host: host, timeout: cmp.Or(c.Timeout, defaultTimeout),
-			transport: transport, source: source,
+			region: c.Region, vpc: vpcAt, ecs: ecsAt, timeout: timeout, transport: newTransport(timeout),
+			source: source, pacer: c.Pacer, lanes: make(chan struct{}, lanes),
 		},
 		vpc: c.VPC, seal: c.Seal, quota: cmp.Or(c.Quota, defaultQuota), settleTime: cmp.Or(c.Settle, defaultSettle),
 		pollTime: cmp.Or(c.Poll, defaultPoll), log: cmp.Or(c.Log, slog.New(slog.DiscardHandler)),
-		writing: make(chan struct{}, 1),
+		writing: make(chan struct{}, 1), learned: newLearned(),
 	}, nil
 }
 
 // Close lets go of idle connections. The provider can still be used.
-func (p *Provider) Close() { p.client.transport.CloseIdleConnections() }
+func (p *Provider) Close() {
+	(&http.Client{Transport: p.client.transport}).CloseIdleConnections()
+}
 
 func (c Config) validate() error {
 	switch {
@@ -120,22 +119,4 @@ func (c Config) validate() error {
 		return fmt.Errorf("timeout, settle, poll and quota must not be negative: %w", api.ErrInvalid)
 	}
 	return c.validateCredentials()
-}
-
-// parseEndpoint splits an address. Host is empty for the region's own endpoints.
-func parseEndpoint(endpoint string) (scheme, host string, err error) {
-	if endpoint == "" {
-		return "HTTPS", "", nil
-	}
-	if !strings.Contains(endpoint, "://") {
-		endpoint = "https://" + endpoint
-	}
-	u, err := url.Parse(endpoint)
-	if err != nil || u.Host == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" {
-		return "", "", fmt.Errorf("endpoint: want host:port, or http://host:port: %w", api.ErrInvalid)
-	}
-	if u.Scheme != "http" && u.Scheme != "https" {
-		return "", "", fmt.Errorf("endpoint: scheme %s is neither http nor https: %w", u.Scheme, api.ErrInvalid)
-	}
-	return strings.ToUpper(u.Scheme), u.Host, nil
 }

@@ -169,8 +169,8 @@ func TestNoWriteWhileOneIsInFlight(t *testing.T) {
 			t.Errorf("%s was answered %s", q.Action, q.Code)
 		}
 	}
-	if got := r.calls("DeleteRouteEntries"); got != 4 {
-		t.Errorf("%d calls for 60 deletes in each of two tables, want 4", got)
+	if got := r.calls("DeleteRouteEntries"); got != 3 {
+		t.Errorf("%d calls for 60 deletes in each of two tables, want 3", got)
 	}
 }
 

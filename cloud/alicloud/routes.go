@@ -2,10 +2,12 @@ package alicloud
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/requests"
 	"github.com/aliyun/alibaba-cloud-sdk-go/services/vpc"
@@ -27,26 +29,26 @@ func (p *Provider) Routes(ctx context.Context, table api.TableID) ([]api.Route, 
 	return routes, nil
 }
 
-// entries lists the custom entries of a table, sorted: those of a few destinations in one
-// call, otherwise all.
+// entries lists the custom entries of a table, sorted: those of at most filterLimit
+// destinations in one call, or all, page by page, where none are named.
 func (p *Provider) entries(ctx context.Context, table api.TableID, only []netip.Prefix) ([]api.Route, error) {
 	if table == "" {
 		return nil, fmt.Errorf("no table: %w", api.ErrInvalid)
 	}
 	var filter []string
-	if len(only) <= filterLimit {
-		for _, destination := range only {
-			filter = append(filter, destination.String())
-		}
+	for _, destination := range only {
+		filter = append(filter, destination.String())
 	}
 	var routes []api.Route
+	seen := map[string]bool{}
 	err := p.list(ctx, table, "Custom", filter, func(e vpc.RouteEntry) error {
-		if !belongs(e) {
+		// The list is no snapshot: an entry may move to a page that is still to come.
+		if !belongs(e) || seen[e.RouteEntryId] {
 			return nil
 		}
+		seen[e.RouteEntryId] = true
 		r, err := fromEntry(p.seal, table, e)
-		// The list is no snapshot: an entry may move to a page that is still to come.
-		if err == nil && !slices.ContainsFunc(routes, func(o api.Route) bool { return o.ID == r.ID }) {
+		if err == nil {
 			routes = append(routes, r)
 		}
 		return err
@@ -54,9 +56,87 @@ func (p *Provider) entries(ctx context.Context, table api.TableID, only []netip.
 	if err != nil {
 		return nil, err
 	}
+	if len(only) == 0 {
+		p.learned.counted(table, len(routes))
+	}
 	slices.SortFunc(routes, api.CompareRoutes)
 	return routes, nil
 }
+
+// sight is what was read of some places. A table that could not be read, or a part of it,
+// is not among those that were.
+type sight struct {
+	routes map[api.RouteKey]api.Route
+	read   map[api.RouteKey]bool
+}
+
+// at returns the entry of a place. known is false when the place was not read.
+func (s sight) at(key api.RouteKey) (r api.Route, there, known bool) {
+	r, there = s.routes[key]
+	return r, there, s.read[key]
+}
+
+// look reads these places, table by table and at the same time: those of a table by their
+// destinations, or by listing it whole where that takes fewer calls. What could be read is
+// returned also with an error.
+func (p *Provider) look(ctx context.Context, places []api.RouteKey) (sight, error) {
+	found := sight{map[api.RouteKey]api.Route{}, map[api.RouteKey]bool{}}
+	var mu sync.Mutex // guards found and errs
+	var errs []error
+	var group sync.WaitGroup
+	for _, q := range p.questions(places) {
+		group.Go(func() {
+			routes, err := p.entries(ctx, q.table, q.only)
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				errs = append(errs, fmt.Errorf("list routes of %s: %w", q.table, err))
+				return
+			}
+			for _, key := range q.places {
+				found.read[key] = true
+			}
+			for _, r := range routes {
+				found.routes[r.Key()] = r
+			}
+		})
+	}
+	group.Wait()
+	return found, errors.Join(errs...)
+}
+
+// question is one listing: of the destinations of some places, or of the whole table.
+type question struct {
+	table  api.TableID
+	only   []netip.Prefix
+	places []api.RouteKey
+}
+
+func (p *Provider) questions(places []api.RouteKey) []question {
+	byTable := map[api.TableID][]api.RouteKey{}
+	for _, key := range places {
+		byTable[key.Table] = append(byTable[key.Table], key)
+	}
+	var all []question
+	for table, keys := range byTable {
+		n, counted := p.learned.count(table)
+		if counted && calls(len(keys), filterLimit) > calls(n+len(keys), entryPage) {
+			all = append(all, question{table: table, places: keys})
+			continue
+		}
+		for chunk := range slices.Chunk(keys, filterLimit) {
+			q := question{table: table, places: chunk}
+			for _, key := range chunk {
+				q.only = append(q.only, key.Destination)
+			}
+			all = append(all, q)
+		}
+	}
+	return all
+}
+
+// calls is how many calls n things take, so many at a time.
+func calls(n, each int) int { return (n + each - 1) / each }
 
 // list reads the entries of a type, or of all types, page by page.
 func (p *Provider) list(ctx context.Context, table api.TableID, kind string, filter []string, each func(vpc.RouteEntry) error) error {

@@ -2,14 +2,12 @@ package alicloud
 
 import (
 	"errors"
-	"strconv"
 	"testing"
 
 	"github.com/aliyun/alibaba-cloud-sdk-go/services/vpc"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sealane/sealane/api"
-	"github.com/sealane/sealane/cloud"
 )
 
 func entry(destination string, hops ...vpc.NextHop) vpc.RouteEntry {
@@ -87,29 +85,5 @@ func TestByNumber(t *testing.T) {
 		if !errors.Is(err, test.want) {
 			t.Errorf("%s: got %v, want %v", name, err, test.want)
 		}
-	}
-}
-
-func TestSplit(t *testing.T) {
-	var items []*item
-	add := func(verb api.Verb, table, n int) {
-		for i := range n {
-			items = append(items, &item{change: api.Change{Verb: verb, Route: route(table, i, 0)}})
-		}
-	}
-	add(api.Delete, 0, 2)
-	add(api.Create, 0, 40)
-	add(api.Create, 1, 1)
-	add(api.Create, 0, cloud.BatchLimit)
-	add(api.Replace, 0, 2)
-	add(api.Delete, 0, 1)
-	items[0].decided = true
-	var got []string
-	for _, s := range split(items) {
-		got = append(got, string(s.verb)+" "+string(s.table[len(s.table)-1])+" "+strconv.Itoa(len(s.items)))
-	}
-	want := []string{"delete 1 1", "create 1 50", "create 2 1", "create 1 40", "replace 1 1", "replace 1 1", "delete 1 1"}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

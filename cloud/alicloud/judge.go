@@ -1,0 +1,114 @@
+package alicloud
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/sealane/sealane/api"
+	"github.com/sealane/sealane/cloud"
+)
+
+// undecided are the items that have no outcome and are not left to another attempt.
+func undecided(items []*item) []*item {
+	var rest []*item
+	for _, it := range items {
+		if !it.decided && !it.left {
+			rest = append(rest, it)
+		}
+	}
+	return rest
+}
+
+// open are those of them that another look at the custom entries may decide.
+func open(items []*item) []*item {
+	var rest []*item
+	for _, it := range undecided(items) {
+		if !it.hidden {
+			rest = append(rest, it)
+		}
+	}
+	return rest
+}
+
+// judgeAll looks for the items in what was read.
+func judgeAll(items []*item, have sight) {
+	for _, it := range open(items) {
+		switch e, there, known := have.at(it.key()); {
+		case !known:
+		case it.change.Verb == api.Delete:
+			it.judgeDelete(there && e.ID == it.entry)
+		case there:
+			it.judgeEntry(e)
+		default:
+			it.judgeAbsent()
+		}
+	}
+}
+
+// judgeEntry is for a create or replace whose place holds an entry.
+func (it *item) judgeEntry(e api.Route) {
+	it.seen = e.State
+	asked := cloud.Same(e, it.change.Route)
+	switch was := it.change.Was; {
+	case e.State != api.RouteAvailable && it.failure != nil && !asked:
+		it.again(fmt.Errorf("the entry there is %s: %w: %w", e.State, api.ErrBusy, it.failure))
+	case e.State != api.RouteAvailable:
+	case asked:
+		it.end(nil)
+	case it.change.Verb == api.Replace && was != nil && cloud.Same(e, *was):
+		// The change was accepted and does not show yet.
+	default:
+		it.end(inTheWay(e))
+	}
+}
+
+// judgeAbsent is for a create or replace whose place is empty. Without a refusal the entry
+// may still come.
+func (it *item) judgeAbsent() {
+	it.seen = ""
+	switch {
+	case it.failure == nil:
+	case errors.Is(it.failure, api.ErrBusy):
+		it.again(it.failure)
+	case errors.Is(it.failure, api.ErrRefused):
+		it.hidden = true
+	default:
+		it.end(it.failure)
+	}
+}
+
+// judgeDelete is told whether the entry that was to go is there.
+func (it *item) judgeDelete(there bool) {
+	switch {
+	case !there:
+		it.end(nil)
+	case it.failure == nil || errors.Is(it.failure, api.ErrNotFound):
+		it.seen = api.RouteDeleting
+	case errors.Is(it.failure, api.ErrBusy):
+		it.again(it.failure)
+	default:
+		it.end(it.failure)
+	}
+}
+
+// explain finds out what those creates met that were refused for an entry which is not
+// among the custom ones.
+func (p *Provider) explain(ctx context.Context, items []*item) {
+	for _, it := range undecided(items) {
+		met := p.occupant(ctx, it.key().Table, it.key().Destination)
+		if it.end(met); errors.Is(met, api.ErrBusy) {
+			it.decided = false
+			it.again(met)
+		}
+	}
+}
+
+// inTheWay is the refusal that names what has the place.
+func inTheWay(e api.Route) error {
+	owner := "not ours"
+	if !e.Mark.IsZero() {
+		owner = "marked " + e.Mark.Name()
+	}
+	return fmt.Errorf("the entry there is %s, %s, %s: %w", e, e.State, owner, api.ErrRefused)
+}

@@ -1,0 +1,76 @@
+package alicloud
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/aliyun/alibaba-cloud-sdk-go/services/vpc"
+
+	"github.com/sealane/sealane/api"
+	"github.com/sealane/sealane/cloud"
+)
+
+// replace changes next hop and mark of one entry in place, if it still is what the change
+// says it was. Where the cloud does not let entries be modified it is replaced by others.
+func (r *series) replace(ctx context.Context, it *item) (live []*item, err error) {
+	live = []*item{it}
+	have, err := r.look(ctx, places(live))
+	if err != nil {
+		return live, err
+	}
+	want, was := it.change.Route, *it.change.Was
+	e, there, _ := have.at(it.key())
+	switch {
+	case there && cloud.Same(e, want) && e.State == api.RouteAvailable:
+		it.end(nil)
+		return nil, nil
+	case !there:
+		it.end(fmt.Errorf("the entry is no longer there: %w", api.ErrRefused))
+		return nil, nil
+	case !cloud.Same(e, was) && !cloud.Same(e, want):
+		it.end(inTheWay(e))
+		return nil, nil
+	case e.State != api.RouteAvailable:
+		it.again(fmt.Errorf("the entry is %s: %w", e.State, api.ErrBusy))
+		return nil, nil
+	}
+	err = errUnmodifiable
+	if r.learned.mayModify() {
+		err = r.modify(ctx, e, want)
+	}
+	if f := judged(err); !errors.Is(err, errUnmodifiable) && !f.noSuchCall() {
+		return live, err
+	}
+	if e.SameTarget(want) {
+		// To take over a mark no traffic is put at risk.
+		return live, err
+	}
+	if judged(err).code == forbidden && r.learned.unmodifiable() {
+		r.log.WarnContext(ctx, "no permission to modify entries, moving them by others", api.KeyError, err)
+	}
+	it.end(r.move(ctx, e, want))
+	return nil, nil
+}
+
+// errUnmodifiable stands for the answer that a former replace got.
+var errUnmodifiable = fmt.Errorf("entries may not be modified: %w", api.ErrDenied)
+
+// noSuchCall reports whether an answer says that the action is not to be had here, whatever
+// is asked of it.
+func (f *failure) noSuchCall() bool {
+	return f.code == forbidden || f.code == "InvalidAction.NotFound" || f.code == "OperationDenied" ||
+		strings.HasPrefix(f.code, "OperationUnsupported") ||
+		strings.HasPrefix(f.code, "OperationDenied.") && !errors.Is(f.kind, api.ErrRefused)
+}
+
+// modify sends what differs: an unchanged next hop would be refused.
+func (p *Provider) modify(ctx context.Context, e, want api.Route) error {
+	req, resp := vpc.CreateModifyRouteEntryRequest(), vpc.CreateModifyRouteEntryResponse()
+	req.RouteEntryId, req.RouteEntryName, req.Description = e.ID, want.Mark.Name(), p.seal.Description(want)
+	if !e.SameTarget(want) {
+		req.NewNextHopId, req.NewNextHopType = want.NextHop, hopType(want)
+	}
+	return p.write(ctx, place(want), req, resp)
+}
