@@ -36,7 +36,7 @@ func (t *trigger) next(ctx context.Context, delay time.Duration) bool {
 }
 
 // company is how many quiet times are waited at most for events to end.
-const company = 10
+const company = 40
 
 // gather takes the events that follow, until a quiet time has passed without one.
 func (t *trigger) gather(ctx context.Context) {
