@@ -29,6 +29,9 @@ func TestInstancesWithoutPermissions(t *testing.T) {
 			t.Errorf("got %+v, want the careful reading", o)
 		}
 	}
+	if n := r.calls("DescribeNetworkInterfaces"); n != 2 {
+		t.Errorf("asked %d times in two readings", n)
+	}
 	r.sim.Fault(alisim.Fault{Action: "DescribeSecurityGroupAttribute", Code: "Forbidden.RAM", Status: 403, Times: -1})
 	for range 2 {
 		if i := r.one(t, id); i.Admits != nil || i.Emits != nil {
@@ -64,6 +67,14 @@ func TestOneGroupWithoutPermission(t *testing.T) {
 	i := r.one(t, cloudtest.Small().Instances[1].ID)
 	if i.Admits == nil || i.Others[0].Admits != nil {
 		t.Errorf("got %+v", i)
+	}
+	// It may drop what another group of the same interface accepts.
+	open := cloudtest.Group{ID: "sg-open", Enterprise: true, Rules: []cloudtest.Rule{{Peer: netip.MustParsePrefix("10.0.0.0/8")}}}
+	hand{r.sim}.SetGroup(open)
+	i.Others[0].Groups = []api.GroupID{open.ID, cloudtest.Enterprise}
+	hand{r.sim}.AddInstance(i)
+	if i = r.one(t, i.ID); len(i.Others[0].Groups) != 2 || i.Others[0].Admits != nil {
+		t.Errorf("got %+v", i.Others)
 	}
 }
 

@@ -18,7 +18,9 @@ import (
 
 const pageSize = 50 // the most that DescribeVpcs, DescribeVSwitches and DescribeRouteTableList give
 
-// Network implements cloud.Tables. It costs the time of one call, two beyond 50 vSwitches.
+// Network implements cloud.Tables. It costs a call each for the VPC and for how full its
+// tables are, and one for each 50 vSwitches and for each 50 tables. Only the pages of one list
+// wait for each other.
 func (p *Provider) Network(ctx context.Context) (cloud.Network, error) {
 	n := cloud.Network{VPC: p.vpc}
 	var used map[api.TableID]int
