@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -22,6 +24,19 @@ func LoadSeed(r io.Reader) (Seed, error) {
 	if err != nil {
 		return Seed{}, fmt.Errorf("read simulator seed: %w", err)
 	}
+	return load(text, ".")
+}
+
+// LoadSeedFile is LoadSeed for a file; the policy files that it names are relative to it.
+func LoadSeedFile(path string) (Seed, error) {
+	text, err := os.ReadFile(path) //nolint:gosec // the operator names it
+	if err != nil {
+		return Seed{}, fmt.Errorf("read simulator seed: %w", err)
+	}
+	return load(text, filepath.Dir(path))
+}
+
+func load(text []byte, dir string) (Seed, error) {
 	var root yaml.Node
 	if err := yaml.Unmarshal(text, &root); err != nil {
 		return Seed{}, fmt.Errorf("simulator seed: %w: %w", api.ErrInvalid, err)
@@ -37,6 +52,9 @@ func LoadSeed(r io.Reader) (Seed, error) {
 	decoder.KnownFields(true)
 	if err := decoder.Decode(&seed); err != nil {
 		return Seed{}, fmt.Errorf("simulator seed: %w: %w", api.ErrInvalid, err)
+	}
+	if err := seed.readPolicies(dir); err != nil {
+		return Seed{}, fmt.Errorf("simulator seed: %w", err)
 	}
 	if _, mistakes := seed.check(); len(mistakes) > 0 {
 		bad := make([]error, len(mistakes))

@@ -39,6 +39,7 @@ func (s *Sim) Metadata() http.Handler {
 	mux.HandleFunc("PUT /latest/api/token", s.passFor)
 	mux.HandleFunc("GET /latest/meta-data/{path...}", s.known(s.metaData))
 	mux.HandleFunc("GET /latest/dynamic/instance-identity/document", s.known(s.identity))
+	mux.HandleFunc("GET /latest/dynamic/instance-identity/pkcs7", s.signature)
 	return mux
 }
 
@@ -144,15 +145,6 @@ func (w *world) metadata(i *Instance) map[string]string {
 		all["ram/security-credentials/"] = i.Role
 	}
 	return all
-}
-
-// identity is the identity document: one line, since its signature covers the exact bytes.
-func (s *Sim) identity(w http.ResponseWriter, _ *http.Request, i *Instance) {
-	all := s.world.metadata(i)
-	_, _ = fmt.Fprintf(w, `{"zone-id":%q,"serial-number":%q,"instance-id":%q,"region-id":%q,"private-ipv4":%q,`+
-		`"owner-account-id":%q,"mac":%q,"image-id":%q,"instance-type":%q}`,
-		all["zone-id"], all["serial-number"], i.ID, all["region-id"], all["private-ipv4"],
-		all["owner-account-id"], i.MAC, imageID, instanceType)
 }
 
 // credentials gives out a temporary key for the instance's role: the same one until half

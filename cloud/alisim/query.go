@@ -23,6 +23,7 @@ type call struct {
 	fault   Fault // that struck; zero: none
 
 	pageTime  time.Duration // how long a NextToken of this answer holds
+	who       principal
 	hostBits  Reading
 	formItems bool // the items of a batch were in the form body
 }

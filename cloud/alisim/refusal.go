@@ -1,6 +1,7 @@
 package alisim
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -15,6 +16,7 @@ type refusal struct {
 	code       string
 	message    string
 	denied     string        // the action that permission is missing for
+	explicit   bool          // a policy denies it by name
 	retryAfter time.Duration // told in x-acs-retry-after
 }
 
@@ -78,6 +80,7 @@ func gatewayRefusals() map[string]refused {
 		"SignatureNonceUsed":                         {400, "Specified signature nonce was used already."},
 		"InvalidTimeStamp.Format":                    {400, "Specified time stamp or date value is not well formatted."},
 		"InvalidTimeStamp.Expired":                   {400, "Specified time stamp or date value is expired."},
+		"InvalidAccessKeyId.Inactive":                {400, "Specified access key is disabled."},
 		"InvalidAccessKeyId.NotFound":                {404, "Specified access key is not found."},
 		"MissingSecurityToken":                       {400, "SecurityToken is required for this key."},
 		"InvalidSecurityToken.Expired":               {400, "Specified SecurityToken is expired."},
@@ -185,8 +188,12 @@ func (s *Sim) failure(c *call, id string, r *refusal) failure {
 	if r.denied != "" {
 		f.AccessDenied = &denied{
 			PolicyType: "AccountLevelIdentityBasedPolicy", AuthPrincipalOwnerID: s.world.account,
-			EncodedDiagnosticMessage: "SIMULATED", AuthPrincipalType: "SubUser", AuthPrincipalDisplayName: c.key,
-			NoPermissionType: "ImplicitDeny", AuthAction: strings.ToLower(p) + ":" + r.denied,
+			EncodedDiagnosticMessage: "SIMULATED", AuthPrincipalType: cmp.Or(c.who.kind, "SubUser"),
+			AuthPrincipalDisplayName: cmp.Or(c.who.name, c.key), NoPermissionType: "ImplicitDeny",
+			AuthAction: strings.ToLower(p) + ":" + r.denied,
+		}
+		if r.explicit {
+			f.AccessDenied.NoPermissionType = "ExplicitDeny"
 		}
 	}
 	return f

@@ -13,21 +13,10 @@ type Seed struct {
 	Zone      string     `json:"zone,omitempty" yaml:"zone,omitempty"`       // default the region's zone h
 	Account   string     `json:"account,omitempty" yaml:"account,omitempty"` // digits
 	Keys      []Key      `json:"-" yaml:"keys,omitempty"`                    // none: requests need no signature
+	Roles     []Role     `json:"-" yaml:"roles,omitempty"`                   // with policies
 	VPCs      []VPC      `json:"vpcs" yaml:"vpcs"`
 	Instances []Instance `json:"instances" yaml:"instances,omitempty"`
 }
-
-// Key is an access key that may sign requests.
-type Key struct {
-	ID     string `yaml:"id"`
-	Secret string `yaml:"secret"`
-}
-
-// String hides the secret.
-func (k Key) String() string { return k.ID + ":***" }
-
-// GoString hides the secret.
-func (k Key) GoString() string { return k.String() }
 
 // VPC is a virtual network. One that names no system table gets one.
 type VPC struct {

@@ -61,8 +61,11 @@ func (s *Sim) authenticate(c *call, now time.Time) error {
 // secret finds the key's secret among the seeded keys and the temporary ones that the
 // metadata service gave out.
 func (s *Sim) secret(c *call, now time.Time) (string, error) {
-	if secret, ok := s.keys[c.key]; ok {
-		return secret, nil
+	if k, ok := s.keys[c.key]; ok {
+		if k.disabled {
+			return "", refuse("InvalidAccessKeyId.Inactive")
+		}
+		return k.secret, nil
 	}
 	session, ok := s.sessions[c.key]
 	switch token := c.params["SecurityToken"]; {

@@ -4,13 +4,25 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/sealane/sealane/cloud/alisim/identity"
+	"github.com/sealane/sealane/cloud/alisim/ram"
 )
+
+// accessKey is what the simulator knows of a key.
+type accessKey struct {
+	secret, user string
+	policy       *ram.Policy // nil permits everything
+	disabled     bool
+}
 
 // Sim is a simulated region. All methods may be called from several goroutines.
 type Sim struct {
-	keys map[string]string // id to secret; never changes
+	signer func() (*identity.Signer, error)
 
 	mu       sync.Mutex // guards all below
+	keys     map[string]accessKey
+	roles    map[string]*ram.Policy // nil permits everything
 	opts     Options
 	world    *world
 	nonces   nonces
@@ -36,7 +48,9 @@ func New(seed Seed, opts Options) (*Sim, error) {
 	opts = opts.complete()
 	s := &Sim{
 		opts:     opts,
-		keys:     map[string]string{},
+		signer:   sync.OnceValues(func() (*identity.Signer, error) { return identity.New(time.Now()) }),
+		keys:     map[string]accessKey{},
+		roles:    map[string]*ram.Policy{},
 		world:    newWorld(seed, opts, time.Now()),
 		nonces:   nonces{seen: map[string]time.Time{}},
 		tokens:   map[string]remembered{},
@@ -47,7 +61,11 @@ func New(seed Seed, opts Options) (*Sim, error) {
 		changed:  make(chan struct{}),
 	}
 	for _, k := range seed.Keys {
-		s.keys[k.ID] = k.Secret
+		p, _ := k.Policy.parse() // checked with the seed
+		s.keys[k.ID] = accessKey{k.Secret, k.User, p, k.Disabled}
+	}
+	for _, r := range seed.Roles {
+		s.roles[r.Name], _ = r.Policy.parse()
 	}
 	return s, nil
 }

@@ -1,5 +1,10 @@
 package alisim
 
+import (
+	"fmt"
+	"hash/fnv"
+)
+
 type callerIdentity struct {
 	body
 	AccountID    string `json:"AccountId"`
@@ -9,12 +14,24 @@ type callerIdentity struct {
 	PrincipalID  string `json:"PrincipalId"`
 }
 
+// userID is a RAM user's number, made from the name.
+func userID(name string) string {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(name)) // a hash takes every write
+	return fmt.Sprintf("2%017d", h.Sum32())
+}
+
 func getCallerIdentity(s *Sim, c *call) (reply, error) {
 	account := s.world.account
 	if session, ok := s.sessions[c.key]; ok {
 		return &callerIdentity{
 			AccountID: account, Arn: "acs:ram::" + account + ":assumed-role/" + session.role + "/" + session.instance,
 			IdentityType: "AssumedRoleUser", PrincipalID: session.role + ":" + session.instance,
+		}, nil
+	}
+	if user := s.keys[c.key].user; user != "" {
+		return &callerIdentity{
+			AccountID: account, UserID: userID(user), Arn: "acs:ram::" + account + ":user/" + user, IdentityType: "RAMUser", PrincipalID: userID(user),
 		}, nil
 	}
 	return &callerIdentity{

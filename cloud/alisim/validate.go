@@ -49,8 +49,12 @@ func (s Seed) check() (Seed, []mistake) {
 	if _, err := strconv.ParseUint(s.Account, 10, 63); err != nil {
 		c.say("account", "%q is not a number", s.Account)
 	}
+	s.Keys = append([]Key(nil), s.Keys...)
 	for i, k := range s.Keys {
-		c.key(fmt.Sprintf("keys[%d]", i), k)
+		s.Keys[i] = c.key(fmt.Sprintf("keys[%d]", i), k)
+	}
+	for i, r := range s.Roles {
+		c.role(fmt.Sprintf("roles[%d]", i), r)
 	}
 	s.VPCs = append([]VPC(nil), s.VPCs...)
 	for i := range s.VPCs {
@@ -98,13 +102,6 @@ func (c *checker) id(path, id string) {
 		c.say(path, "%q is used before, at %s", id, before)
 	default:
 		c.ids[id] = path
-	}
-}
-
-func (c *checker) key(path string, k Key) {
-	c.id(path+".id", k.ID)
-	if k.Secret == "" {
-		c.say(path+".secret", "is missing")
 	}
 }
 

@@ -101,6 +101,9 @@ func (s *Sim) admit(c *call) error {
 	if err := s.throttle(c.action, c.now); err != nil {
 		return err
 	}
+	if err := s.permit(c); err != nil {
+		return err
+	}
 	c.fault = s.meet(c.action)
 	return nil
 }
