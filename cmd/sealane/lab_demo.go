@@ -19,12 +19,13 @@ func newLabDemo(f *labFlags) *cobra.Command {
 	var check bool
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "Show what sealane does: two hosts before and after",
-		Long: `Start two hosts whose containers do not reach each other, start agents and a controller, and
-show that they do; then show the status and the address of the API, and stay up until Ctrl-C.
+		Short: "Show what sealane does: two hosts, step by step",
+		Long: `Start two hosts whose containers do not reach each other, and show, step by step, what keeps
+them apart and what brings them together: the routes that the controller writes, the security
+group of the hosts, the source/destination check of their interfaces. Then show the status and
+the address of the API, and stay up until Ctrl-C.
 
-With --check the demo ends by itself: exit code 0 only if no pair answered before and every
-pair did after.`,
+With --check the demo ends by itself: exit code 0 only if every step came out as it says.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o, err := f.options(cmd.ErrOrStderr())
@@ -32,8 +33,17 @@ pair did after.`,
 				return err
 			}
 			o.Foreign = []lab.ForeignRoute{{Destination: netip.MustParsePrefix("172.30.0.0/16"), Host: 1}}
+			o.Isolated = true
 			return withLab(cmd.Context(), o, func(ctx context.Context, l *lab.Lab) error {
-				return demo(ctx, l, cmd.OutOrStdout(), cmd.ErrOrStderr(), check)
+				d := &demo{Lab: l, out: cmd.OutOrStdout(), progress: cmd.ErrOrStderr()}
+				if err := d.run(ctx); err != nil {
+					return err
+				}
+				if check {
+					return d.verdict()
+				}
+				_, _ = fmt.Fprintln(d.progress, "the demo stays up until Ctrl-C; try in another terminal:", hints(f.name))
+				return l.Wait(ctx)
 			})
 		},
 	}
@@ -42,68 +52,75 @@ pair did after.`,
 	return cmd
 }
 
-func demo(ctx context.Context, l *lab.Lab, out, progress io.Writer, check bool) error {
-	before := l.Inventory().Check(ctx, time.Second)
-	if err := section(out, "BEFORE: no agents, no controller", func(w io.Writer) { reportRows(w, before) }); err != nil {
-		return err
-	}
-	if _, err := l.Start(ctx); err != nil {
-		return err
-	}
-	address := l.Inventory().API
-	status, err := settledStatus(ctx, address)
-	if err != nil {
-		return err
-	}
-	after := settledReport(ctx, l)
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	if err := section(out, "AFTER: the controller wrote the VPC routes that the agents asked for", func(w io.Writer) { reportRows(w, after) }); err != nil {
-		return err
-	}
-	if err := section(out, "STATUS: sealane status --server "+address, func(w io.Writer) { statusRows(w, status, time.Now()) }); err != nil {
-		return err
-	}
-	if err := announce(out, address); err != nil {
-		return err
-	}
-	if check {
-		if !before.Silent() {
-			return exitOf(api.ExitDegraded)
-		}
-		return verdict(progress, after)
-	}
-	_, _ = fmt.Fprintln(progress, "the demo stays up until Ctrl-C; try in another terminal:", hints(l.Inventory().Name))
-	return l.Wait(ctx)
+// demo is a lab that is shown. Its steps are told in the order in which they happen.
+type demo struct {
+	*lab.Lab
+	out, progress io.Writer
+	wrong         []string   // steps that did not come out as told
+	last          lab.Report // of the last step
 }
 
-// settledReport checks again when agents have had the time to stop Docker's masquerade
-// between the hosts, which they do once routes are there both ways.
-func settledReport(ctx context.Context, l *lab.Lab) lab.Report {
-	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+// run shows all steps.
+func (d *demo) run(ctx context.Context) error {
+	for _, step := range []func(context.Context) error{d.before, d.group, d.together, d.check, d.checkOff, d.status} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+	for _, w := range d.wrong {
+		_, _ = fmt.Fprintln(d.progress, "not as it should be:", w)
+	}
+	return nil
+}
+
+// verdict is nil only when all steps came out as told, and had pairs to prove it.
+func (d *demo) verdict() error {
+	if len(d.wrong) > 0 {
+		return exitOf(api.ExitDegraded)
+	}
+	return verdict(d.progress, d.last)
+}
+
+// report shows who reaches whom, and notes when that is not as the title says.
+func (d *demo) report(title string, r lab.Report, as func(lab.Report) bool) error {
+	d.last = r
+	if !as(r) {
+		d.wrong = append(d.wrong, title)
+	}
+	return section(d.out, title, func(w io.Writer) { reportRows(w, r) })
+}
+
+func (d *demo) before(ctx context.Context) error {
+	return d.report("BEFORE: no agents, no controller, no routes", d.Inventory().Check(ctx, time.Second), lab.Report.Silent)
+}
+
+// settled checks until containers reach each other under their own addresses. Agents stop
+// Docker's masquerade between the hosts once routes are there both ways and the cloud lets
+// such packets pass.
+func (d *demo) settled(ctx context.Context) lab.Report {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	// The report tells whether they did. One host has no pair to wait for.
-	r, _ := l.Await(ctx, func(r lab.Report) bool { return r.SourcesKept() || len(r.Pairs) == 0 })
+	// The report tells whether they do. One host has no pair to wait for.
+	r, _ := d.Await(ctx, kept)
 	return r
 }
 
-// settledStatus reads the status when the controller has published that every host is
-// ready; packets flow a moment before it has.
-func settledStatus(ctx context.Context, address string) (api.Status, error) {
-	c, err := client.New(address)
+// statusWhen reads the status until it is as wanted, for at most half a minute; then it is
+// shown as it is. Packets flow a moment before the controller has published why.
+func (d *demo) statusWhen(ctx context.Context, wanted func(api.Status) bool) (api.Status, error) {
+	c, err := client.New(d.Inventory().API)
 	if err != nil {
 		return api.Status{}, err
 	}
 	patience, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	for {
-		s, err := c.Status(ctx)
-		if err != nil {
+		s, err := c.Status(ctx) // fails until a controller that has just started leads
+		if err == nil && wanted(s) || patience.Err() != nil {
 			return s, err
-		}
-		if allReady(s) || patience.Err() != nil {
-			return s, ctx.Err()
 		}
 		select {
 		case <-patience.Done():
@@ -119,6 +136,18 @@ func allReady(s api.Status) bool {
 		}
 	}
 	return len(s.Hosts) > 0
+}
+
+func (d *demo) status(ctx context.Context) error {
+	s, err := d.statusWhen(ctx, func(s api.Status) bool { return allReady(s) && len(s.Findings) == 0 })
+	if err != nil {
+		return err
+	}
+	address := d.Inventory().API
+	if err := section(d.out, "STATUS: sealane status --server "+address, func(w io.Writer) { statusRows(w, s, time.Now()) }); err != nil {
+		return err
+	}
+	return announce(d.out, address)
 }
 
 func section(w io.Writer, title string, rows func(io.Writer)) error {

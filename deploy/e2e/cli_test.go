@@ -18,7 +18,7 @@ func TestDemo(t *testing.T) {
 	if got.code != api.ExitOK {
 		t.Fatalf("exit code %d\n%s\n%s", got.code, got.out, got.err)
 	}
-	for _, want := range []string{"BEFORE", "AFTER", "10.0.0.2", "10.1.0.2", "i-8vb6dyu0clj3b538e1yh", "API http://127.0.0.1:"} {
+	for _, want := range []string{"BEFORE", "SL-F107", "AFTER", "SL-F106", "CHECK OFF", "10.0.0.2", "10.1.0.2", "i-8vb6dyu0clj3b538e1yh", "API http://127.0.0.1:"} {
 		if !strings.Contains(got.out, want) {
 			t.Errorf("the demo does not show %q:\n%s", want, got.out)
 		}

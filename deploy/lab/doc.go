@@ -13,7 +13,8 @@
 //
 // Nothing is made in the machine's own network namespace but one listener on loopback,
 // through which the controller's API is reached. Every packet between hosts is routed
-// by the VPC namespace, so that what the route tables lack does not arrive.
+// by the VPC namespace, so that what the route tables lack, security groups do not admit or
+// the source/destination check of an interface finds foreign does not arrive.
 //
 // All a lab makes carries its name and is noted in a state file as it is made; [Down]
 // takes it away again from any half-built or half-dead state.
