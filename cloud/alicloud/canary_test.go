@@ -74,7 +74,7 @@ func (tr *trial) Write(text []byte) (int, error) {
 
 // show formats a value in every way that does not follow pointers.
 func (tr *trial) show(v any) {
-	_, _ = fmt.Fprintf(tr, "%v\n%+v\n%#v\n%s\n%q\n", v, v, v, v, v)
+	_, _ = fmt.Fprintf(tr, "%v\n%+v\n%#v\n%s\n%q\n%d\n%x\n", v, v, v, v, v, v, v)
 	slog.New(slog.NewTextHandler(tr, nil)).Info("shown", "value", v)
 	slog.New(slog.NewJSONHandler(tr, nil)).Info("shown", "value", v)
 }
@@ -140,7 +140,8 @@ func (tr *trial) run(t *testing.T) {
 	}
 	p, err := alicloud.New(c)
 	if err != nil {
-		t.Error(err)
+		tr.failed = true
+		tr.showErrors(err)
 		return
 	}
 	defer p.Close()
@@ -194,7 +195,8 @@ func found(t *testing.T, trial, what, secret, output string) {
 
 // trials are every operation with every fault, at each of its calls and at a later one, and
 // with every echo.
-func trials() []*trial {
+func trials(t *testing.T) []*trial {
+	t.Helper()
 	var list []*trial
 	for operation, operate := range operations() {
 		for _, fault := range faults() {
@@ -210,13 +212,16 @@ func trials() []*trial {
 		}
 		list = append(list, &trial{name: operation, operate: operate},
 			&trial{name: operation + " with another secret", operate: operate, adjust: func(c *alicloud.Config) { c.AccessKeySecret = "not " + canarySecret }})
+		for source, adjust := range sources(t) {
+			list = append(list, &trial{name: operation + " with credentials of " + source, operate: operate, adjust: adjust})
+		}
 	}
 	return list
 }
 
 func TestNothingPrintsASecret(t *testing.T) {
+	list := trials(t)
 	streams := captured(t)
-	list := trials()
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, 64) // most of a trial is waiting
 	for _, tr := range list {

@@ -7,8 +7,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -56,8 +59,8 @@ func faults() []alisim.Fault {
 
 func TestEveryFaultIsTried(t *testing.T) {
 	for _, field := range reflect.VisibleFields(reflect.TypeFor[alisim.Fault]()) {
-		if slices.Contains([]string{"Name", "Action", "Skip", "Times"}, field.Name) {
-			continue // when it strikes, not what it does
+		if slices.Contains([]string{"Name", "Action", "Match", "Skip", "Times"}, field.Name) {
+			continue // which calls it strikes, not what it does
 		}
 		used := func(f alisim.Fault) bool { return !reflect.ValueOf(f).FieldByIndex(field.Index).IsZero() }
 		if !slices.ContainsFunc(faults(), used) {
@@ -168,4 +171,45 @@ func operations() map[string]func(context.Context, *alicloud.Provider) (any, err
 		},
 		"revoke": func(ctx context.Context, p *alicloud.Provider) (any, error) { return p.Revoke(ctx, "sg-1", "c") },
 	}
+}
+
+// sources are other places of credentials, good and broken ones.
+func sources(t *testing.T) map[string]func(*alicloud.Config) {
+	t.Helper()
+	answer := fmt.Sprintf(`{"Code":"Success","AccessKeyId":%q,"AccessKeySecret":%q,"SecurityToken":%q,"Expiration":%q}`,
+		canaryKey, canarySecret, canaryToken, time.Now().Add(time.Hour).UTC().Format(time.RFC3339))
+	all := map[string]func(*alicloud.Config){}
+	for name, text := range map[string]string{
+		"a file": answer, "a file with an error": answer[:len(answer)-1], "a file without names": strings.Join([]string{canaryKey, canarySecret, canaryToken}, "\n"),
+		"a file of another type": "type = " + canaryToken + "\naccess_key_id = " + canaryKey + "\naccess_key_secret = " + canarySecret,
+	} {
+		path := filepath.Join(t.TempDir(), "credentials")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		all[name] = func(c *alicloud.Config) {
+			c.AccessKeyID, c.AccessKeySecret, c.SecurityToken, c.CredentialsFile = "", "", "", path
+		}
+	}
+	for name, reply := range map[string]func(http.ResponseWriter){
+		"a role":               func(w http.ResponseWriter) { _, _ = io.WriteString(w, answer) },
+		"a role with an error": func(w http.ResponseWriter) { _, _ = io.WriteString(w, answer[:len(answer)-1]) },
+		"a role that failed": func(w http.ResponseWriter) {
+			_, _ = io.WriteString(w, strings.Replace(answer, "Success", canaryToken, 1))
+		},
+		"a role with an error status": func(w http.ResponseWriter) { http.Error(w, answer, http.StatusInternalServerError) },
+	} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodPut {
+				_, _ = io.WriteString(w, canaryToken) // of the metadata service: as secret as the others
+				return
+			}
+			reply(w)
+		}))
+		t.Cleanup(server.Close)
+		all[name] = func(c *alicloud.Config) {
+			c.AccessKeyID, c.AccessKeySecret, c.SecurityToken, c.RoleName, c.MetadataURL = "", "", "", "r", server.URL
+		}
+	}
+	return all
 }

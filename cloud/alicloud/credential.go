@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -124,6 +126,9 @@ func (c Config) source() (source, error) {
 }
 
 func (c Config) validateCredentials() error {
+	if slices.Contains(strings.Split(os.Getenv("DEBUG"), ","), "sdk") {
+		return fmt.Errorf("environment: DEBUG=sdk makes the vendor's SDK print each request with its signature; unset it: %w", api.ErrInvalid)
+	}
 	given := 0
 	for _, s := range []string{string(c.AccessKeyID) + string(c.AccessKeySecret) + string(c.SecurityToken), c.CredentialsFile, c.RoleName} {
 		if s != "" {

@@ -231,6 +231,16 @@ func TestExpiredWithoutAnother(t *testing.T) {
 	leaks(t, fmt.Sprint(err)+log.String())
 }
 
+// The SDK reads the variable when the program starts, so that it is too late to change it.
+func TestNewRefusesTheDebugOutputOfTheSDK(t *testing.T) {
+	for value, refused := range map[string]bool{"sdk": true, "a,sdk": true, "": false, "sdks": false} {
+		t.Setenv("DEBUG", value)
+		if _, err := New(config("")); (err != nil) != refused || refused && !strings.Contains(err.Error(), "DEBUG=sdk") {
+			t.Errorf("%q: got %v", value, err)
+		}
+	}
+}
+
 func TestNewReadsTheCredentialsFile(t *testing.T) {
 	s := newSecrets(t, profile(canaryToken))
 	c := config("")

@@ -1,10 +1,18 @@
 package alicloud
 
-import "log/slog"
+import (
+	"fmt"
+	"io"
+	"log/slog"
+)
 
 // Secret is a text that no output shows: it prints as stars in every format, log and
 // encoding. An empty one prints as nothing.
 type Secret string
+
+// Format implements fmt.Formatter: a Stringer alone is passed over by verbs that are not for
+// texts.
+func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
 
 // String implements fmt.Stringer.
 func (s Secret) String() string {
