@@ -160,4 +160,5 @@ func (w *world) drop(id string) {
 		}
 	}
 	w.instances = kept
+	delete(w.started, id)
 }

@@ -10,38 +10,39 @@ import (
 // Fault is something that goes wrong with the next calls of an action. Zero fields ask for
 // nothing: a Fault that only delays lets the call through, one that only sticks too.
 type Fault struct {
-	Name       string        // for Hits and RemoveFault; default "fault-1" and so on
-	Action     string        // the action it hits; empty: every one
-	Skip       int           // calls of the action that pass before the first is hit
-	Times      int           // calls that are hit; 0 means 1, negative means every one until it is removed
-	Delay      time.Duration // wait this long before anything else
-	Code       string        // answer with this code
-	Status     int           // with this HTTP status; 0: the one the code is known for
-	RetryAfter time.Duration // told in x-acs-retry-after, with a Code
-	HTML       bool          // answer with Status (default 502) and a page that is no JSON
-	Reset      bool          // answer nothing and drop the connection
-	After      bool          // do the work first, then answer with Code, HTML or Reset
-	Nothing    bool          // answer as if the work were done, and do nothing
-	Stick      bool          // what a create makes stays Pending for ever
-	Vanish     bool          // what a create makes is gone when its task ends
+	Name       string            `json:"name,omitempty"`    // for Hits and RemoveFault; default "fault-1" and so on
+	Match      map[string]string `json:"match,omitempty"`   // parameters that the call must have, such as RouteTableId
+	Action     string            `json:"action,omitempty"`  // the action it hits; empty: every one
+	Skip       int               `json:"skip,omitempty"`    // calls of the action that pass before the first is hit
+	Times      int               `json:"times,omitempty"`   // calls that are hit; 0 means 1, negative means every one until it is removed
+	Delay      time.Duration     `json:"-"`                 // wait this long before anything else
+	Code       string            `json:"code,omitempty"`    // answer with this code
+	Status     int               `json:"status,omitempty"`  // with this HTTP status; 0: the one the code is known for
+	RetryAfter time.Duration     `json:"-"`                 // told in x-acs-retry-after, with a Code
+	HTML       bool              `json:"html,omitempty"`    // answer with Status (default 502) and a page that is no JSON
+	Reset      bool              `json:"reset,omitempty"`   // answer nothing and drop the connection
+	After      bool              `json:"after,omitempty"`   // do the work first, then answer with Code, HTML or Reset
+	Nothing    bool              `json:"nothing,omitempty"` // answer as if the work were done, and do nothing
+	Stick      bool              `json:"stick,omitempty"`   // what a create makes stays Pending for ever
+	Vanish     bool              `json:"vanish,omitempty"`  // what a create makes is gone when its task ends
 
 	// What is wrong with a list: Hide leaves out so many of its elements (of route entries, so
 	// many custom ones), all when negative; HidePage leaves out all of the page that is asked
 	// for, though the next one follows.
-	Hide     int
-	HidePage bool
+	Hide     int  `json:"hide,omitempty"`
+	HidePage bool `json:"hidePage,omitempty"`
 
 	// What is wrong with a batch: the last Fail items fail, with FailCode (default
 	// VPC_ROUTE_ENTRY_STATUS_ERROR) or, with After, they are told to have failed and did not.
 	// Failures spoils the list of failures and leaves the count as it is.
-	Fail     int
-	FailCode string
-	Failures Spoil
+	Fail     int    `json:"fail,omitempty"`
+	FailCode string `json:"failCode,omitempty"`
+	Failures Spoil  `json:"failures,omitempty"`
 
 	// Edits are what a foreign writer does just before the call's work. With Every they are
 	// made by the clock instead: first after that time, then Times in all, at no call.
-	Edits []Edit
-	Every time.Duration
+	Edits []Edit        `json:"edits,omitempty"`
+	Every time.Duration `json:"-"`
 }
 
 // Spoil is what a batch call does to its list of failures.
@@ -57,8 +58,8 @@ const (
 // Armed is a fault that was armed, and what became of it.
 type Armed struct {
 	Fault
-	Hits int // calls that it struck
-	Left int // calls that it will strike yet; negative: every one
+	Hits int `json:"hits"` // calls that it struck
+	Left int `json:"left"` // calls that it will strike yet; negative: every one
 }
 
 // armed is a fault at work.
@@ -155,10 +156,10 @@ func (s *Sim) disarm(name string) bool {
 }
 
 // meet finds the fault for a call and uses it up. The caller holds mu.
-func (s *Sim) meet(action string) Fault {
+func (s *Sim) meet(c *call) Fault {
 	for _, a := range s.faults {
 		switch {
-		case a.left == 0, a.Every > 0, a.Action != "" && a.Action != action:
+		case a.left == 0, a.Every > 0, a.Action != "" && a.Action != c.action, !a.fits(c):
 		case a.skip > 0:
 			a.skip--
 		default:
@@ -168,6 +169,15 @@ func (s *Sim) meet(action string) Fault {
 		}
 	}
 	return Fault{}
+}
+
+func (f Fault) fits(c *call) bool {
+	for name, value := range f.Match {
+		if c.params[name] != value {
+			return false
+		}
+	}
+	return true
 }
 
 // answer is the fault's answer in place of the call's own.

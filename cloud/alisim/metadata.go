@@ -98,7 +98,10 @@ func (s *Sim) caller(r *http.Request) *Instance {
 	if err != nil {
 		return nil
 	}
-	return s.world.at(from.Addr().Unmap())
+	if i := s.world.at(from.Addr().Unmap()); i != nil || !from.Addr().Unmap().IsLoopback() {
+		return i
+	}
+	return s.world.instance(s.opts.LocalInstance)
 }
 
 func (s *Sim) metaData(w http.ResponseWriter, r *http.Request, i *Instance) {

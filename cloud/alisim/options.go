@@ -2,6 +2,7 @@ package alisim
 
 import (
 	"cmp"
+	"fmt"
 	"io"
 	"log/slog"
 	"maps"
@@ -40,6 +41,10 @@ type Options struct {
 	// 414 (0: 16 KiB; the cloud's limit is not documented, 9.5 KB is known to pass).
 	LongestURI int
 
+	// LocalInstance is who callers from loopback are to the metadata service, where no instance
+	// has their address. Empty: nobody.
+	LocalInstance string
+
 	// Strict refuses unsigned requests even when the seed holds no keys. With keys in the
 	// seed signatures are always verified.
 	Strict bool
@@ -54,6 +59,16 @@ type Options struct {
 
 // Reading is one way to read the API's documents.
 type Reading string
+
+// UnmarshalText reads one of the readings, or none.
+func (r *Reading) UnmarshalText(text []byte) error {
+	switch v := Reading(text); v {
+	case "", Refuse, Allow, Clamp:
+		*r = v
+		return nil
+	}
+	return fmt.Errorf("reading %q is none of refuse, allow, clamp", text)
+}
 
 // The readings. Which of them a question knows is said there; the zero Reading is the
 // simulator's own choice: the one that is harder on callers, unless clients are known to do

@@ -104,7 +104,7 @@ func (s *Sim) admit(c *call) error {
 	if err := s.permit(c); err != nil {
 		return err
 	}
-	c.fault = s.meet(c.action)
+	c.fault = s.meet(c)
 	return nil
 }
 

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -19,10 +22,10 @@ import (
 )
 
 type simFlags struct {
-	listen, metadata, seed string
-	taskTime               time.Duration
-	strict                 bool
-	logLevel, logFormat    string
+	listen, metadata, admin, seed, log string
+	opts                               alisim.Options
+	readings                           map[string]string
+	logLevel, logFormat                string
 }
 
 func newSim() *cobra.Command {
@@ -33,19 +36,29 @@ func newSim() *cobra.Command {
 		Long: `Run the Alibaba Cloud simulator: the part of VPC, ECS and STS that routes need, and instance
 metadata, over HTTP. Point any client's endpoint at it. It forgets everything when it ends.
 
-The simulator takes requests from whoever can reach the address; listen on loopback.`,
+The simulator takes requests from whoever can reach the address; listen on loopback. The
+admin endpoint, for faults, the log of requests and the world, listens on loopback only.`,
 		Example: `  sealane sim --listen 127.0.0.1:8990
-  sealane sim --seed world.yaml --task-time 2s
-  aliyun vpc DescribeVpcs --endpoint 127.0.0.1:8990 --insecure`,
+  sealane sim --seed world.yaml --task-time 2s --admin 127.0.0.1:8991 --log requests.jsonl
+  aliyun vpc DescribeVpcs --endpoint 127.0.0.1:8990 --insecure
+  curl -sd '{"action":"CreateRouteEntry","code":"TaskConflict","times":2}' -H Content-Type:application/json 127.0.0.1:8991/v1/faults`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runSim(cmd.Context(), f, cmd.ErrOrStderr()) },
 	}
-	set := cmd.Flags()
+	set, o := cmd.Flags(), &f.opts
 	set.StringVar(&f.listen, "listen", "127.0.0.1:8990", "address of the cloud API")
 	set.StringVar(&f.metadata, "metadata-listen", "", "address of the instance metadata service, which knows callers by their address (default: none)")
+	set.StringVar(&o.LocalInstance, "metadata-instance", "", "the instance that callers from loopback are to the metadata service")
+	set.StringVar(&f.admin, "admin", "", "address of the admin endpoint, on loopback (default: none)")
 	set.StringVar(&f.seed, "seed", "", "YAML file with the world to start with (default: a small example)")
-	set.DurationVar(&f.taskTime, "task-time", time.Second, "how long an asynchronous change takes")
-	set.BoolVar(&f.strict, "strict", false, "refuse unsigned requests even when the seed holds no keys")
+	set.DurationVar(&o.TaskTime, "task-time", time.Second, "how long an asynchronous change takes")
+	set.DurationVar(&o.ReadTime, "read-time", 0, "how long the answer to a read takes")
+	set.DurationVar(&o.WriteTime, "write-time", 0, "how long the answer to a write takes")
+	set.DurationVar(&o.SessionTime, "session-time", 6*time.Hour, "how long the credentials of an instance's role hold")
+	set.StringToIntVar(&o.Rates, "rate", nil, "calls per minute of an action, such as DescribeRouteEntryList=60")
+	set.StringToStringVar(&f.readings, "reading", nil, "how to read the API's documents, such as longPage=refuse")
+	set.BoolVar(&o.Strict, "strict", false, "refuse unsigned requests even when the seed holds no keys")
+	set.StringVar(&f.log, "log", "", `file that gets each request as a line of JSON; "-" for standard error (default: none)`)
 	set.StringVar(&f.logLevel, "log-level", "info", "debug (one line for each request), info, warn or error")
 	set.StringVar(&f.logFormat, "log-format", "text", "text or json")
 	return cmd
@@ -56,41 +69,92 @@ func runSim(ctx context.Context, f *simFlags, errOut io.Writer) error {
 	if err != nil {
 		return err
 	}
+	closeLog, err := f.openLog(errOut)
+	if err != nil {
+		return err
+	}
+	defer closeLog()
+	if err := f.read(); err != nil {
+		return err
+	}
 	seed := alisim.Example()
 	if f.seed != "" {
-		if seed, err = readSeed(f.seed); err != nil {
-			return err
+		if seed, err = alisim.LoadSeedFile(f.seed); err != nil {
+			return fmt.Errorf("--seed %s: %w", f.seed, err)
 		}
 	}
-	sim, err := alisim.New(seed, alisim.Options{TaskTime: f.taskTime, Strict: f.strict, Log: log})
+	f.opts.Log = log
+	sim, err := alisim.New(seed, f.opts)
 	if err != nil {
 		return fmt.Errorf("--seed %s: %w", f.seed, err)
 	}
-	handlers := map[string]http.Handler{f.listen: sim.API()}
-	if f.metadata != "" {
-		handlers[f.metadata] = sim.Metadata()
-	}
-	group, ctx := errgroup.WithContext(ctx)
-	for address, handler := range handlers {
+	return f.serve(ctx, sim, log)
+}
+
+// serve opens every listener before it serves any.
+func (f *simFlags) serve(ctx context.Context, sim *alisim.Sim, log *slog.Logger) error {
+	var doors []func(context.Context) error
+	listen := func(ctx context.Context, address string) (net.Listener, error) {
 		listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 		if err != nil {
-			return fmt.Errorf("listen on %s: %w", address, err)
+			return nil, fmt.Errorf("listen on %s: %w", address, err)
 		}
-		log.Info("serving", api.KeyAddress, "http://"+listener.Addr().String())
-		group.Go(func() error { return server.Serve(ctx, listener, handler) })
+		return listener, nil
+	}
+	for _, d := range []struct {
+		flag, address string
+		listen        func(context.Context, string) (net.Listener, error)
+		handler       http.Handler
+	}{
+		{"--admin", f.admin, alisim.ListenAdmin, sim.Admin()},
+		{"--listen", f.listen, listen, sim.API()},
+		{"--metadata-listen", f.metadata, listen, sim.Metadata()},
+	} {
+		if d.address == "" {
+			continue
+		}
+		listener, err := d.listen(ctx, d.address)
+		if err != nil {
+			return fmt.Errorf("%s: %w", d.flag, err)
+		}
+		defer func() { _ = listener.Close() }() // closed before when it was served
+		log.Info("serving", api.KeyAddress, "http://"+listener.Addr().String(), api.KeyDetail, d.flag)
+		doors = append(doors, func(ctx context.Context) error { return server.Serve(ctx, listener, d.handler) })
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	for _, door := range doors {
+		group.Go(func() error { return door(ctx) })
 	}
 	return group.Wait()
 }
 
-func readSeed(path string) (alisim.Seed, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return alisim.Seed{}, fmt.Errorf("--seed: %w", err)
+// openLog opens the log of requests.
+func (f *simFlags) openLog(errOut io.Writer) (func(), error) {
+	switch f.log {
+	case "":
+		return func() {}, nil
+	case "-":
+		f.opts.RequestLog = errOut
+		return func() {}, nil
 	}
-	defer func() { _ = file.Close() }()
-	seed, err := alisim.LoadSeed(file)
+	file, err := os.OpenFile(f.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
-		return alisim.Seed{}, fmt.Errorf("--seed %s: %w", path, err)
+		return nil, fmt.Errorf("--log: %w", err)
 	}
-	return seed, nil
+	f.opts.RequestLog = file
+	return func() { _ = file.Close() }, nil // every line was written at once
+}
+
+// read turns the --reading flags into readings.
+func (f *simFlags) read() error {
+	text, err := json.Marshal(f.readings)
+	if err != nil {
+		return fmt.Errorf("--reading: %w", err)
+	}
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&f.opts.Readings); err != nil {
+		return fmt.Errorf("--reading: %w: %w", api.ErrInvalid, err)
+	}
+	return nil
 }

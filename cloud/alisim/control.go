@@ -1,0 +1,124 @@
+package alisim
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"github.com/sealane/sealane/api"
+)
+
+// controlBody is the longest body that the admin endpoint reads.
+const controlBody = 1 << 20
+
+// ListenAdmin opens the listener for [Sim.Admin]. An address that is not on loopback is
+// refused with api.ErrInvalid: whoever reaches it does with the simulator what he likes.
+func ListenAdmin(ctx context.Context, address string) (net.Listener, error) {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, fmt.Errorf("admin address %q: %w: %w", address, api.ErrInvalid, err)
+	}
+	if !loopback(host) {
+		return nil, fmt.Errorf("admin address %q: %w: it is not on loopback, such as 127.0.0.1", address, api.ErrInvalid)
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("listen on admin address %s: %w", address, err)
+	}
+	return listener, nil
+}
+
+func loopback(host string) bool {
+	ip, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()
+}
+
+// Admin serves the admin endpoint: faults, the log of requests, the world and the settings,
+// as JSON under /v1/. It answers callers on loopback that name it by a loopback address,
+// so no web page can reach it by a name of its own.
+func (s *Sim) Admin() http.Handler {
+	mux := http.NewServeMux()
+	s.faultRoutes(mux)
+	s.worldRoutes(mux)
+	mux.HandleFunc("GET /v1/requests", answering(s.listRequests))
+	mux.HandleFunc("DELETE /v1/requests", answering(func(*http.Request) (any, error) { s.Reset(); return nil, nil }))
+	mux.HandleFunc("GET /v1/counts", answering(func(*http.Request) (any, error) { return s.Counts(), nil }))
+	mux.HandleFunc("GET /v1/settings", answering(func(*http.Request) (any, error) { return settingsOf(s.Options()), nil }))
+	mux.HandleFunc("PUT /v1/settings", answering(s.putSettings))
+	mux.HandleFunc("PUT /v1/policies/{name}", answering(s.putPolicy))
+	mux.HandleFunc("GET /v1/identity-certificate", answering(func(*http.Request) (any, error) {
+		text, err := s.IdentityCertificate()
+		return map[string]string{"pem": string(text)}, err
+	}))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host := r.Host
+		if h, _, err := net.SplitHostPort(host); err == nil {
+			host = h
+		}
+		from, err := netip.ParseAddrPort(r.RemoteAddr)
+		if !loopback(host) || err != nil || !from.Addr().Unmap().IsLoopback() {
+			refuseControl(w, http.StatusForbidden, errors.New("the admin endpoint answers on loopback only"))
+			return
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, controlBody)
+		mux.ServeHTTP(w, r)
+	})
+}
+
+// answering makes a handler of a function that returns what to answer: nothing is 204.
+func answering(do func(*http.Request) (any, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		out, err := do(r)
+		switch {
+		case errors.Is(err, api.ErrNotFound):
+			refuseControl(w, http.StatusNotFound, err)
+		case errors.Is(err, api.ErrRefused):
+			refuseControl(w, http.StatusConflict, err)
+		case err != nil:
+			refuseControl(w, http.StatusBadRequest, err)
+		case out == nil:
+			w.WriteHeader(http.StatusNoContent)
+		default:
+			send(w, http.StatusOK, out)
+		}
+	}
+}
+
+func refuseControl(w http.ResponseWriter, status int, err error) {
+	send(w, status, map[string]string{"error": err.Error()})
+}
+
+// take reads a JSON body, and only what it knows. Another content type is refused, since
+// that is what a web page could send from afar.
+func take[T any](r *http.Request, into T) (T, error) {
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
+		return into, fmt.Errorf("%w: the body must be application/json", api.ErrInvalid)
+	}
+	decoder := json.NewDecoder(r.Body)
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&into); err != nil {
+		return into, fmt.Errorf("%w: body: %w", api.ErrInvalid, err)
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return into, fmt.Errorf("%w: more than one value in the body", api.ErrInvalid)
+	}
+	return into, nil
+}
+
+func (s *Sim) putPolicy(r *http.Request) (any, error) {
+	document, err := take(r, json.RawMessage(nil))
+	if err != nil {
+		return nil, err
+	}
+	if string(document) == "null" {
+		document = nil
+	}
+	return nil, s.SetPolicy(r.PathValue("name"), Document(document))
+}
