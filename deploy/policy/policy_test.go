@@ -73,32 +73,52 @@ func filled(t *testing.T, name string) []byte {
 		"{region}", region, "{account}", account, "{vpc}", vpc, "{pool}", pool().String()).Replace(string(text)))
 }
 
-func policyOf(t *testing.T, names ...string) ram.Policy {
+func policyOf(t *testing.T, name string) ram.Policy {
 	t.Helper()
-	var all []ram.Policy
-	for _, name := range names {
-		p, err := ram.Parse(filled(t, name))
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		all = append(all, p)
+	p, err := ram.Parse(filled(t, name))
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
 	}
-	return ram.Join(all...)
+	return p
 }
 
-// rig is a provider that looks at a simulator where it may do what policies permit.
+// attached is the documents attached together to one user, as one document.
+func attached(t *testing.T, names ...string) alisim.Document {
+	t.Helper()
+	all := struct {
+		Version   string
+		Statement []json.RawMessage
+	}{Version: "1"}
+	for _, name := range names {
+		one := all
+		one.Statement = nil
+		if err := json.Unmarshal(filled(t, name), &one); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		all.Statement = append(all.Statement, one.Statement...)
+	}
+	text, err := json.Marshal(all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return alisim.Document(text)
+}
+
+// rig is a provider that looks at a simulator where its key has one policy.
 type rig struct {
 	*alicloud.Provider
 	sim *alisim.Sim
 }
 
-func newRig(t *testing.T, permits ram.Policy) rig {
+func newRig(t *testing.T, policy alisim.Document) rig {
 	t.Helper()
-	sim, err := alisim.New(seed(), alisim.Options{})
+	s := seed()
+	s.Keys[0].Policy = policy
+	sim, err := alisim.New(s, alisim.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(guard{sim, permits})
+	server := httptest.NewServer(sim.API())
 	t.Cleanup(server.Close)
 	p, err := alicloud.New(alicloud.Config{
 		Region: region, VPC: vpc, Endpoint: server.URL, AccessKeyID: "testid", AccessKeySecret: "testsecret",
@@ -178,11 +198,7 @@ var _ cloud.Gates = (*alicloud.Provider)(nil)
 // calls are the requests of an operation where everything is permitted.
 func calls(t *testing.T, name string) []ram.Call {
 	t.Helper()
-	all, err := ram.Parse([]byte(`{"Version":"1","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := newRig(t, all)
+	r := newRig(t, "")
 	if err := operations()[name](t.Context(), r); err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
@@ -191,6 +207,24 @@ func calls(t *testing.T, name string) []ram.Call {
 		list = append(list, callOf(r.sim, q.Version, q.Action, q.Params))
 	}
 	return list
+}
+
+// callOf is a request as far as permissions go.
+func callOf(sim *alisim.Sim, version, action string, params map[string]string) ram.Call {
+	product := map[string]string{"2016-04-28": "vpc", "2014-05-26": "ecs", "2015-04-01": "sts"}[version]
+	return ram.Call{
+		Product: product, Action: action, Region: region, Account: account, Params: params,
+		TableOf: func(entry string) string {
+			for _, table := range tables() {
+				for _, r := range sim.Routes(table) {
+					if r.ID == entry {
+						return table
+					}
+				}
+			}
+			return ""
+		},
+	}
 }
 
 func actions(list []ram.Call) map[string]bool {
@@ -206,7 +240,7 @@ func actions(list []ram.Call) map[string]bool {
 func TestOperationsPass(t *testing.T) {
 	for name, operate := range operations() {
 		t.Run(name, func(t *testing.T) {
-			if err := operate(t.Context(), newRig(t, policyOf(t, observe, name))); err != nil {
+			if err := operate(t.Context(), newRig(t, attached(t, observe, name))); err != nil {
 				t.Error(err)
 			}
 		})
@@ -218,7 +252,7 @@ func TestOperationsAreRefused(t *testing.T) {
 	for name, operate := range operations() {
 		t.Run(name, func(t *testing.T) {
 			others := slices.DeleteFunc(slices.Sorted(maps.Keys(operations())), func(other string) bool { return other == name })
-			r := newRig(t, policyOf(t, others...))
+			r := newRig(t, attached(t, others...))
 			err := operate(t.Context(), r)
 			if !errors.Is(err, api.ErrDenied) || !strings.Contains(err.Error(), "Forbidden.RAM") {
 				t.Errorf("got %v, want ErrDenied by Forbidden.RAM", err)
