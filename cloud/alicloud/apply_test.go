@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -319,7 +320,10 @@ func TestDestinationOfALearntRoute(t *testing.T) {
 // 50 marked entries do not fit into a request line; they travel in the form.
 func TestRequestLineStaysShort(t *testing.T) {
 	longest := 0
+	var mu sync.Mutex // reads go side by side
 	r := between(t, newRig(t), func(_ http.ResponseWriter, req *http.Request) bool {
+		mu.Lock()
+		defer mu.Unlock()
 		longest = max(longest, len(req.URL.RequestURI()))
 		return false
 	}, nil)
@@ -329,6 +333,8 @@ func TestRequestLineStaysShort(t *testing.T) {
 		changes[i].Verb = api.Delete
 	}
 	r.done(t, changes...)
+	mu.Lock()
+	defer mu.Unlock()
 	if longest > 2048 {
 		t.Errorf("a request line has %d bytes", longest)
 	}
