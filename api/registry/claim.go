@@ -127,13 +127,14 @@ func (t *todo) transaction(root string, revision int64) (transaction, error) {
 		key := root + c.record.key
 		tx.add(clientv3.OpDelete(key), clientv3.Compare(clientv3.ModRevision(key), "=", c.record.modified))
 	}
+	guarded := map[string]bool{}
 	for _, p := range t.take {
 		claim := api.Claim{Prefix: p, Instance: t.report.Instance, Since: time.Now().UTC()}
 		value, err := encode(claimKey(p), claim, recordLimit)
 		if err != nil {
 			return tx, err
 		}
-		tx.add(clientv3.OpPut(root+claimKey(p), value), free(root, p, revision)...)
+		tx.add(clientv3.OpPut(root+claimKey(p), value), free(root, p, revision, guarded)...)
 	}
 	return tx, nil
 }
@@ -154,13 +155,17 @@ func claimKey(p netip.Prefix) string { return areaSubnets + prefixKey(p) }
 // do not matter, so that a thousand hosts can claim at the same time without a retry.
 //
 // A claim inside p has a key that begins with what is whole of p; a claim that contains p
-// has one of the few keys of the shorter prefixes.
-func free(root string, p netip.Prefix, revision int64) []clientv3.Cmp {
+// has one of the few keys of the shorter prefixes. Neighbours have most of these in common,
+// so those that are guarded already are left out.
+func free(root string, p netip.Prefix, revision int64, guarded map[string]bool) []clientv3.Cmp {
 	unchanged := func(c clientv3.Cmp) clientv3.Cmp { return clientv3.Compare(c, "<", revision+1) }
 	guards := []clientv3.Cmp{unchanged(clientv3.ModRevision(root + areaSubnets + common(p)).WithPrefix())}
 	for bits := p.Bits() - 1; bits >= shortest(p); bits-- {
-		wider := netip.PrefixFrom(p.Addr(), bits).Masked()
-		guards = append(guards, unchanged(clientv3.ModRevision(root+claimKey(wider))))
+		wider := root + claimKey(netip.PrefixFrom(p.Addr(), bits).Masked())
+		if !guarded[wider] {
+			guarded[wider] = true
+			guards = append(guards, unchanged(clientv3.ModRevision(wider)))
+		}
 	}
 	return guards
 }

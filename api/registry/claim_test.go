@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"fmt"
 	"net/netip"
 	"testing"
 
@@ -71,4 +72,22 @@ func TestClaimInBetween(t *testing.T) {
 
 func reportOf(id api.InstanceID, subnet string) api.Report {
 	return api.Report{Instance: id, Subnets: []api.Subnet{{Prefix: netip.MustParsePrefix(subnet), Bridge: "docker0"}}}
+}
+
+// TestNeighboursShareGuards counts how many neighbours are claimed in one transaction: each
+// has a guard of its own, and those of the wider prefixes are shared.
+func TestNeighboursShareGuards(t *testing.T) {
+	for format, least := range map[string]int{"10.0.%d.0/24": 50, "fd00:0:0:%x::/64": 40, "fd00::%x/128": 10} {
+		var todo todo
+		for i := range 100 {
+			todo.take = append(todo.take, netip.MustParsePrefix(fmt.Sprintf(format, i)))
+		}
+		tx, err := todo.transaction("/", 7)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(tx.then) < least || tx.whole || len(tx.guards) > txnLimit {
+			t.Errorf("%s: %d of 100 with %d guards in a transaction, whole %t; want %d at least", format, len(tx.then), len(tx.guards), tx.whole, least)
+		}
+	}
 }

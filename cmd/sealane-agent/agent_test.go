@@ -76,8 +76,10 @@ func TestAnotherCluster(t *testing.T) {
 	}
 	var out, messages bytes.Buffer
 	s := cli.Streams{Out: &out, Err: &messages, Getenv: func(string) (string, bool) { return "", false }}
-	args := []string{"--cluster", "test", "--etcd-endpoints", "http://127.0.0.1:1", "--state-dir", state,
-		"--instance", "i-a", "--vpc", "vpc-1", "--vswitch", "vsw-1", "--ip", "192.0.2.1"}
+	args := []string{
+		"--cluster", "test", "--etcd-endpoints", "http://127.0.0.1:1", "--state-dir", state,
+		"--instance", "i-a", "--vpc", "vpc-1", "--vswitch", "vsw-1", "--ip", "192.0.2.1",
+	}
 	if code := cli.Run(t.Context(), newRoot(), s, args); code != api.ExitRefused || !strings.Contains(messages.String(), "tended for cluster prod") {
 		t.Errorf("exit code %d, want %d\n%s", code, api.ExitRefused, &messages)
 	}
