@@ -275,6 +275,39 @@ func TestRoleSignsRequests(t *testing.T) {
 	}
 }
 
+// The credentials of a role end again and again while it works: no request fails.
+func TestRoleOutlivesItsCredentials(t *testing.T) {
+	seed := world()
+	seed.Instances[0].Role = "sealane"
+	sim, err := alisim.New(seed, alisim.Options{Strict: true, SessionTime: 100 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	api, meta := httptest.NewServer(sim.API()), httptest.NewServer(as(seed.Instances[0].IP.String(), sim.Metadata()))
+	defer api.Close()
+	defer meta.Close()
+	c := config(api.URL)
+	c.AccessKeyID, c.AccessKeySecret, c.RoleName, c.MetadataURL = "", "", "sealane", meta.URL
+	p, err := New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	keys := map[string]bool{}
+	for start := time.Now(); len(keys) < 4; {
+		if _, err := p.Network(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for _, q := range sim.Requests() {
+			keys[q.Key] = true
+		}
+		if time.Since(start) > 30*time.Second {
+			t.Fatalf("signed with %d keys in 30 s", len(keys))
+		}
+		sim.Reset()
+	}
+}
+
 // as lets every request come from one address.
 func as(ip string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
