@@ -135,7 +135,7 @@ func (c *client) send(cl call, cred credential, trip *trip) (err error) {
 		}
 	}()
 	at := c.address(cl.req.GetProduct())
-	config := sdk.NewConfig().WithScheme(at.scheme).WithTimeout(c.timeout)
+	config := sdk.NewConfig().WithScheme(at.scheme).WithTimeout(2 * c.timeout) // ours comes first
 	config.Transport = trip
 	caller, err := sdk.NewClientWithOptions(c.region, config, cred.forSDK())
 	if err != nil {

@@ -107,6 +107,9 @@ func retryAfter(e *sdkerrors.ServerError) time.Duration {
 // transportText leaves out the URL of a request, which carries key, token and signature,
 // and what the SDK quotes of an answer that it could not decode.
 func transportText(err error, cred credential) string {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return "no answer in time"
+	}
 	if withURL, ok := errors.AsType[*url.Error](err); ok {
 		err = withURL.Err
 	} else if ofSDK, ok := errors.AsType[*sdkerrors.ClientError](err); ok {

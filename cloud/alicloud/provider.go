@@ -2,7 +2,26 @@
 //
 // The cloud changes one VPC in one task at a time, answers before a task is done and
 // reports failed entries of a batch with status 200. So a provider sends one change at a
-// time, in batches, and believes nothing but what it reads back.
+// time, in batches, and believes nothing but what it reads back. It learns how long a task
+// takes and looks when one is due; the rest of a batch is read back while the next one is on
+// its way.
+//
+// # Calls
+//
+// n changes over all tables cost ceil(n/50) writes; a replace costs one. A batch with n(t)
+// changes in each table t takes sum over t of ceil(n(t)/20) reads to settle, one more where it
+// has more than 20 changes and another one follows, and one more for every look that comes
+// too early; no more than four looks are under way at once. Deletes and replaces are read
+// once before as well. Where a table is known to be small it is listed whole instead, in
+// fewer calls.
+//
+// A pass that finds nothing to do writes nothing, and reads
+//
+//	Network    2 + ceil(vSwitches/50) + ceil(tables/50)
+//	Routes     ceil(entries/100) of each table
+//	Instances  ceil(hosts/100) + ceil(interfaces of the VPC/500) + security groups of the hosts
+//
+// where each ceil is at least 1.
 package alicloud
 
 import (

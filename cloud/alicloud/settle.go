@@ -17,7 +17,7 @@ const (
 	longestLook = time.Second     // pause between two looks at what was just sent
 	longestWait = 5 * time.Second // pause between two looks at what is late
 	overlap     = 4               // looks under way at once
-	small       = 20              // items that every look takes in; of more it takes a few
+	small       = 20              // items that a look takes in all together
 )
 
 // sighting is what one look saw, and how long after the call it was made.
@@ -30,11 +30,13 @@ type sighting struct {
 // watch waits until the cloud is done with what was just sent, as far as a few of the items
 // show, and returns the items that are not decided yet. It looks for the first time when a
 // change of this verb is usually done, then closely, and does not wait for the answer to one
-// look before it takes the next. It gives up early on an item that lags behind the others,
-// and after a while on all. The error says why nothing could be seen.
+// look before it takes the next. Where nothing is sent after them, or they are few, and it is
+// known when to look, it looks at all of them. It gives up early on an item that lags behind
+// the others, and after a while on all. The error says why nothing could be seen.
 func (p *Provider) watch(ctx context.Context, items []*item, last bool) (rest []*item, err error) {
 	verb, sent := items[0].change.Verb, items[0].sent
-	few, usual := p.few(items, last), p.learned.pause(items[0].change.Verb)
+	usual := p.learned.pause(verb)
+	few := few(items, usual > 0 && (last || len(items) <= small))
 	sightings := make(chan sighting)
 	var looks sync.WaitGroup
 	defer looks.Wait()
@@ -91,11 +93,10 @@ func (p *Provider) watch(ctx context.Context, items []*item, last bool) (rest []
 	}
 }
 
-// few are the items that looks take in: all, where they are not many or nothing is to be
-// sent after them, else a call's worth of those in one table. Items that were refused are
-// none, if there are others: they show nothing.
-func (p *Provider) few(items []*item, last bool) []*item {
-	if len(items) <= small || last {
+// few are the items that looks take in: all, or a call's worth of those in one table. Items
+// that were refused are none, if there are others: they show nothing.
+func few(items []*item, all bool) []*item {
+	if all {
 		return items
 	}
 	byTable := map[api.TableID][]*item{}

@@ -56,7 +56,7 @@ func (p *Provider) sendCreates(ctx context.Context, items []*item) error {
 			form[prefix+"IpVersion"] = "6"
 		}
 	}
-	if err := p.write(ctx, fmt.Sprintf("%d entries", len(items)), req, resp); err != nil {
+	if err := p.write(ctx, entries(items), req, resp); err != nil {
 		return err
 	}
 	listed := 0
@@ -81,7 +81,7 @@ func (p *Provider) sendDeletes(ctx context.Context, items []*item) error {
 		form[prefix+"RouteTableId"] = string(it.change.Route.Table)
 		form[prefix+"RouteEntryId"] = it.entry
 	}
-	if err := p.write(ctx, fmt.Sprintf("%d entries", len(items)), req, resp); err != nil {
+	if err := p.write(ctx, entries(items), req, resp); err != nil {
 		return err
 	}
 	for _, f := range resp.FailedRouteEntries {
@@ -170,6 +170,18 @@ func (p *Provider) removable(ctx context.Context, batch []*item) ([]*item, error
 		}
 	}
 	return live, nil
+}
+
+// entries names what a batch is about.
+func entries(items []*item) string {
+	in := map[api.TableID]bool{}
+	for _, it := range items {
+		in[it.key().Table] = true
+	}
+	if len(in) == 1 {
+		return fmt.Sprintf("%d entries in %s", len(items), items[0].key().Table)
+	}
+	return fmt.Sprintf("%d entries in %d tables", len(items), len(in))
 }
 
 func hopType(r api.Route) string {

@@ -1,5 +1,8 @@
-// Package pace keeps a cloud from being asked too much: it wraps cloud.Tables with a rate
-// limit for each kind of call and with a few patient repetitions where repeating is safe.
+// Package pace keeps a cloud from being asked too much. A [Pacer] stands before every single
+// call: each action has a bucket of tokens of its own and a back-off of its own, since the
+// cloud counts calls for each action by itself, and one that is throttled must not starve the
+// others. It is a Prometheus collector of what was asked and of what may be asked yet.
+// [Patient] repeats reads that a moment's trouble spoiled.
 package pace
 
 import (
@@ -7,156 +10,137 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
 
 	"github.com/sealane/sealane/api"
-	"github.com/sealane/sealane/cloud"
 )
 
-// Limits bound what passes.
+// Limit bounds the calls of one action.
+type Limit struct {
+	PerMinute int // calls in the long run, 1 or more
+	Burst     int // calls that may come at once, 1 or more
+}
+
+// Limits are what an account may be asked for.
 type Limits struct {
-	Reads    rate.Limit    // calls per second of each kind of read
-	Applies  rate.Limit    // Apply calls per second
-	Burst    int           // calls of one kind that may come at once, 1 or more
-	Tries    int           // attempts in all, 1 or more
-	Pause    time.Duration // before the second attempt; it doubles with each one
-	MaxPause time.Duration // no pause is longer
+	Actions map[string]Limit
+	Others  Limit // for each action that is not named
+
+	Pause    time.Duration // after being throttled, if the cloud names none; it doubles with each time
+	MaxPause time.Duration // no pause is longer, whatever the cloud names
+	MaxWait  time.Duration // a call that would wait longer is refused at once
 }
 
 // DefaultLimits suit an account that other tools use too: VPC calls are counted for each
-// account, region and action together, and the documented rates lie between 2 and 20 a
-// second (VPC quota page).
+// account, region and action together. Few rates are documented, from 120 to 1200 a minute
+// (VPC quota page); ECS takes 500 and more. A burst is a pass over ten tables, or the looks
+// at a few batches.
 func DefaultLimits() Limits {
-	return Limits{Reads: 2, Applies: 1, Burst: 5, Tries: 4, Pause: time.Second, MaxPause: 10 * time.Second}
-}
-
-// New returns next with its pace kept. Reads that meet ErrBusy or ErrUnreachable are
-// repeated, and so are changes whose result is ErrBusy: these were refused as a whole.
-// A change whose outcome is unknown is never repeated, and ErrThrottled ends a call at
-// once, since asking again makes it worse.
-func New(next cloud.Tables, limits Limits) cloud.Tables {
-	bucket := func(r rate.Limit) *rate.Limiter { return rate.NewLimiter(r, max(1, limits.Burst)) }
-	return &paced{
-		next: next, limits: limits,
-		network: bucket(limits.Reads), instances: bucket(limits.Reads), routes: bucket(limits.Reads),
-		apply: bucket(limits.Applies),
+	write := Limit{PerMinute: 300, Burst: 20}
+	return Limits{
+		Actions: map[string]Limit{
+			"CreateRouteEntries": write, "DeleteRouteEntries": write,
+			"CreateRouteEntry": write, "DeleteRouteEntry": write, "ModifyRouteEntry": write,
+			"GetVpcRouteEntrySummary": {PerMinute: 60, Burst: 5},
+			"DescribeRouteEntryList":  {PerMinute: 600, Burst: 100},
+		},
+		Others: Limit{PerMinute: 300, Burst: 20},
+		Pause:  time.Second, MaxPause: time.Minute, MaxWait: 5 * time.Second,
 	}
 }
 
-type paced struct {
-	next                              cloud.Tables
-	limits                            Limits
-	network, instances, routes, apply *rate.Limiter
+// Pacer lets calls pass when their turn has come. Its methods may be called from several
+// goroutines.
+type Pacer struct {
+	limits Limits
+	tally  tally
+
+	mu      sync.Mutex // guards all below
+	actions map[string]*action
 }
 
-func (p *paced) Network(ctx context.Context) (cloud.Network, error) {
-	return read(ctx, p, p.network, func() (cloud.Network, error) { return p.next.Network(ctx) })
+// action is what is known of one.
+type action struct {
+	bucket    *rate.Limiter
+	limit     Limit
+	throttled int       // answers in a row
+	closed    time.Time // no call before
 }
 
-func (p *paced) Instances(ctx context.Context, ids []api.InstanceID) ([]cloud.Instance, error) {
-	return read(ctx, p, p.instances, func() ([]cloud.Instance, error) { return p.next.Instances(ctx, ids) })
+// New returns a pacer that has let nothing pass yet.
+func New(limits Limits) *Pacer {
+	return &Pacer{limits: limits, tally: newTally(), actions: map[string]*action{}}
 }
 
-func (p *paced) Routes(ctx context.Context, table api.TableID) ([]api.Route, error) {
-	return read(ctx, p, p.routes, func() ([]api.Route, error) { return p.next.Routes(ctx, table) })
-}
-
-// read calls until the answer is something else than trouble that passes.
-func read[T any](ctx context.Context, p *paced, bucket *rate.Limiter, call func() (T, error)) (T, error) {
-	for try := 1; ; try++ {
-		if err := wait(ctx, bucket); err != nil {
-			var none T
-			return none, err
+// action finds one by its name. The caller holds mu.
+func (p *Pacer) action(name string) *action {
+	a, ok := p.actions[name]
+	if !ok {
+		limit, named := p.limits.Actions[name]
+		if !named {
+			limit = p.limits.Others
 		}
-		answer, err := call()
-		passes := errors.Is(err, api.ErrBusy) || errors.Is(err, api.ErrUnreachable)
-		if !passes || errors.Is(err, api.ErrThrottled) || try >= p.limits.Tries {
-			return answer, err
-		}
-		if p.pause(ctx, try) != nil {
-			return answer, err
-		}
+		limit.PerMinute, limit.Burst = max(1, limit.PerMinute), max(1, limit.Burst)
+		a = &action{bucket: rate.NewLimiter(rate.Limit(limit.PerMinute)/60, limit.Burst), limit: limit}
+		p.actions[name] = a
 	}
+	return a
 }
 
-func (p *paced) Apply(ctx context.Context, changes []api.Change) ([]cloud.Result, error) {
-	if err := wait(ctx, p.apply); err != nil {
-		return nil, err
+// Wait returns when a call of the action may be made. It is ErrThrottled where that is too
+// far away to wait for, and the context's error when that ends before.
+func (p *Pacer) Wait(ctx context.Context, name string) error {
+	wait, err := p.reserve(name, time.Now())
+	if err != nil || wait <= 0 {
+		return err
 	}
-	results, err := p.next.Apply(ctx, changes)
-	if err != nil {
-		return nil, err
-	}
-	for try := 1; try < p.limits.Tries; try++ {
-		again := repeatable(results)
-		if len(again) == 0 || p.pause(ctx, try) != nil || wait(ctx, p.apply) != nil {
-			break
-		}
-		if !p.repeat(ctx, results, again) {
-			break
-		}
-	}
-	return results, nil
-}
-
-// repeatable returns the places of the results that were busy; none once the cloud throttles.
-func repeatable(results []cloud.Result) []int {
-	var busy []int
-	for i, r := range results {
-		switch {
-		case errors.Is(r.Err, api.ErrThrottled):
-			return nil
-		case errors.Is(r.Err, api.ErrUnknown):
-		case errors.Is(r.Err, api.ErrBusy):
-			busy = append(busy, i)
-		}
-	}
-	return busy
-}
-
-// repeat applies the changes at these places once more and puts their new results there.
-// It reports false when the call was not attempted; the old results then still hold.
-func (p *paced) repeat(ctx context.Context, results []cloud.Result, at []int) bool {
-	changes := make([]api.Change, len(at))
-	for i, place := range at {
-		changes[i] = results[place].Change
-	}
-	news, err := p.next.Apply(ctx, changes)
-	if err != nil || len(news) != len(at) {
-		return false
-	}
-	for i, place := range at {
-		results[place] = news[i]
-	}
-	return true
-}
-
-// wait takes a token. Its error is the context's, also when the token would come too late.
-func wait(ctx context.Context, bucket *rate.Limiter) error {
-	err := bucket.Wait(ctx)
-	switch {
-	case err == nil:
-		return nil
-	case ctx.Err() != nil:
-		return fmt.Errorf("wait for the rate limit: %w", ctx.Err())
-	default:
-		return fmt.Errorf("wait for the rate limit: %w", context.DeadlineExceeded)
-	}
-}
-
-// pause waits between two attempts: doubling, bounded, and between half and all of it, so
-// that replicas which failed together do not come back together.
-func (p *paced) pause(ctx context.Context, try int) error {
-	d := min(p.limits.Pause<<min(try-1, 20), p.limits.MaxPause)
-	d = d/2 + rand.N(d/2+1)
-	timer := time.NewTimer(d)
+	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
-	case <-ctx.Done():
-		return ctx.Err()
 	case <-timer.C:
 		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("wait for the turn of %s: %w", name, ctx.Err())
+	}
+}
+
+// reserve takes a token, and says when it is good.
+func (p *Pacer) reserve(name string, now time.Time) (time.Duration, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	a := p.action(name)
+	token := a.bucket.ReserveN(now, 1)
+	wait := max(token.DelayFrom(now), a.closed.Sub(now))
+	if wait > p.limits.MaxWait {
+		token.CancelAt(now)
+		p.tally.held.WithLabelValues(name).Inc()
+		return 0, fmt.Errorf("%s is not asked for another %s: %w", name, wait.Round(time.Millisecond), api.ErrThrottled)
+	}
+	return wait, nil
+}
+
+// Answered learns from what became of a call: after ErrThrottled there are no calls of the
+// action for as long as the cloud asks, or for a pause that doubles each time.
+func (p *Pacer) Answered(name string, took time.Duration, err error, wait time.Duration) {
+	p.tally.count(name, took, err)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	a := p.action(name)
+	if !errors.Is(err, api.ErrThrottled) {
+		a.throttled = 0
+		return
+	}
+	pause := p.limits.Pause << min(a.throttled, 20)
+	a.throttled++
+	if wait > 0 {
+		pause = wait
+	}
+	pause = min(pause, p.limits.MaxPause)
+	// Replicas and other tools that were throttled together must not come back together.
+	if until := time.Now().Add(pause + rand.N(pause/4+1)); until.After(a.closed) {
+		a.closed = until
 	}
 }

@@ -3,189 +3,168 @@ package pace
 import (
 	"context"
 	"errors"
-	"net/netip"
+	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"golang.org/x/time/rate"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/sealane/sealane/api"
-	"github.com/sealane/sealane/cloud"
-	"github.com/sealane/sealane/cloud/cloudtest"
 )
 
-func TestConformance(t *testing.T) {
-	cloudtest.Run(t, func(*testing.T) cloudtest.Subject {
-		fake := cloudtest.New(cloudtest.Small())
-		limits := DefaultLimits()
-		limits.Reads, limits.Applies = rate.Inf, rate.Inf
-		return cloudtest.Subject{Tables: New(fake, limits), Gates: fake, Hand: fake}
-	})
+func limits() Limits {
+	return Limits{
+		Actions: map[string]Limit{"Read": {PerMinute: 60, Burst: 5}},
+		Others:  Limit{PerMinute: 120, Burst: 1},
+		Pause:   time.Second, MaxPause: 4 * time.Second, MaxWait: 5 * time.Second,
+	}
 }
 
-// within runs a test in a bubble with a fake that misbehaves behind default limits.
-func within(t *testing.T, faults cloudtest.Faults, test func(t *testing.T, fake *cloudtest.Fake, tables cloud.Tables)) {
+// waited is how long a call had to wait for its turn.
+func waited(t *testing.T, p *Pacer, action string) time.Duration {
 	t.Helper()
+	start := time.Now()
+	if err := p.Wait(t.Context(), action); err != nil {
+		t.Fatal(err)
+	}
+	return time.Since(start)
+}
+
+func TestEachActionHasItsRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		fake := cloudtest.New(cloudtest.Small())
-		fake.Break(faults)
-		test(t, fake, New(fake, DefaultLimits()))
-	})
-}
-
-func changes(n int) []api.Change {
-	w := cloudtest.Small()
-	var list []api.Change
-	for i := range n {
-		list = append(list, api.Change{Verb: api.Create, Reason: api.ReasonNewSubnet, Route: api.Route{
-			Table: w.Network.Tables[0].ID, NextHop: string(w.Instances[0].ID),
-			Destination: netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i), 0, 0}), 24),
-			Mark:        api.Mark{Cluster: "c", Host: w.Instances[0].ID},
-		}})
-	}
-	return list
-}
-
-func TestReadsKeepTheRate(t *testing.T) {
-	within(t, cloudtest.Faults{}, func(t *testing.T, _ *cloudtest.Fake, tables cloud.Tables) {
-		start := time.Now()
-		for range 25 {
-			if _, err := tables.Network(t.Context()); err != nil {
-				t.Fatal(err)
+		p := New(limits())
+		for i := range 5 {
+			if d := waited(t, p, "Read"); d != 0 {
+				t.Errorf("call %d of the burst waited %s", i, d)
 			}
 		}
-		// A burst of 5, then 20 at 2 a second.
-		if took := time.Since(start); took != 10*time.Second {
-			t.Errorf("25 reads took %s, want 10s", took)
+		if d := waited(t, p, "Read"); d != time.Second {
+			t.Errorf("after the burst a call waited %s, want 1s", d)
 		}
-		if _, err := tables.Instances(t.Context(), nil); err != nil {
-			t.Fatal(err)
+		if d := waited(t, p, "Write"); d != 0 {
+			t.Errorf("another action waited %s for it", d)
 		}
-		if took := time.Since(start); took != 10*time.Second {
-			t.Error("another kind of call waited for the same bucket")
-		}
-	})
-}
-
-func TestReadIsRepeated(t *testing.T) {
-	within(t, cloudtest.Faults{Failing: 3}, func(t *testing.T, _ *cloudtest.Fake, tables cloud.Tables) {
-		start := time.Now()
-		if _, err := tables.Network(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		// Pauses of at most 1, 2 and 4 s, at least half of that.
-		if took := time.Since(start); took < 3500*time.Millisecond || took > 7*time.Second {
-			t.Errorf("took %s, want between 3.5s and 7s", took)
+		if d := waited(t, p, "Write"); d != 500*time.Millisecond {
+			t.Errorf("an action that is not named waited %s, want 500ms", d)
 		}
 	})
 }
 
-func TestReadGivesUp(t *testing.T) {
-	within(t, cloudtest.Faults{Failing: 4}, func(t *testing.T, _ *cloudtest.Fake, tables cloud.Tables) {
-		if _, err := tables.Network(t.Context()); !errors.Is(err, api.ErrUnreachable) {
-			t.Errorf("got %v, want ErrUnreachable after 4 tries", err)
-		}
-	})
-}
-
-func TestThrottledAndDeniedEndAtOnce(t *testing.T) {
+func TestThrottledActionPauses(t *testing.T) {
+	const told = 1500 * time.Millisecond
 	for name, test := range map[string]struct {
-		faults cloudtest.Faults
-		want   error
+		answers []time.Duration // what the cloud asks for, with each throttled call
+		pause   time.Duration
 	}{
-		"throttled": {cloudtest.Faults{Throttled: 1}, api.ErrThrottled},
-		"denied":    {cloudtest.Faults{Denied: true}, api.ErrDenied},
+		"once":           {[]time.Duration{0}, time.Second},
+		"twice":          {[]time.Duration{0, 0}, 2 * time.Second},
+		"for long":       {[]time.Duration{0, 0, 0, 0, 0, 0}, 4 * time.Second},
+		"told":           {[]time.Duration{told}, told},
+		"told too much":  {[]time.Duration{time.Hour}, 4 * time.Second},
+		"told by little": {[]time.Duration{0, 0, 0, 20 * time.Millisecond}, 4 * time.Second}, // the longer one holds
 	} {
 		t.Run(name, func(t *testing.T) {
-			within(t, test.faults, func(t *testing.T, _ *cloudtest.Fake, tables cloud.Tables) {
-				start := time.Now()
-				if _, err := tables.Network(t.Context()); !errors.Is(err, test.want) {
-					t.Errorf("got %v, want %v", err, test.want)
+			synctest.Test(t, func(t *testing.T) {
+				p := New(limits())
+				for _, wait := range test.answers {
+					p.Answered("Read", 0, fmt.Errorf("read: %w", api.ErrThrottled), wait)
 				}
-				if time.Since(start) != 0 {
-					t.Error("it waited")
+				if d := waited(t, p, "Other"); d != 0 {
+					t.Errorf("another action waited %s", d)
+				}
+				if d := waited(t, p, "Read"); d < test.pause || d > test.pause+test.pause/4 {
+					t.Errorf("waited %s, want %s and up to a quarter more", d, test.pause)
+				}
+				p.Answered("Read", 0, nil, 0)
+				p.Answered("Read", 0, api.ErrThrottled, 0)
+				if d := waited(t, p, "Read"); d > time.Second+time.Second/4 {
+					t.Errorf("after a success it waited %s, want about 1s again", d)
 				}
 			})
 		})
 	}
 }
 
-func TestBusyChangesAreRepeated(t *testing.T) {
-	within(t, cloudtest.Faults{Busy: 2}, func(t *testing.T, fake *cloudtest.Fake, tables cloud.Tables) {
-		want := changes(3)
-		results, err := tables.Apply(t.Context(), want)
-		if err != nil {
-			t.Fatal(err)
+func TestTooFarAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := limits()
+		l.MaxPause = time.Minute
+		p := New(l)
+		p.Answered("Read", 0, api.ErrThrottled, 30*time.Second)
+		start := time.Now()
+		if err := p.Wait(t.Context(), "Read"); !errors.Is(err, api.ErrThrottled) || time.Since(start) != 0 {
+			t.Errorf("got %v after %s, want ErrThrottled at once", err, time.Since(start))
 		}
-		for i, r := range results {
-			if r.Err != nil || r.Change.Route != want[i].Route {
-				t.Errorf("result %d is %s: %v", i, r.Change, r.Err)
+		<-time.After(40 * time.Second)
+		for range 5 {
+			if d := waited(t, p, "Read"); d != 0 {
+				t.Errorf("what was refused took a token: waited %s", d)
 			}
 		}
-		if sent := len(fake.Sent()); sent != 5 {
-			t.Errorf("%d changes sent, want 3 and the 2 busy ones again", sent)
-		}
 	})
 }
 
-func TestBusyForever(t *testing.T) {
-	within(t, cloudtest.Faults{Busy: 100}, func(t *testing.T, fake *cloudtest.Fake, tables cloud.Tables) {
-		results, err := tables.Apply(t.Context(), changes(1))
-		if err != nil || !errors.Is(results[0].Err, api.ErrBusy) {
-			t.Errorf("got %v, %v; want a busy result", results, err)
-		}
-		if sent := len(fake.Sent()); sent != DefaultLimits().Tries {
-			t.Errorf("sent %d times, want %d", sent, DefaultLimits().Tries)
-		}
-	})
-}
-
-func TestNoRepetitionOfOtherChanges(t *testing.T) {
-	for name, faults := range map[string]cloudtest.Faults{
-		"unknown":   {Lost: 1},
-		"throttled": {Throttled: 1},
-	} {
-		t.Run(name, func(t *testing.T) {
-			within(t, faults, func(t *testing.T, fake *cloudtest.Fake, tables cloud.Tables) {
-				results, err := tables.Apply(t.Context(), changes(1))
-				if err != nil || results[0].Err == nil {
-					t.Fatalf("got %v, %v; want a result with an error", results, err)
-				}
-				if sent := len(fake.Sent()); sent != 1 {
-					t.Errorf("sent %d times, want once", sent)
-				}
-			})
-		})
-	}
-}
-
-func TestPausesEndWithTheContext(t *testing.T) {
-	within(t, cloudtest.Faults{Busy: 100, Failing: 0}, func(t *testing.T, _ *cloudtest.Fake, tables cloud.Tables) {
+func TestContextEndsWhileWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := New(limits())
+		p.Answered("Read", 0, api.ErrThrottled, 0)
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
-		start := time.Now()
-		results, err := tables.Apply(ctx, changes(1))
-		if err != nil || !errors.Is(results[0].Err, api.ErrBusy) {
-			t.Errorf("got %v, %v; want the busy result it has", results, err)
-		}
-		if took := time.Since(start); took != 100*time.Millisecond {
-			t.Errorf("took %s, want the context's 100ms", took)
+		if err := p.Wait(ctx, "Read"); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v", err)
 		}
 	})
 }
 
-func TestTokenThatWouldComeTooLate(t *testing.T) {
+func TestMetrics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		fake := cloudtest.New(cloudtest.Small())
-		tables := New(fake, Limits{Reads: 0.001, Burst: 1, Tries: 1})
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		if _, err := tables.Network(ctx); err != nil {
+		p := New(limits())
+		if err := p.Wait(t.Context(), "Read"); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := tables.Network(ctx); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("got %v, want the deadline", err)
+		p.Answered("Read", 300*time.Millisecond, nil, 0)
+		p.Answered("Read", time.Second, fmt.Errorf("read: %w", api.ErrThrottled), 2*time.Second)
+		p.Answered("Read", time.Second, context.Canceled, 0)
+		got := gathered(t, p)
+		for _, line := range []string{
+			`sealane_cloud_calls_total{action="Read",outcome="ok"} 1`,
+			`sealane_cloud_calls_total{action="Read",outcome="throttled"} 1`,
+			`sealane_cloud_calls_total{action="Read",outcome="given up"} 1`,
+			`sealane_cloud_call_seconds_count{action="Read"} 3`,
+			`sealane_cloud_calls_budget{action="Read"} 60`,
+			`sealane_cloud_calls_left{action="Read"} 4`,
+		} {
+			if !strings.Contains(got, line+"\n") {
+				t.Errorf("no %s in\n%s", line, got)
+			}
 		}
 	})
+}
+
+// gathered is what a scrape shows of counters and gauges, one a line.
+func gathered(t *testing.T, c prometheus.Collector) string {
+	t.Helper()
+	registry := prometheus.NewPedanticRegistry()
+	registry.MustRegister(c)
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			var labels []string
+			for _, l := range m.GetLabel() {
+				labels = append(labels, fmt.Sprintf("%s=%q", l.GetName(), l.GetValue()))
+			}
+			name, value := f.GetName(), m.GetCounter().GetValue()+m.GetGauge().GetValue()
+			if h := m.GetHistogram(); h != nil {
+				name, value = name+"_count", float64(h.GetSampleCount())
+			}
+			fmt.Fprintf(&b, "%s{%s} %v\n", name, strings.Join(labels, ","), value)
+		}
+	}
+	return b.String()
 }

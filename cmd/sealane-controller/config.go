@@ -20,7 +20,7 @@ import (
 // flags are the command line as written; parse turns them into a config that cannot be wrong.
 type flags struct {
 	cluster, name, listen                 string
-	vpc, region, endpoint                 string
+	vpc, region, endpoint, endpointECS    string
 	role, credentialsFile                 string
 	pools                                 []string
 	policy                                string
@@ -52,6 +52,7 @@ func (f *flags) register(set *pflag.FlagSet) {
 	set.StringVar(&f.vpc, "vpc", "", "id of the VPC whose route tables are programmed (required)")
 	set.StringVar(&f.region, "region", "", "region of the VPC, for example cn-zhangjiakou (required)")
 	set.StringVar(&f.endpoint, "endpoint", "", "address of the cloud API (default: the region's, over HTTPS, inside the VPC)")
+	set.StringVar(&f.endpointECS, "endpoint-ecs", "", "address of the cloud API for ECS, where it is not that of --endpoint")
 	set.StringVar(&f.role, "ram-role", "", "RAM role of this instance to sign with, instead of a key from the environment")
 	set.StringVar(&f.credentialsFile, "credentials-file", "", "file with the key to sign with, instead of one from the environment; read again when it is replaced")
 	set.StringSliceVar(&f.pools, "pool", nil, "range that subnets may come from; repeatable; used when the registry holds no configuration yet")
@@ -167,7 +168,7 @@ const (
 func (f *flags) cloud(getenv func(string) (string, bool)) alicloud.Config {
 	env := func(name string) string { value, _ := getenv(name); return value }
 	return alicloud.Config{
-		Region: f.region, VPC: api.VPCID(f.vpc), Endpoint: f.endpoint, Quota: f.quota,
+		Region: f.region, VPC: api.VPCID(f.vpc), Endpoint: f.endpoint, EndpointECS: f.endpointECS, Quota: f.quota,
 		Timeout: f.callTimeout, Settle: f.settle,
 		AccessKeyID: alicloud.Secret(env(keyID)), AccessKeySecret: alicloud.Secret(env(keySecret)),
 		SecurityToken: alicloud.Secret(env(keyToken)), CredentialsFile: f.credentialsFile, RoleName: f.role,

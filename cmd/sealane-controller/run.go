@@ -29,9 +29,11 @@ import (
 // the API reads, and the HTTP server.
 func run(ctx context.Context, c config, log *slog.Logger) error {
 	log = log.With(api.KeyCluster, c.cluster)
+	pacer := pace.New(pace.DefaultLimits())
+	c.cloud.Pacer, c.cloud.Log = pacer, log
 	provider, err := alicloud.New(c.cloud)
 	if err != nil {
-		return fmt.Errorf("--region, --vpc, --endpoint, --table-quota, --credentials-file: %w: %w", err, api.ErrUsage)
+		return fmt.Errorf("--region, --vpc, --endpoint, --endpoint-ecs, --table-quota, --credentials-file: %w: %w", err, api.ErrUsage)
 	}
 	defer provider.Close()
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.listen)
@@ -56,9 +58,9 @@ func run(ctx context.Context, c config, log *slog.Logger) error {
 	defer func() { _ = client.Close() }()
 
 	numbers := prometheus.NewRegistry()
-	numbers.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	numbers.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), pacer)
 	reg := registry.New(client, c.cluster)
-	tables := pace.New(provider, pace.DefaultLimits())
+	tables := pace.Patient(provider)
 	elector := leader.NewEtcd(client, c.cluster, replicaName(c.name), c.leaseTTL)
 
 	settings := controller.DefaultConfig()
