@@ -74,7 +74,8 @@ func revoke(d Direction) handler {
 	}
 }
 
-// modifyRule changes one rule in place; what is not given stays.
+// modifyRule changes one rule in place; what is not given stays. Without an id it is the rule
+// that says the same, as before rules had ids; so Terraform changes a description.
 func modifyRule(d Direction) handler {
 	return func(s *Sim, c *call) (reply, error) {
 		v, g, err := s.groupFor(c)
@@ -82,11 +83,17 @@ func modifyRule(d Direction) handler {
 			return nil, err
 		}
 		rules := slices.Clone(g.rules(d))
-		at := slices.IndexFunc(rules, func(r Rule) bool { return r.ID == c.get("SecurityGroupRuleId") })
-		switch {
-		case c.get("SecurityGroupRuleId") == "":
-			return nil, missing("SecurityGroupRuleId")
-		case at < 0:
+		id := c.get("SecurityGroupRuleId")
+		meant := func(r Rule) bool { return r.ID == id }
+		if id == "" {
+			given, err := s.world.readRule(item{call: c}, Rule{}, v, g, d)
+			if err != nil {
+				return nil, err
+			}
+			meant = given.same
+		}
+		at := slices.IndexFunc(rules, meant)
+		if at < 0 {
 			return nil, refuse("InvalidSecurityGroupRule.RuleNotExist")
 		}
 		if rules[at], err = s.world.readRule(item{call: c}, rules[at], v, g, d); err != nil {
@@ -129,7 +136,7 @@ func (w *world) readRule(it item, r Rule, v *vpc, g *SecurityGroup, d Direction)
 	r.Protocol = cmp.Or(it.get("IpProtocol"), r.Protocol)
 	r.Ports = cmp.Or(it.get("PortRange"), r.Ports)
 	r.Policy = cmp.Or(it.get("Policy"), r.Policy)
-	r.Description = cmp.Or(it.get("Description"), r.Description)
+	r.Description = it.call.changed(it.prefix+"Description", r.Description)
 	if text := it.get("Priority"); text != "" {
 		if r.Priority, err = strconv.Atoi(text); err != nil || r.Priority < 1 {
 			return r, malformed("Priority")

@@ -201,6 +201,40 @@ func TestTerraformChangesARouteEntry(t *testing.T) {
 	})
 }
 
+// TestTerraformKeepsASecurityGroupRule walks through alicloud_security_group_rule, which never
+// learns a rule's id: it finds, describes anew and revokes the rule by what it says.
+func TestTerraformKeepsASecurityGroupRule(t *testing.T) {
+	sim := keyed(t, alisim.Options{})
+	rule := args{
+		"RegionId": "cn-hangzhou", "SecurityGroupId": "sg-1", "IpProtocol": "all", "PortRange": "-1/-1", "NicType": "intranet",
+		"Policy": "accept", "Priority": "1", "SourceCidrIp": "172.20.0.0/16",
+	}
+	for _, step := range []struct{ action, description, want string }{
+		{"AuthorizeSecurityGroup", "containers", "containers"},
+		{"ModifySecurityGroupRule", "changed", "changed"},
+		{"ModifySecurityGroupRule", "", ""},
+		{"RevokeSecurityGroup", "", "no such rule"},
+	} {
+		rule["Description"] = step.description
+		if a := post(t, sim, "2014-05-26", step.action, rule); a.status != http.StatusOK {
+			t.Fatal(step.action, a)
+		}
+		got := "no such rule"
+		a := post(t, sim, "2014-05-26", "DescribeSecurityGroupAttribute", args{"SecurityGroupId": "sg-1", "Direction": "ingress"})
+		for _, p := range a.at("Permissions", "Permission").([]any) {
+			if p := p.(map[string]any); p["SourceCidrIp"] == "172.20.0.0/16" {
+				got = fmt.Sprint(p["Description"])
+			}
+		}
+		if got != step.want {
+			t.Errorf("%s: reads back %q, want %q", step.action, got, step.want)
+		}
+	}
+	if a := post(t, sim, "2014-05-26", "ModifySecurityGroupRule", rule); a.code() != "InvalidSecurityGroupRule.RuleNotExist" {
+		t.Errorf("describing what is gone: %v", a)
+	}
+}
+
 // unsettled are the destinations of a table's entries that are not Available.
 func unsettled(a answered) []string {
 	var out []string
