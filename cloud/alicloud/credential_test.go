@@ -192,7 +192,7 @@ func expired(w http.ResponseWriter, code string) {
 // The file is replaced while a request is on its way: the cloud's answer makes the provider
 // look again and repeat the request, a read and a write alike.
 func TestExpiredIsFetchedAnewOnce(t *testing.T) {
-	for _, code := range []string{"InvalidSecurityToken.Expired", "InvalidSecurityToken.MismatchWithAccessKey"} {
+	for _, code := range []string{"InvalidSecurityToken.Expired", "InvalidSecurityToken.MismatchWithAccessKey", "MissingSecurityToken"} {
 		s := newSecrets(t, profile("t1"))
 		p, log := fileRig(t, s, func(w http.ResponseWriter, r *http.Request) bool {
 			if r.URL.Query().Get("SecurityToken") != "t1" {
