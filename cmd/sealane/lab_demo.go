@@ -129,17 +129,18 @@ func (d *demo) statusWhen(ctx context.Context, wanted func(api.Status) bool) (ap
 	}
 }
 
-func allReady(s api.Status) bool {
+// ready reports whether every host of the lab is.
+func (d *demo) ready(s api.Status) bool {
 	for _, h := range s.Hosts {
 		if h.State != api.HostReady {
 			return false
 		}
 	}
-	return len(s.Hosts) > 0
+	return len(s.Hosts) == len(d.Inventory().Hosts)
 }
 
 func (d *demo) status(ctx context.Context) error {
-	s, err := d.statusWhen(ctx, func(s api.Status) bool { return allReady(s) && len(s.Findings) == 0 })
+	s, err := d.statusWhen(ctx, func(s api.Status) bool { return d.ready(s) && len(s.Findings) == 0 })
 	if err != nil {
 		return err
 	}

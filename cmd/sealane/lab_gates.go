@@ -21,7 +21,7 @@ func (d *demo) group(ctx context.Context) error {
 	if err := d.Launch(ctx); err != nil {
 		return err
 	}
-	s, err := d.statusWhen(ctx, func(s api.Status) bool { return allReady(s) && found(s, api.FindingSecurityGroup) })
+	s, err := d.statusWhen(ctx, func(s api.Status) bool { return d.ready(s) && found(s, api.FindingSecurityGroup) })
 	if err != nil {
 		return err
 	}

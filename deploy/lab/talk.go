@@ -18,6 +18,9 @@ import (
 const (
 	talkEvery = 100 * time.Millisecond
 	talkLimit = time.Minute
+	// talkTry is clear of the times at which a SYN is sent again, 1 s and 3 s (RFC 6298): an
+	// attempt that ends just when it comes through is a connection that nobody has.
+	talkTry = 1500 * time.Millisecond
 )
 
 // Talk is what came of a held connection.
@@ -65,22 +68,34 @@ func (v Inventory) Hold(ctx context.Context, from, to Host) (Talk, error) {
 	return talk, err
 }
 
-// echo answers the lines of the one connection that it accepts, until the context ends.
+// echo answers the lines of the first connection that says something, until the context
+// ends. One that says nothing is of a caller who gave up while it connected.
 func echo(ctx context.Context, ln net.Listener) (netip.Addr, error) {
-	conn, err := ln.Accept()
-	if err != nil {
-		if ctx.Err() != nil {
-			err = nil
+	for {
+		conn, err := ln.Accept()
+		if err != nil {
+			if ctx.Err() != nil {
+				err = nil
+			}
+			return netip.Addr{}, err
 		}
-		return netip.Addr{}, err
+		said, err := answer(ctx, conn)
+		if said == 0 && ctx.Err() == nil {
+			continue
+		}
+		source := conn.RemoteAddr().(*net.TCPAddr).AddrPort().Addr()
+		if err != nil && ctx.Err() == nil && !errors.Is(err, net.ErrClosed) {
+			return source, fmt.Errorf("the far end of the connection: %w", err)
+		}
+		return source, nil
 	}
+}
+
+// answer sends back what a connection says, and tells how much that was.
+func answer(ctx context.Context, conn net.Conn) (said int64, err error) {
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 	defer func() { _ = conn.Close() }()
-	source := conn.RemoteAddr().(*net.TCPAddr).AddrPort().Addr()
-	if _, err := io.Copy(conn, conn); err != nil && ctx.Err() == nil && !errors.Is(err, net.ErrClosed) {
-		return source, fmt.Errorf("the far end of the connection: %w", err)
-	}
-	return source, nil
+	return io.Copy(conn, conn)
 }
 
 // converse connects as soon as it can and then talks until the context ends. It returns
@@ -133,7 +148,7 @@ func dialPatiently(ctx context.Context, from, address string) (net.Conn, error) 
 	tick := time.NewTicker(talkEvery)
 	defer tick.Stop()
 	for ctx.Err() == nil {
-		attempt, cancel := context.WithTimeout(ctx, time.Second)
+		attempt, cancel := context.WithTimeout(ctx, talkTry)
 		conn, err := dialInside(attempt, from, address)
 		cancel()
 		if err == nil {
