@@ -3,208 +3,40 @@
 package policy
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"maps"
-	"net/http/httptest"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sealane/sealane/api"
-	"github.com/sealane/sealane/cloud"
-	"github.com/sealane/sealane/cloud/alicloud"
 	"github.com/sealane/sealane/cloud/alisim"
 	"github.com/sealane/sealane/cloud/alisim/ram"
 )
 
-const (
-	observe       = "observe.json"
-	write         = "write.json"
-	remove        = "delete.json"
-	sourceCheck   = "manage-source-dest-check.json"
-	securityGroup = "manage-security-group.json"
-)
-
-const (
-	region  = "cn-hangzhou"
-	account = "1000000000000001"
-	vpc     = "vpc-1"
-	group   = "sg-2" // admits nothing, and lets nothing out
-)
-
-func pool() netip.Prefix { return netip.MustParsePrefix("10.0.0.0/8") }
-
-func tables() []string { return []string{"vtb-1", "vtb-2"} }
-
-// seed is a world in which every operation has something to do.
-func seed() alisim.Seed {
-	s := alisim.Example()
-	s.Region, s.Account = region, account
-	v := &s.VPCs[0]
-	v.SecurityGroups = append(v.SecurityGroups, alisim.SecurityGroup{ID: group, Type: "enterprise"})
-	s.Instances[0].SourceDestCheck = true
-	s.Instances[0].SecurityGroups = []string{group}
-	return s
-}
-
-// filled is a document with its placeholders filled in as README.md says: a line for each
-// table.
-func filled(t *testing.T, name string) []byte {
-	t.Helper()
-	text, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	line := `"acs:vpc:{region}:{account}:routetable/{vtb}"`
-	var lines []string
-	for _, id := range tables() {
-		lines = append(lines, strings.ReplaceAll(line, "{vtb}", id))
-	}
-	return []byte(strings.NewReplacer(line, strings.NewReplacer("{region}", region, "{account}", account).Replace(strings.Join(lines, ", ")),
-		"{region}", region, "{account}", account, "{vpc}", vpc, "{pool}", pool().String()).Replace(string(text)))
-}
-
-func policyOf(t *testing.T, name string) ram.Policy {
-	t.Helper()
-	p, err := ram.Parse(filled(t, name))
-	if err != nil {
-		t.Fatalf("%s: %v", name, err)
-	}
-	return p
-}
-
-// attached is the documents attached together to one user, as one document.
-func attached(t *testing.T, names ...string) alisim.Document {
-	t.Helper()
-	all := struct {
-		Version   string
-		Statement []json.RawMessage
-	}{Version: "1"}
-	for _, name := range names {
-		one := all
-		one.Statement = nil
-		if err := json.Unmarshal(filled(t, name), &one); err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		all.Statement = append(all.Statement, one.Statement...)
-	}
-	text, err := json.Marshal(all)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return alisim.Document(text)
-}
-
-// rig is a provider that looks at a simulator where its key has one policy.
-type rig struct {
-	*alicloud.Provider
-	sim *alisim.Sim
-}
-
-func newRig(t *testing.T, policy alisim.Document) rig {
-	t.Helper()
-	s := seed()
-	s.Keys[0].Policy = policy
-	sim, err := alisim.New(s, alisim.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := httptest.NewServer(sim.API())
-	t.Cleanup(server.Close)
-	p, err := alicloud.New(alicloud.Config{
-		Region: region, VPC: vpc, Endpoint: server.URL, AccessKeyID: "testid", AccessKeySecret: "testsecret",
-		Settle: 5 * time.Second, Poll: time.Millisecond,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(p.Close)
-	return rig{p, sim}
-}
-
-func route(table string, n int) api.Route {
-	return api.Route{
-		Table: api.TableID(table), NextHop: "i-1", Mark: api.Mark{Cluster: "c", Host: "i-1"},
-		Destination: netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 1, byte(n), 0}), 24),
-	}
-}
-
-func (r rig) apply(ctx context.Context, changes ...api.Change) error {
-	results, err := r.Apply(ctx, changes)
-	for _, result := range results {
-		err = errors.Join(err, result.Err)
-	}
-	return err
-}
-
-// operations are all that the provider does, by the document that permits it.
-func operations() map[string]func(context.Context, rig) error {
-	return map[string]func(context.Context, rig) error{
-		observe: func(ctx context.Context, r rig) error {
-			_, err1 := r.Network(ctx)
-			_, err2 := r.Instances(ctx, []api.InstanceID{"i-1", "i-2", "i-3"})
-			_, err3 := r.Routes(ctx, "vtb-1")
-			return errors.Join(err1, err2, err3)
-		},
-		write: func(ctx context.Context, r rig) error {
-			var creates []api.Change
-			for _, table := range tables() {
-				creates = append(creates, api.Change{Verb: api.Create, Route: route(table, 1), Reason: api.ReasonNewSubnet})
-			}
-			err := r.apply(ctx, creates...)
-			// The codes of failed items are documented in part only: after another one a single
-			// call asks again.
-			r.sim.Fault(alisim.Fault{Action: "CreateRouteEntries", Fail: 1, FailCode: "VPC_ROUTE_ENTRY_OTHER"})
-			err = errors.Join(err, r.apply(ctx, api.Change{Verb: api.Create, Route: route("vtb-1", 2), Reason: api.ReasonNewSubnet}))
-			old, now := route("vtb-1", 1), route("vtb-1", 1)
-			now.NextHop, now.Mark.Host = "i-2", "i-2"
-			return errors.Join(err, r.apply(ctx, api.Change{Verb: api.Replace, Route: now, Was: &old, Reason: api.ReasonMoved}))
-		},
-		remove: func(ctx context.Context, r rig) error {
-			gone := route("vtb-1", 3)
-			if err := r.sim.AddRoute("vtb-1", alisim.Route{
-				Destination: gone.Destination, NextHop: gone.NextHop, Name: gone.Mark.Name(), Description: api.Seal{}.Description(gone),
-			}); err != nil {
-				return err
-			}
-			return r.apply(ctx, api.Change{Verb: api.Delete, Route: gone, Reason: api.ReasonHostLeft})
-		},
-		sourceCheck: func(ctx context.Context, r rig) error {
-			list, err := r.Instances(ctx, []api.InstanceID{"i-1"})
-			if err != nil || len(list) != 1 {
-				return fmt.Errorf("%d instances: %w", len(list), err)
-			}
-			return r.SetSourceCheck(ctx, list[0].Interface.ID, false)
-		},
-		securityGroup: func(ctx context.Context, r rig) error {
-			err := r.Admit(ctx, group, "c", []netip.Prefix{pool()})
-			_, err2 := r.Revoke(ctx, group, "c")
-			return errors.Join(err, err2)
-		},
-	}
-}
-
-var _ cloud.Gates = (*alicloud.Provider)(nil)
-
-// calls are the requests of an operation where everything is permitted.
-func calls(t *testing.T, name string) []ram.Call {
+// requests are what an operation asks where everything is permitted, and the simulator
+// that answered.
+func requests(t *testing.T, name string) ([]alisim.Request, *alisim.Sim) {
 	t.Helper()
 	r := newRig(t, "")
 	if err := operations()[name](t.Context(), r); err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
+	return r.sim.Requests(), r.sim
+}
+
+// calls are these requests as far as permissions go.
+func calls(t *testing.T, name string) []ram.Call {
+	t.Helper()
+	asked, sim := requests(t, name)
 	var list []ram.Call
-	for _, q := range r.sim.Requests() {
-		list = append(list, callOf(r.sim, q.Version, q.Action, q.Params))
+	for _, q := range asked {
+		list = append(list, callOf(sim, q.Version, q.Action, q.Params))
 	}
 	return list
 }
