@@ -96,7 +96,7 @@ func TestRulesAreRefused(t *testing.T) {
 		"dry run":                    {"AuthorizeSecurityGroup", args{"DryRun": "true"}, "DryRunOperation"},
 		"revoke an unknown id":       {"RevokeSecurityGroup", args{"SecurityGroupRuleId.1": "sgr-9"}, "InvalidParam.SecurityGroupRuleId"},
 		"revoke an unknown egress":   {"RevokeSecurityGroupEgress", args{"SecurityGroupRuleId.1": "sgr-9"}, "InvalidSecurityGroupRule.RuleNotExist"},
-		"modify nothing":             {"ModifySecurityGroupRule", nil, "MissingParameter"},
+		"modify what is not there":   {"ModifySecurityGroupRule", nil, "InvalidSecurityGroupRule.RuleNotExist"},
 		"inner access of enterprise": {"ModifySecurityGroupPolicy", args{"SecurityGroupId": "sg-e", "InnerAccessPolicy": "Accept"}, "InvalidOperation.SecurityGroupType"},
 	} {
 		with := maps.Clone(rule)
