@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"net/netip"
 	"testing"
 
@@ -22,6 +23,9 @@ func (w wire) RoundTrip(req *http.Request) (resp *http.Response, err error) {
 			resp, err = nil, io.ErrUnexpectedEOF
 		}
 	}()
+	if trace := httptrace.ContextClientTrace(req.Context()); trace != nil {
+		trace.GotConn(httptrace.GotConnInfo{})
+	}
 	in := req.Clone(req.Context())
 	in.RequestURI = req.URL.RequestURI()
 	if in.Body == nil {

@@ -80,6 +80,41 @@ func TestEndpoints(t *testing.T) {
 	}
 }
 
+func TestEndpointOfECS(t *testing.T) {
+	c := config("http://127.0.0.1:1")
+	c.EndpointECS = "https://ecs.example"
+	p, err := New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if vpc, ecs := p.client.address("Vpc"), p.client.address("Ecs"); vpc != (address{"HTTP", "127.0.0.1:1"}) || ecs != (address{"HTTPS", "ecs.example"}) {
+		t.Errorf("got %v and %v", vpc, ecs)
+	}
+	c.EndpointECS = "ftp://ecs.example"
+	if _, err := New(c); !errors.Is(err, api.ErrInvalid) {
+		t.Errorf("got %v, want ErrInvalid", err)
+	}
+}
+
+// The environment's proxy is for addresses that are far away. It is read once in a process.
+func TestProxyIsForFarAddresses(t *testing.T) {
+	t.Setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+	t.Setenv("NO_PROXY", "")
+	for host, want := range map[string]bool{
+		"vpc-vpc.cn-hangzhou.aliyuncs.com": true, "203.0.113.7": true,
+		"localhost": false, "127.0.0.1:8080": false, "[::1]:8080": false, "192.168.0.1": false, "169.254.1.1": false,
+		"100.100.100.200": false, "100.64.0.1": false,
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://"+host+"/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if proxy, err := proxyFor(req); err != nil || (proxy != nil) != want {
+			t.Errorf("%s: got %v, %v; want a proxy: %t", host, proxy, err, want)
+		}
+	}
+}
+
 // The SDK would put these into the transport, loopback or not.
 func TestNoProxyForAnExplicitEndpoint(t *testing.T) {
 	var proxied atomic.Int32

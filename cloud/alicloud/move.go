@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/sealane/sealane/api"
+	"github.com/sealane/sealane/cloud"
 )
 
 // move replaces an entry that may not be modified, by others. Where the table has room for
@@ -52,15 +54,21 @@ func (r *series) bridge(ctx context.Context, want api.Route) error {
 	if err != nil {
 		return err
 	}
-	there := 0
+	free := r.quota - len(all)
 	for _, e := range all {
-		for _, half := range both {
-			if e.Key() == half.Key() {
-				there++
+		i := slices.IndexFunc(both, func(half api.Route) bool { return half.Key() == e.Key() })
+		if i < 0 {
+			continue
+		}
+		free++ // it is there, or goes
+		if e.OwnedBy(want.Mark.Cluster) && !cloud.Same(e, both[i]) {
+			// Of a former move that was cut off; what it leads to, the entry itself leads to.
+			if err := r.make(ctx, api.Delete, e); err != nil {
+				return fmt.Errorf("take away %s, left of a former bridge: %w", e, err)
 			}
 		}
 	}
-	if free := r.quota - len(all); free < len(both)-there {
+	if free < len(both) {
 		return fmt.Errorf("%w: the table has room for %d more", errNoBridge, max(0, free))
 	}
 	err = r.make(ctx, api.Create, both...)

@@ -1,0 +1,131 @@
+package alicloud
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sealane/sealane/api"
+	"github.com/sealane/sealane/cloud/alisim"
+)
+
+// both are creates of the same destinations in two tables, one table after the other.
+func both(n int) []api.Change { return append(creates(0, n), creates(1, n)...) }
+
+// The cloud names failures without their tables, and may spoil the list of them: what counts
+// is what is there.
+func TestFailuresAreAttributed(t *testing.T) {
+	for name, test := range map[string]struct {
+		fault alisim.Fault
+		want  map[int]error // by place among three destinations in two tables
+		alone int           // asked for again alone
+	}{
+		"the last":        {alisim.Fault{Fail: 1, FailCode: "QuotaExceeded"}, map[int]error{5: api.ErrQuota}, 0},
+		"two, permuted":   {alisim.Fault{Fail: 2, FailCode: "QuotaExceeded", Failures: alisim.Permuted}, map[int]error{4: api.ErrQuota, 5: api.ErrQuota}, 0},
+		"two, duplicated": {alisim.Fault{Fail: 2, FailCode: "QuotaExceeded", Failures: alisim.Duplicated}, map[int]error{4: api.ErrQuota, 5: api.ErrUnknown}, 0},
+		"two, short":      {alisim.Fault{Fail: 2, FailCode: "InvalidCidrBlock", Failures: alisim.Short}, map[int]error{4: api.ErrInvalid}, 1},
+		"told, not so":    {alisim.Fault{Fail: 3, FailCode: "InvalidCidrBlock", After: true}, nil, 0},
+		"busy":            {alisim.Fault{Fail: 3}, nil, 0},
+		"not known":       {alisim.Fault{Fail: 2, FailCode: "VPC_ROUTE_ENTRY_SURPRISE"}, nil, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, func(c *Config) { c.Settle = 300 * time.Millisecond })
+			test.fault.Action = batchCreate
+			r.sim.Fault(test.fault)
+			for i, result := range r.apply(t, both(3)...) {
+				isKind(t, result, test.want[i])
+			}
+			if got := r.calls("CreateRouteEntry"); got != test.alone {
+				t.Errorf("%d single creates, want %d", got, test.alone)
+			}
+		})
+	}
+}
+
+// What is not settled keeps nothing else from being sent, for long.
+func TestUnsettledBatchHoldsNothingUp(t *testing.T) {
+	for name, fault := range map[string]alisim.Fault{
+		"answer lost":   {Reset: true},
+		"stays Pending": {Stick: true},
+		"vanishes":      {Vanish: true},
+		"does nothing":  {Nothing: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := inBubble(t, fleet(1, 60), alisim.Options{TaskTime: time.Second, ReadTime: 50 * time.Millisecond})
+				fault.Action = batchCreate
+				r.sim.Fault(fault)
+				start := time.Now()
+				results := r.apply(t, joining(1, 60)...)
+				isKind(t, results[49], api.ErrUnknown)
+				isKind(t, results[59], nil)
+				if took := time.Since(start); took > defaultSettle+time.Second {
+					t.Errorf("took %s", took)
+				}
+				for _, q := range r.sim.Requests() {
+					if at := q.At.Sub(start); q.Action == batchCreate && at > 15*time.Second {
+						t.Errorf("the next batch was sent after %s", at)
+					}
+				}
+			})
+		})
+	}
+}
+
+// lagging is a simulator that shows one destination as Pending for ever.
+func lagging(sim http.Handler, destination string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		recorder := httptest.NewRecorder()
+		sim.ServeHTTP(recorder, req)
+		var body map[string]any
+		must(json.Unmarshal(recorder.Body.Bytes(), &body))
+		if entries, ok := body["RouteEntrys"].(map[string]any); ok {
+			for _, e := range entries["RouteEntry"].([]any) {
+				if e := e.(map[string]any); e["DestinationCidrBlock"] == destination {
+					e["Status"] = "Pending"
+				}
+			}
+		}
+		w.WriteHeader(recorder.Code)
+		must(json.NewEncoder(w).Encode(body))
+	})
+}
+
+// One entry that lags behind is settled alone, while the others and the next batches go on.
+func TestOutlierHoldsNothingUp(t *testing.T) {
+	for _, outlier := range []int{3, 40} { // among those that are watched, and among the rest
+		synctest.Test(t, func(t *testing.T) {
+			r := inBubble(t, fleet(1, 120), alisim.Options{TaskTime: time.Second, ReadTime: 50 * time.Millisecond})
+			changes := joining(1, 120)
+			r.client.transport = wire{lagging(r.sim.API(), changes[outlier].Route.Destination.String())}
+			start := time.Now()
+			for i, result := range r.apply(t, changes...) {
+				if i == outlier {
+					isKind(t, result, api.ErrUnknown)
+				} else {
+					isKind(t, result, nil)
+				}
+			}
+			for _, q := range r.sim.Requests() {
+				if at := q.At.Sub(start); q.Action == batchCreate && at > 5*time.Second {
+					t.Errorf("outlier %d: a batch was sent after %s", outlier, at)
+				}
+			}
+		})
+	}
+}
+
+// A change of a place waits for the one before it, and does not follow one of unknown outcome.
+func TestChangesOfOnePlaceKeepTheirOrder(t *testing.T) {
+	r := newRig(t, shortly)
+	r.done(t, creates(0, 1)...)
+	turn := []api.Change{{Verb: api.Delete, Route: route(0, 0, 0)}, {Verb: api.Create, Route: route(0, 0, 1)}}
+	r.done(t, turn...)
+	r.sim.Fault(alisim.Fault{Action: batchDelete, Reset: true})
+	results := r.apply(t, api.Change{Verb: api.Delete, Route: route(0, 0, 1)}, creates(0, 1)[0])
+	isKind(t, results[0], api.ErrUnknown)
+	isKind(t, results[1], api.ErrBusy)
+}
