@@ -18,8 +18,7 @@ import (
 func TestEachCallAlone(t *testing.T) {
 	asked := map[string]alisim.Request{} // one for each action
 	for name := range operations() {
-		list, _ := requests(t, name)
-		for _, q := range list {
+		for _, q := range requests(t, name) {
 			asked[q.Version+" "+q.Action] = q
 		}
 	}
@@ -30,7 +29,7 @@ func TestEachCallAlone(t *testing.T) {
 		grants := granted(t, name)
 		for _, key := range slices.Sorted(maps.Keys(asked)) {
 			q := asked[key]
-			c := callOf(r.sim, q.Version, q.Action, q.Params)
+			c := callOf(r.sim, q)
 			want := !slices.Contains(grants, c.Product+":"+c.Action)
 			if code := again(t, server.URL, q); (code == "Forbidden.RAM") != want {
 				t.Errorf("%s: %s:%s is answered %q, want it refused: %t", name, c.Product, c.Action, code, want)

@@ -33,6 +33,13 @@ const (
 	group   = "sg-2" // admits nothing, and lets nothing out
 )
 
+// Entries that are there from the start, so that every simulator knows them by the same ids.
+const (
+	moved = iota + 10
+	gone
+	goneToo
+)
+
 func pool() netip.Prefix { return netip.MustParsePrefix("10.0.0.0/8") }
 
 func tables() []string { return []string{"vtb-1", "vtb-2"} }
@@ -43,6 +50,12 @@ func seed() alisim.Seed {
 	s.Region, s.Account = region, account
 	v := &s.VPCs[0]
 	v.SecurityGroups = append(v.SecurityGroups, alisim.SecurityGroup{ID: group, Type: "enterprise"})
+	for n := moved; n <= goneToo; n++ {
+		r := route("vtb-1", n)
+		v.Tables[0].Routes = append(v.Tables[0].Routes, alisim.Route{
+			Destination: r.Destination, NextHop: r.NextHop, Name: r.Mark.Name(), Description: api.Seal{}.Description(r),
+		})
+	}
 	s.Instances[0].SourceDestCheck = true
 	s.Instances[0].SecurityGroups = []string{group}
 	return s
@@ -153,22 +166,22 @@ func operations() map[string]func(context.Context, rig) error {
 				creates = append(creates, api.Change{Verb: api.Create, Route: route(table, 1), Reason: api.ReasonNewSubnet})
 			}
 			err := r.apply(ctx, creates...)
-			// The codes of failed items are documented in part only: after another one a single
-			// call asks again.
-			r.sim.Fault(alisim.Fault{Action: "CreateRouteEntries", Fail: 1, FailCode: "VPC_ROUTE_ENTRY_OTHER"})
+			// Where the batch call is not permitted, which an older policy may do, single ones are made.
+			name := r.sim.Fault(alisim.Fault{Action: "CreateRouteEntries", Code: "Forbidden.RAM", Times: -1})
 			err = errors.Join(err, r.apply(ctx, api.Change{Verb: api.Create, Route: route("vtb-1", 2), Reason: api.ReasonNewSubnet}))
-			old, now := route("vtb-1", 1), route("vtb-1", 1)
+			r.sim.RemoveFault(name)
+			old, now := route("vtb-1", moved), route("vtb-1", moved)
 			now.NextHop, now.Mark.Host = "i-2", "i-2"
 			return errors.Join(err, r.apply(ctx, api.Change{Verb: api.Replace, Route: now, Was: &old, Reason: api.ReasonMoved}))
 		},
 		remove: func(ctx context.Context, r rig) error {
-			gone := route("vtb-1", 3)
-			if err := r.sim.AddRoute("vtb-1", alisim.Route{
-				Destination: gone.Destination, NextHop: gone.NextHop, Name: gone.Mark.Name(), Description: api.Seal{}.Description(gone),
-			}); err != nil {
-				return err
+			for _, n := range []int{gone, goneToo} {
+				if err := r.apply(ctx, api.Change{Verb: api.Delete, Route: route("vtb-1", n), Reason: api.ReasonHostLeft}); err != nil {
+					return err
+				}
+				r.sim.Fault(alisim.Fault{Action: "DeleteRouteEntries", Code: "Forbidden.RAM", Times: -1})
 			}
-			return r.apply(ctx, api.Change{Verb: api.Delete, Route: gone, Reason: api.ReasonHostLeft})
+			return nil
 		},
 		sourceCheck: func(ctx context.Context, r rig) error {
 			list, err := r.Instances(ctx, []api.InstanceID{"i-1"})

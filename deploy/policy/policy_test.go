@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -19,33 +20,32 @@ import (
 	"github.com/sealane/sealane/cloud/alisim/ram"
 )
 
-// requests are what an operation asks where everything is permitted, and the simulator
-// that answered.
-func requests(t *testing.T, name string) ([]alisim.Request, *alisim.Sim) {
+// requests are what an operation asks where everything is permitted.
+func requests(t *testing.T, name string) []alisim.Request {
 	t.Helper()
 	r := newRig(t, "")
 	if err := operations()[name](t.Context(), r); err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
-	return r.sim.Requests(), r.sim
+	return r.sim.Requests()
 }
 
 // calls are these requests as far as permissions go.
 func calls(t *testing.T, name string) []ram.Call {
 	t.Helper()
-	asked, sim := requests(t, name)
+	fresh := newRig(t, "").sim
 	var list []ram.Call
-	for _, q := range asked {
-		list = append(list, callOf(sim, q.Version, q.Action, q.Params))
+	for _, q := range requests(t, name) {
+		list = append(list, callOf(fresh, q))
 	}
 	return list
 }
 
-// callOf is a request as far as permissions go.
-func callOf(sim *alisim.Sim, version, action string, params map[string]string) ram.Call {
-	product := map[string]string{"2016-04-28": "vpc", "2014-05-26": "ecs", "2015-04-01": "sts"}[version]
+// callOf is a request that a simulator gets before anything was changed.
+func callOf(sim *alisim.Sim, q alisim.Request) ram.Call {
+	product := map[string]string{"2016-04-28": "vpc", "2014-05-26": "ecs", "2015-04-01": "sts"}[q.Version]
 	return ram.Call{
-		Product: product, Action: action, Region: region, Account: account, Params: params,
+		Product: product, Action: q.Action, Region: region, Account: account, Params: q.Params,
 		TableOf: func(entry string) string {
 			for _, table := range tables() {
 				for _, r := range sim.Routes(table) {
@@ -117,6 +117,32 @@ func TestEachActionHasOnePolicy(t *testing.T) {
 				t.Errorf("%s: %s:%s: permitted is %t: %s", name, c.Product, c.Action, ok, why)
 			}
 		}
+	}
+}
+
+// A call that no operation of this test makes would be missing from every document without a
+// word: so whatever the provider's code can ask must have been asked.
+func TestEveryCallIsMade(t *testing.T) {
+	made := map[string]bool{}
+	for name := range operations() {
+		maps.Copy(made, actions(calls(t, name)))
+	}
+	files, err := filepath.Glob("../../cloud/alicloud/*.go")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%d files of the provider, %v", len(files), err)
+	}
+	written := map[string]bool{}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`\b(vpc|ecs)\.Create(\w+)Request\(\)`).FindAllStringSubmatch(string(text), -1) {
+			written[m[1]+":"+m[2]] = true
+		}
+	}
+	if diff := cmp.Diff(written, made); diff != "" {
+		t.Errorf("the operations of this test leave out what the provider can ask (-written +asked):\n%s", diff)
 	}
 }
 
