@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -48,6 +49,9 @@ func TestInterfaceRefused(t *testing.T) {
 func TestInterfaceFromTheSimulator(t *testing.T) {
 	seed := alisim.Example()
 	seed.Instances[0].MAC, seed.Instances[0].ENI = "00:16:3e:aa:bb:cc", "eni-1"
+	seed.Instances[0].Interfaces = []alisim.Interface{
+		{ID: "eni-second", MAC: "00:16:3e:aa:bb:dd", VSwitch: "vsw-2", IP: netip.MustParseAddr("192.168.16.99"), SecurityGroups: []string{"sg-1"}},
+	}
 	sim, err := alisim.New(seed, alisim.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -59,6 +63,13 @@ func TestInterfaceFromTheSimulator(t *testing.T) {
 	defer server.Close()
 	if got, err := (Client{URL: server.URL}).Interface(t.Context(), "00:16:3E:AA:BB:CC"); err != nil || got != "eni-1" {
 		t.Errorf("got %q, %v", got, err)
+	}
+	second := Client{URL: server.URL}
+	if got, err := second.Interface(t.Context(), "00:16:3e:aa:bb:dd"); err != nil || got != "eni-second" {
+		t.Errorf("secondary interface: got %q, %v", got, err)
+	}
+	if got, err := second.InterfaceVSwitch(t.Context(), "00:16:3e:aa:bb:dd"); err != nil || got != "vsw-2" {
+		t.Errorf("its vSwitch: got %q, %v", got, err)
 	}
 }
 
