@@ -21,17 +21,20 @@ func (s *Sim) worldRoutes(mux *http.ServeMux) {
 	}))
 	mux.HandleFunc("PUT /v1/world/instances/{id}/status", hand(func(v struct {
 		Status string `json:"status"`
-	}, id string) error {
+	}, id string,
+	) error {
 		return s.SetStatus(id, v.Status)
 	}))
 	mux.HandleFunc("PUT /v1/world/interfaces/{id}/source-dest-check", hand(func(v struct {
 		On bool `json:"on"`
-	}, id string) error {
+	}, id string,
+	) error {
 		return s.SetSourceDestCheck(id, v.On)
 	}))
 	mux.HandleFunc("PUT /v1/world/interfaces/{id}/security-groups", hand(func(v struct {
 		Groups []string `json:"groups"`
-	}, id string) error {
+	}, id string,
+	) error {
 		return s.SetGroups(id, v.Groups)
 	}))
 	s.networkRoutes(mux)
@@ -48,25 +51,29 @@ func (s *Sim) networkRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("POST /v1/world/edits", hand(func(e Edit, _ string) error { return s.Edit(e) }))
 	mux.HandleFunc("PUT /v1/world/tables/{id}/quota", hand(func(v struct {
 		Entries int `json:"entries"`
-	}, id string) error {
+	}, id string,
+	) error {
 		return s.SetQuota(id, v.Entries)
 	}))
 	mux.HandleFunc("POST /v1/world/vpcs/{id}/tables", hand(func(t Table, id string) error { return s.AddTable(id, t) }))
 	mux.HandleFunc("POST /v1/world/vpcs/{id}/vswitches", hand(func(v VSwitch, id string) error { return s.AddVSwitch(id, v) }))
 	mux.HandleFunc("PUT /v1/world/vswitches/{id}/table", hand(func(v struct {
 		Table string `json:"table"`
-	}, id string) error {
+	}, id string,
+	) error {
 		return s.Associate(id, v.Table)
 	}))
 	mux.HandleFunc("PUT /v1/world/vpcs/{id}/security-groups", hand(func(g SecurityGroup, id string) error { return s.SetSecurityGroup(id, g) }))
 	mux.HandleFunc("PUT /v1/world/vpcs/{id}/task-time", hand(func(v struct {
 		TaskTime Duration `json:"taskTime"`
-	}, id string) error {
+	}, id string,
+	) error {
 		return s.SetTaskTime(id, time.Duration(v.TaskTime))
 	}))
 	mux.HandleFunc("PUT /v1/world/states/{id}", hand(func(v struct {
 		State State `json:"state"`
-	}, id string) error {
+	}, id string,
+	) error {
 		return s.SetState(id, v.State)
 	}))
 }

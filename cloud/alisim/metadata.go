@@ -127,10 +127,10 @@ func (w *world) metadata(i *Instance) map[string]string {
 		"network-type": "vpc", "eipv4": "", "instance/instance-type": instanceType,
 		"dns-conf/nameservers": "100.100.2.136\n100.100.2.138",
 	}
-	macs := ""
+	var macs []string
 	for _, f := range i.Attached() {
 		sw, mac := w.vswitch(f.VSwitch), "network/interfaces/macs/"+f.MAC+"/"
-		macs += f.MAC + "/\n"
+		macs = append(macs, f.MAC+"/")
 		maps.Copy(all, map[string]string{
 			mac + "network-interface-id": f.ID, mac + "vswitch-id": f.VSwitch, mac + "vpc-id": i.VPC,
 			mac + "primary-ip-address": f.IP.String(), mac + "netmask": netmask(sw.CIDR), mac + "gateway": gateway(sw.CIDR),
@@ -143,7 +143,7 @@ func (w *world) metadata(i *Instance) map[string]string {
 			all[mac+"vpc-ipv6-cidr-blocks"] = "[" + v.IPv6.String() + "]"
 		}
 	}
-	all["network/interfaces/macs/"] = strings.TrimSuffix(macs, "\n")
+	all["network/interfaces/macs/"] = strings.Join(macs, "\n")
 	if i.Role != "" {
 		all["ram/security-credentials/"] = i.Role
 	}

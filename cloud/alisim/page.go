@@ -19,11 +19,11 @@ type numbered struct {
 
 // pageOf cuts the asked page out of a list: PageSize is 10 by default.
 func pageOf[T any](c *call, all []T, largest int) ([]T, numbered, error) {
-	number, err := c.number("PageNumber", 1, 1, 1<<20)
+	number, err := c.number("PageNumber", 1, 1<<20)
 	if err != nil {
 		return nil, numbered{}, err
 	}
-	size, err := c.number("PageSize", 10, 1, largest)
+	size, err := c.number("PageSize", 10, largest)
 	if err != nil {
 		return nil, numbered{}, err
 	}

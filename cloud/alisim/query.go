@@ -52,14 +52,14 @@ func (c *call) matches(name, value string) bool {
 	return want == "" || strings.EqualFold(want, value)
 }
 
-// number reads a parameter that must lie in a range; absent is the fallback.
-func (c *call) number(name string, fallback, low, high int) (int, error) {
+// number reads a parameter from 1 to a limit; absent is the fallback.
+func (c *call) number(name string, fallback, high int) (int, error) {
 	text := c.params[name]
 	if text == "" {
 		return fallback, nil
 	}
 	n, err := strconv.Atoi(text)
-	if err != nil || n < low || n > high {
+	if err != nil || n < 1 || n > high {
 		return 0, illegal(name)
 	}
 	return n, nil

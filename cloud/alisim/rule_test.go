@@ -11,10 +11,10 @@ import (
 	"github.com/sealane/sealane/cloud/alisim"
 )
 
-// rules lists a group's rules of one direction as the API does.
-func rules(t *testing.T, sim *alisim.Sim, group, direction string) (out []string, ids []string) {
+// rules lists the rules of sg-1 of one direction as the API does.
+func rules(t *testing.T, sim *alisim.Sim, direction string) (out []string, ids []string) {
 	t.Helper()
-	a := askECS(t, sim, "DescribeSecurityGroupAttribute", args{"SecurityGroupId": group, "Direction": direction})
+	a := askECS(t, sim, "DescribeSecurityGroupAttribute", args{"SecurityGroupId": "sg-1", "Direction": direction})
 	for n := range count(a, "Permissions", "Permission") {
 		at := func(name string) any { return a.at("Permissions", "Permission", n, name) }
 		out = append(out, fmt.Sprint(at("Direction"), " ", at("SourceCidrIp"), at("Ipv6SourceCidrIp"), at("SourceGroupId"), at("DestCidrIp"),
@@ -45,7 +45,7 @@ func TestRulesComeAndGo(t *testing.T) {
 		"Permissions.3.IpProtocol": "ICMP", "Permissions.3.SourceGroupId": "sg-2",
 	})
 	change("AuthorizeSecurityGroupEgress", args{"IpProtocol": "udp", "PortRange": "53/53", "DestCidrIp": "10.0.0.0/8"})
-	got, ids := rules(t, sim, "sg-1", "all")
+	got, ids := rules(t, sim, "all")
 	want := []string{
 		"ingress 172.20.0.0/16 TCP 80/80 Accept 1", "ingress fd00::/16 ALL -1/-1 Drop 7", "ingress sg-2 ICMP -1/-1 Accept 1",
 		"egress 10.0.0.0/8 UDP 53/53 Accept 1",
@@ -57,11 +57,11 @@ func TestRulesComeAndGo(t *testing.T) {
 	change("RevokeSecurityGroup", args{"SecurityGroupRuleId.1": ids[1]})
 	change("RevokeSecurityGroup", args{"IpProtocol": "icmp", "PortRange": "-1/-1", "SourceGroupId": "sg-2"})
 	change("RevokeSecurityGroup", args{"IpProtocol": "tcp", "PortRange": "1/1", "SourceCidrIp": "10.9.9.9"}) // is not there: silent
-	if got, again := rules(t, sim, "sg-1", "ingress"); len(got) != 1 || got[0] != "ingress 172.20.0.0/16 TCP 80/81 Accept 2" || again[0] != ids[0] {
+	if got, again := rules(t, sim, "ingress"); len(got) != 1 || got[0] != "ingress 172.20.0.0/16 TCP 80/81 Accept 2" || again[0] != ids[0] {
 		t.Errorf("left: %v", got)
 	}
 	change("RevokeSecurityGroupEgress", args{"SecurityGroupRuleId.1": ids[3]})
-	if got, _ := rules(t, sim, "sg-1", "egress"); len(got) != 0 {
+	if got, _ := rules(t, sim, "egress"); len(got) != 0 {
 		t.Errorf("left: %v", got)
 	}
 	change("ModifySecurityGroupPolicy", args{"InnerAccessPolicy": "drop"})
@@ -105,7 +105,7 @@ func TestRulesAreRefused(t *testing.T) {
 			t.Errorf("%s: %v, want %s", name, a.body, tt.code)
 		}
 	}
-	if got, _ := rules(t, sim, "sg-1", "all"); got != nil {
+	if got, _ := rules(t, sim, "all"); got != nil {
 		t.Errorf("rules were added: %v", got)
 	}
 }
@@ -145,7 +145,7 @@ func TestGroupsByHand(t *testing.T) {
 	if err := sim.SetSecurityGroup("vpc-1", g); err != nil {
 		t.Fatal(err)
 	}
-	if got, _ := rules(t, sim, "sg-1", "all"); !cmp.Equal(got, []string{"ingress 172.20.0.0/16 ALL -1/-1 Accept 1"}) {
+	if got, _ := rules(t, sim, "all"); !cmp.Equal(got, []string{"ingress 172.20.0.0/16 ALL -1/-1 Accept 1"}) {
 		t.Errorf("rules: %v", got)
 	}
 	if err := sim.SetGroups("i-1", []string{"sg-2"}); err != nil {

@@ -132,11 +132,11 @@ func deleteRouteEntries(s *Sim, c *call) (reply, error) {
 	for i, it := range items {
 		fault := c.fails(i, len(items))
 		e, err := deletable(tables[i], it)
-		err = cmp.Or(err, fault)
-		if err == nil || err == fault && c.fault.After {
+		if err == nil && (fault == nil || c.fault.After) {
 			e.State = Deleting
 			gone = append(gone, e)
 		}
+		err = cmp.Or(err, fault)
 		if err != nil {
 			out.FailedRouteEntries = append(out.FailedRouteEntries, deleteFailed{it.get("RouteEntryId"), failed(it, err)})
 		}

@@ -27,7 +27,7 @@ func listVpcPublishedRouteEntries(s *Sim, c *call) (reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	size, err := c.number("MaxResults", 50, 1, 500)
+	size, err := c.number("MaxResults", 50, 500)
 	if err != nil {
 		return nil, err
 	}

@@ -76,11 +76,11 @@ func describeRouteEntryList(s *Sim, c *call) (reply, error) {
 func (s *Sim) entryPage(c *call) (int, error) {
 	switch s.opts.Readings.LongPage {
 	case Allow:
-		return c.number("MaxResult", 10, 1, 500)
+		return c.number("MaxResult", 10, 500)
 	case Refuse:
-		return c.number("MaxResult", 10, 1, 100)
+		return c.number("MaxResult", 10, 100)
 	default:
-		size, err := c.number("MaxResult", 10, 1, 500)
+		size, err := c.number("MaxResult", 10, 500)
 		return min(size, 100), err
 	}
 }
