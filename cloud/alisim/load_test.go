@@ -118,3 +118,13 @@ func TestSnapshotIsASeed(t *testing.T) {
 		t.Errorf("%d routes in the snapshot, want 1", got)
 	}
 }
+
+func TestTheSeedOfTheManualIsGood(t *testing.T) {
+	seed, err := alisim.LoadSeedFile("../../docs/sim/seed.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := alisim.New(seed, alisim.Options{}); err != nil {
+		t.Error(err)
+	}
+}
