@@ -3,6 +3,7 @@ package kernel
 import (
 	"net"
 	"net/netip"
+	"slices"
 
 	"github.com/google/nftables"
 	"github.com/vishvananda/netlink"
@@ -30,6 +31,14 @@ func v6() family {
 }
 
 func families() []family { return []family{v4(), v6()} }
+
+// routed are the families that packets of a VPC are routed by. A kernel may lack IPv6.
+func routed(world alisim.Seed) []family {
+	if slices.ContainsFunc(world.VPCs, func(v alisim.VPC) bool { return v.IPv6.IsValid() }) {
+		return families()
+	}
+	return []family{v4()}
+}
 
 func familyOf(a netip.Addr) family {
 	if a.Is4() {

@@ -35,7 +35,7 @@ func (r router) pass(world alisim.Seed, ports map[string]Port) error {
 	if err != nil {
 		return err
 	}
-	have, err := r.read()
+	have, err := r.read(routed(world))
 	if err != nil {
 		return err
 	}
@@ -91,9 +91,9 @@ func (r router) guard(f filter) error {
 }
 
 // read lists what in the kernel is ours, by its protocol number.
-func (r router) read() (state, error) {
+func (r router) read(ips []family) (state, error) {
 	have := state{map[place]target{}, map[rule]bool{}}
-	for _, ip := range families() {
+	for _, ip := range ips {
 		// Table 0: of every table.
 		routes, err := r.handle.RouteListFiltered(ip.netlink, &netlink.Route{Protocol: protocol}, netlink.RT_FILTER_TABLE|netlink.RT_FILTER_PROTOCOL)
 		if err != nil {

@@ -74,7 +74,8 @@ type wisher struct {
 func (w *wisher) table(v alisim.VPC, t alisim.Table) {
 	n := w.numbers[t.ID]
 	for _, r := range t.Routes {
-		if r.State == alisim.Available || r.State == alisim.Modifying {
+		inForce := r.State == alisim.Available || r.State == alisim.Modifying
+		if inForce && (r.Destination.Addr().Is4() || v.IPv6.IsValid()) {
 			w.state.routes[place{n, r.Destination}] = w.toward(r)
 		}
 	}
