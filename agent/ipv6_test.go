@@ -37,6 +37,11 @@ func TestIPv6FollowsThePools(t *testing.T) {
 		b.publish(api.StageWritten, true, map[string]api.InstanceID{"fd10::/64": "i-a", "fd10:0:0:1::/64": "i-b", "10.0.0.0/24": "i-a"})
 		b.wantHost("keep from [fd10::/64] to [fd10:0:0:1::/64]", "no keep from [10.0.0.0/24")
 
+		b.registry.Garble("config", false) // which is no news of the pools
+		b.settle()
+		b.wantSubnets("10.0.0.0/24", "fd10::/64")
+		b.wantHost("set sealane-local [10.0.0.0/24 fd10::/64]")
+
 		b.pools("10.0.0.0/8")
 		b.wantSubnets("10.0.0.0/24")
 		b.wantHost("set sealane-local [10.0.0.0/24]", "no fd10")

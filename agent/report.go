@@ -26,7 +26,7 @@ func describe(config Config, v *view, snapshot *api.Snapshot, findings []api.Fin
 	r.Uplink, r.VSwitch = v.place(id, own)
 	served := config.Serve.bridges(v.facts, own)
 	for _, l := range subnetsOf(served) {
-		if !l.Prefix.Addr().Is4() && (snapshot == nil || snapshot.Config == nil || !pooled(l.Prefix, snapshot.Config)) {
+		if l.Prefix.Addr().Is6() && !reports6(l, snapshot, own) {
 			continue
 		}
 		s := api.Subnet{Prefix: l.Prefix, Bridge: l.Bridge}
@@ -40,6 +40,15 @@ func describe(config Config, v *view, snapshot *api.Snapshot, findings []api.Fin
 	r.Subnets = append(r.Subnets, config.Serve.kept(v.facts, own)...)
 	slices.SortFunc(r.Subnets, func(a, b api.Subnet) int { return api.ComparePrefixes(a.Prefix, b.Prefix) })
 	return r
+}
+
+// reports6 reports whether an IPv6 subnet is for others. While the configuration cannot be read
+// that is as before.
+func reports6(l host.Local, snapshot *api.Snapshot, own *api.Host) bool {
+	if snapshot != nil && snapshot.Config != nil {
+		return pooled(l.Prefix, snapshot.Config)
+	}
+	return own != nil && slices.ContainsFunc(own.Subnets, func(was api.Subnet) bool { return was.Prefix == l.Prefix })
 }
 
 // networkOf is the name that a subnet's network was reported with.

@@ -65,6 +65,8 @@ func TestDockerIPv6(t *testing.T) {
 	if !a.sees6(t, b.inside) {
 		t.Errorf("%s does not see the container of %s", a.name, b.name)
 	}
+	wantReported(t, registry, a)
+	wantReported(t, registry, b)
 	if _, err := exec.Command("nsenter", "--net=/run/netns/"+router.name, "ping", "-6", "-c1", "-W1", a.inside.String()).Output(); err == nil {
 		t.Error("the router, no host of ours, reaches a container where Docker closes it")
 	}
