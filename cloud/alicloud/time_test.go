@@ -1,7 +1,9 @@
 package alicloud
 
 import (
+	"cmp"
 	"fmt"
+	"net/http/httptest"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -45,5 +47,65 @@ func TestTimeToAvailable(t *testing.T) {
 				})
 			}
 		}
+	}
+}
+
+// One host that joins alone waits for no more than the call, the cloud and two reads, or the
+// pauses between two looks where reads are quicker than that.
+func TestOneHostJoins(t *testing.T) {
+	for name, opts := range paces() {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := inBubble(t, fleet(3, 20), opts)
+				changes := joining(3, 20)
+				for host := range 20 {
+					start := time.Now()
+					r.done(t, changes[3*host:3*host+3]...)
+					took, most := time.Since(start), opts.WriteTime+opts.TaskTime+2*max(opts.ReadTime, defaultPoll)
+					if host == 0 {
+						most += opts.TaskTime / 10 // how long a change takes is not known yet
+					}
+					if took > most {
+						t.Errorf("host %d took %s, want at most %s", host, took, most)
+					}
+				}
+			})
+		})
+	}
+}
+
+// BenchmarkSettle is Apply alone, over loopback by the wall clock: time to all-Available over
+// the floor.
+func BenchmarkSettle(b *testing.B) {
+	opts := alisim.Options{ReadTime: 20 * time.Millisecond, WriteTime: 50 * time.Millisecond, TaskTime: 500 * time.Millisecond}
+	for _, hosts := range []int{1, 10, 50, 51, 200, 1000} {
+		b.Run(fmt.Sprint(hosts), func(b *testing.B) {
+			var took time.Duration
+			for b.Loop() {
+				sim, err := alisim.New(fleet(1, hosts), opts)
+				if err != nil {
+					b.Fatal(err)
+				}
+				server := httptest.NewServer(sim.API())
+				c := config(server.URL)
+				c.Poll, c.Settle = 0, 0
+				p, err := New(c)
+				if err != nil {
+					b.Fatal(err)
+				}
+				start := time.Now()
+				results, err := p.Apply(b.Context(), joining(1, hosts))
+				took += time.Since(start)
+				for _, r := range results {
+					err = cmp.Or(err, r.Err)
+				}
+				if err != nil {
+					b.Fatal(err)
+				}
+				p.Close()
+				server.Close()
+			}
+			b.ReportMetric(float64(took)/float64(b.N)/float64(floor(opts, hosts)), "x-floor")
+		})
 	}
 }

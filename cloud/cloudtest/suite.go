@@ -29,7 +29,7 @@ type Subject struct {
 func Run(t *testing.T, open func(t *testing.T) Subject) {
 	t.Helper()
 	for _, group := range []map[string]func(*suite){
-		readTests(), machineTests(), markTests(), hopTests(), changeTests(), refusalTests(), orderTests(), permitTests(),
+		readTests(), machineTests(), markTests(), hopTests(), changeTests(), refusalTests(), orderTests(), permitTests(), batchTests(),
 		checkTests(), admitTests(), gateTests(),
 	} {
 		for _, name := range sortedKeys(group) {

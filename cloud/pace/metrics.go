@@ -21,7 +21,9 @@ type tally struct {
 }
 
 func newTally() tally {
-	desc := func(name, help string) *prometheus.Desc { return prometheus.NewDesc(name, help, []string{"action"}, nil) }
+	desc := func(name, help string) *prometheus.Desc {
+		return prometheus.NewDesc(name, help, []string{"action"}, nil)
+	}
 	return tally{
 		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "sealane_cloud_calls_total", Help: "Calls to the cloud, by action and outcome.",
