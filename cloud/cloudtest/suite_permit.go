@@ -29,10 +29,9 @@ func permitTests() map[string]func(*suite) {
 			})
 			made := 0
 			for i, r := range s.apply(creates(routes...)...) {
-				switch {
-				case r.Err == nil:
+				if r.Err == nil {
 					made = i + 1
-				default:
+				} else {
 					s.hasKind(r, errStop)
 				}
 			}
