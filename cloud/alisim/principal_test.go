@@ -1,6 +1,7 @@
 package alisim_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"os"
@@ -131,5 +132,32 @@ vpcs: []
 		if _, err := alisim.LoadSeedFile(write("bad.yaml", text)); err == nil {
 			t.Errorf("%s: no error", name)
 		}
+	}
+}
+
+func TestPolicyOfARole(t *testing.T) {
+	sim := newSim(t, alisim.Options{}, func(s *alisim.Seed) {
+		s.Keys = alisim.Example().Keys
+		s.Instances[0].Role = "writer"
+		s.Roles = []alisim.Role{{Name: "writer", Policy: onlyFirstTable}}
+	})
+	_, text := from(sim, "192.168.0.11", "GET", metaData+"ram/security-credentials/writer")
+	var key struct{ AccessKeyId, AccessKeySecret, SecurityToken string } //nolint:revive,staticcheck // the API's names
+	if err := json.Unmarshal([]byte(text), &key); err != nil {
+		t.Fatal(err)
+	}
+	with := entry("172.20.1.0/24")
+	with["Action"], with["SecurityToken"] = "CreateRouteEntry", key.SecurityToken
+	if a := as(t, sim, key.AccessKeyId, key.AccessKeySecret, with); a.code() != "" {
+		t.Errorf("what the role may: %v", a.body)
+	}
+	a := as(t, sim, key.AccessKeyId, key.AccessKeySecret, args{"Action": "DescribeVpcs", "SecurityToken": key.SecurityToken})
+	got := []any{a.code(), a.at("AccessDeniedDetail", "AuthPrincipalType"), a.at("AccessDeniedDetail", "AuthPrincipalDisplayName")}
+	if diff := cmp.Diff([]any{"Forbidden.RAM", "AssumedRoleUser", "writer:i-1"}, got); diff != "" {
+		t.Error(diff)
+	}
+	who := as(t, sim, key.AccessKeyId, key.AccessKeySecret, args{"Action": "GetCallerIdentity", "Version": "2015-04-01", "SecurityToken": key.SecurityToken})
+	if who.at("Arn") != "acs:ram::1000000000000001:assumed-role/writer/i-1" {
+		t.Errorf("identity: %v", who.body)
 	}
 }

@@ -19,6 +19,7 @@ type call struct {
 	now     time.Time
 	began   time.Time
 	agent   string
+	token   string // security token of a request signed in the header
 	host    string
 	fault   Fault // that struck; zero: none
 

@@ -68,11 +68,9 @@ func (s *Sim) secret(c *call, now time.Time) (string, error) {
 		return k.secret, nil
 	}
 	session, ok := s.sessions[c.key]
-	switch token := c.params["SecurityToken"]; {
+	switch token := first(c.params["SecurityToken"], c.token); {
 	case !ok:
 		return "", refuse("InvalidAccessKeyId.NotFound")
-	case c.acs3:
-		return session.secret, nil
 	case token == "":
 		return "", refuse("MissingSecurityToken")
 	case token != session.token:

@@ -2,14 +2,20 @@ package alisim
 
 import (
 	"cmp"
+	"errors"
+	"net/http"
 )
 
 // associateRouteTable moves a vSwitch to another custom table. To the system table it goes
 // back by unassociateRouteTable.
 func associateRouteTable(s *Sim, c *call) (reply, error) {
 	t, err := s.tableFor(c, "InvalidRouteTableId.NotFound")
-	if err != nil {
-		return nil, err
+	if r, ok := errors.AsType[*refusal](err); ok {
+		r.status = http.StatusBadRequest // of this action alone
+		return nil, r
+	}
+	if c.get("VSwitchId") == "" {
+		return nil, missing("VSwitchId")
 	}
 	_, repeated, err := s.recall(c)
 	switch {
@@ -63,7 +69,7 @@ func unassociateRouteTable(s *Sim, c *call) (reply, error) {
 func (sw *vswitch) associate(s *Sim, c *call, t *table) error {
 	if sw.status != Available {
 		r := refuse("IncorrectVSwitchStatus")
-		r.status = 404 // of this action alone
+		r.status = http.StatusNotFound // of this action alone
 		return r
 	}
 	if err := t.vpc.idle(); err != nil {

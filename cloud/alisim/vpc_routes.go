@@ -95,6 +95,12 @@ func filterEntries(t *table, c *call) ([]*entry, error) {
 	if !strings.EqualFold(kind, "Custom") && (c.get("RouteEntryId") != "" || c.get("RouteEntryName") != "") {
 		return nil, refuse("OperationFailed.FilterParamUnderWrongRouteType")
 	}
+	if v := c.get("IpVersion"); v != "" && !strings.EqualFold(v, "IPv4") && !strings.EqualFold(v, "IPv6") {
+		return nil, illegal("IpVersion")
+	}
+	if c.get("ServiceType") != "" {
+		return nil, nil // routes that another service learnt, of which there are none here
+	}
 	destinations := c.list("DestCidrBlockList")
 	if len(destinations) > 20 {
 		return nil, illegal("DestCidrBlockList")

@@ -178,7 +178,7 @@ func readCall(w http.ResponseWriter, r *http.Request) (*call, error) {
 	c.version = first(c.params["Version"], r.Header.Get("x-acs-version"))
 	c.key = c.params["AccessKeyId"]
 	if auth, ok := strings.CutPrefix(r.Header.Get("Authorization"), "ACS3-HMAC-SHA256 "); ok {
-		c.acs3, c.key = true, credential(auth)
+		c.acs3, c.key, c.token = true, credential(auth), r.Header.Get("x-acs-security-token")
 	}
 	if format := c.params["Format"]; format != "" && !strings.EqualFold(format, "JSON") {
 		return c, illegal("Format")
