@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,12 +36,12 @@ func uplinkOf(r api.Route) api.InterfaceID {
 	return ""
 }
 
-// locked remembers gates that could not be opened, and when that was tried.
+// locked remembers closed gates, and when it was last tried to open each.
 type locked map[string]failure
 
 type failure struct {
 	at  time.Time
-	err error
+	err error // nil: it was opened, so far as the cloud says
 }
 
 const (
@@ -58,35 +59,53 @@ type opening struct {
 // open opens the gates of the cluster's hosts, as far as an operator said so.
 func (c *Controller) open(ctx context.Context, hosts []api.Host, v view, config api.Config) (o opening) {
 	if c.gates == nil || len(config.Manage) == 0 || config.Policy == api.PolicyObserve || config.Validate() != nil {
+		c.locked = nil
 		return o
 	}
-	if c.locked == nil {
-		c.locked = locked{}
-	}
-	tried := map[string]bool{}
-	for _, u := range uplinks(hosts, v) {
-		for _, g := range closed(u, config, c.config.Cluster) {
-			if at := c.locked[g.name].at; tried[g.name] || !at.IsZero() && time.Since(at) < gateRetry {
-				continue
-			}
-			if len(tried) == gatesPerPass || ctx.Err() != nil {
-				o.more = true
-				return o
-			}
-			tried[g.name] = true
-			if err := g.open(ctx, c.gates); err != nil {
-				c.locked[g.name] = failure{time.Now(), err}
-				continue
-			}
-			delete(c.locked, g.name)
-			o.any = true
-			c.log.Info("gate opened", api.KeyGate, g.name)
-			if g.check != "" {
-				o.checks = append(o.checks, g.check)
+	before := c.locked
+	c.locked = locked{} // what is no longer closed is forgotten
+	tries := 0
+	for _, g := range closedOf(uplinks(hosts, v), config, c.config.Cluster) {
+		last, known := before[g.name]
+		switch {
+		case known && time.Since(last.at) < gateRetry:
+			last.err = cmp.Or(last.err, errStillShut)
+			c.locked[g.name] = last
+		case tries == gatesPerPass || ctx.Err() != nil:
+			o.more = ctx.Err() == nil
+		default:
+			tries++
+			last = failure{time.Now(), g.open(ctx, c.gates)}
+			c.locked[g.name] = last
+			if last.err == nil {
+				o.any = true
+				c.log.Info("gate opened", api.KeyGate, g.name)
+				if g.check != "" {
+					o.checks = append(o.checks, g.check)
+				}
 			}
 		}
 	}
 	return o
+}
+
+// errStillShut is for a gate that was opened and still lets nothing through, for example
+// since another group of the interface drops what the first one accepts now.
+var errStillShut = errors.New("it was opened, and something else still keeps packets back: look at the other rules and groups")
+
+// closedOf are the closed gates of all uplinks, each once: hosts share groups.
+func closedOf(all []uplink, config api.Config, cluster string) []gate {
+	var gates []gate
+	seen := map[string]bool{}
+	for _, u := range all {
+		for _, g := range closed(u, config, cluster) {
+			if !seen[g.name] {
+				gates = append(gates, g)
+			}
+			seen[g.name] = true
+		}
+	}
+	return gates
 }
 
 // gate is one that is closed, and how it is opened.
@@ -221,12 +240,15 @@ func join[T any](list []T) string {
 func (l locked) problems() []api.Finding {
 	var out []api.Finding
 	for name, f := range l {
+		if f.err == nil {
+			continue
+		}
 		fix := "open it by hand, or take it off --manage"
 		if errors.Is(f.err, api.ErrDenied) {
 			fix = "give the controller the RAM policy of deploy/policy for it, or take it off --manage"
 		}
 		out = append(out, api.Finding{
-			Code: api.FindingManage, Severity: api.Warning, Text: fmt.Sprintf("%s could not be opened: %v", name, f.err), Fix: fix,
+			Code: api.FindingManage, Severity: api.Warning, Text: fmt.Sprintf("%s is not open: %v", name, f.err), Fix: fix,
 		})
 	}
 	slices.SortFunc(out, func(a, b api.Finding) int { return strings.Compare(a.Text, b.Text) })

@@ -102,6 +102,37 @@ func TestAGateThatStaysShutIsNamedAndNotHammered(t *testing.T) {
 	})
 }
 
+// A rule in one group does not help where another group of the interface drops more.
+func TestAGateThatOpensInVainIsNamed(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := start(t)
+		s.narrow()
+		const other = api.GroupID("sg-zzz")
+		drop := cloudtest.Rule{Drop: true, Peer: netip.MustParsePrefix("10.0.0.0/8"), Priority: 1}
+		s.cloud.SetGroup(cloudtest.Group{ID: other, Rules: []cloudtest.Rule{drop}})
+		instance := s.world.Instances[0]
+		instance.Groups = append(instance.Groups, other)
+		s.cloud.AddInstance(instance)
+		s.report(one, "10.0.0.0/24")
+		c := *s.snapshotConfig()
+		c.Manage = []api.Manage{api.ManageSecurityGroup}
+		s.configure(c)
+		before := s.blind.counts()
+		s.after(5 * time.Minute)
+		if now := s.blind.counts(); now.networks > before.networks+11 {
+			t.Errorf("%d full looks in five minutes", now.networks-before.networks)
+		}
+		if texts := s.finding(api.FindingManage); len(texts) != 1 || !strings.Contains(texts[0], "something else still keeps packets back") {
+			t.Errorf("findings %q", texts)
+		}
+		s.cloud.SetGroup(cloudtest.Group{ID: other})
+		s.after(time.Minute)
+		if texts := s.finding(api.FindingManage); len(texts) > 0 {
+			t.Errorf("it is open now: %q", texts)
+		}
+	})
+}
+
 // A host whose uplink is a secondary interface is reached by it, and judged by it.
 func TestSecondaryInterfaceAsUplink(t *testing.T) {
 	bubble(t, func(t *testing.T) {
