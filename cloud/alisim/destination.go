@@ -28,6 +28,14 @@ func parseDestination(text string, hostBits Reading) (netip.Prefix, error) {
 	return p.Masked(), nil
 }
 
+// canonical writes a destination as entries have it; what is none stays as it is.
+func canonical(text string) string {
+	if p, err := parseDestination(text, Refuse); err == nil {
+		return p.String()
+	}
+	return text
+}
+
 // admits says whether a table may get an entry for this destination, leaving aside custom
 // entries that are there. The single call allows a destination that contains a vSwitch, the
 // batch call's page forbids it: by default each does what its page says.

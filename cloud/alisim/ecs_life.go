@@ -2,6 +2,7 @@ package alisim
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 )
@@ -70,8 +71,10 @@ func (v *vpc) mustNotHold(s VSwitch) error {
 	}
 	for _, t := range v.tables {
 		for _, e := range t.entries {
-			if !e.System && e.Destination.Bits() >= s.CIDR.Bits() && s.CIDR.Contains(e.Destination.Addr()) {
-				return fmt.Errorf("InvalidCidrBlock.Overlapped: %s holds the destination %s of an entry in %s", s.CIDR, e.Destination, t.ID)
+			for _, p := range [...]netip.Prefix{s.CIDR, s.IPv6} {
+				if !e.System && p.Contains(e.Destination.Addr()) && e.Destination.Bits() >= p.Bits() {
+					return fmt.Errorf("InvalidCidrBlock.Overlapped: %s holds the destination %s of an entry in %s", p, e.Destination, t.ID)
+				}
 			}
 		}
 	}

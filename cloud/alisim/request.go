@@ -9,8 +9,13 @@ import (
 	"github.com/sealane/sealane/api"
 )
 
-// requestLimit bounds the log of requests, so that a simulator may run for weeks.
-const requestLimit = 20000
+// These bound the log of requests, so that a simulator may run for weeks: how many it
+// holds, how many parameters they have together, and how many actions are counted.
+const (
+	requestLimit = 20000
+	paramLimit   = 1 << 20
+	countLimit   = 1000
+)
 
 // Request is what was asked and answered once.
 type Request struct {
@@ -30,7 +35,7 @@ type Request struct {
 }
 
 // Requests lists the API requests so far, oldest first, those that failed too. The log
-// is bounded: only the last 10000 are sure to be there.
+// is bounded: only the last 10000 are sure to be there, or fewer when they were large.
 func (s *Sim) Requests() []Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -48,7 +53,19 @@ func (s *Sim) Counts() map[string]int {
 func (s *Sim) Reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.requests, s.counts = nil, map[string]int{}
+	s.requests, s.logged, s.counts = nil, 0, map[string]int{}
+}
+
+// keep adds to the log and drops its older half when it is full. The caller holds mu.
+func (s *Sim) keep(r Request) {
+	if half := len(s.requests) / 2; len(s.requests) >= requestLimit || s.logged > paramLimit {
+		for _, old := range s.requests[:half] {
+			s.logged -= len(old.Params)
+		}
+		s.requests = slices.Clone(s.requests[half:])
+	}
+	s.logged += len(r.Params)
+	s.requests = append(s.requests, r)
 }
 
 func (s *Sim) record(c *call, id string, a answer) {
@@ -67,11 +84,10 @@ func (s *Sim) record(c *call, id string, a answer) {
 	defer s.mu.Unlock()
 	s.seq++
 	r.Seq = s.seq
-	s.counts[r.Action]++
-	if len(s.requests) >= requestLimit {
-		s.requests = slices.Clone(s.requests[requestLimit/2:])
+	if _, known := s.counts[r.Action]; known || len(s.counts) < countLimit {
+		s.counts[r.Action]++
 	}
-	s.requests = append(s.requests, r)
+	s.keep(r)
 	s.opts.Log.Debug("request answered", api.KeyVerb, r.Action, api.KeyReason, r.Code, api.KeyRequest, id)
 	if s.opts.RequestLog != nil {
 		_ = json.NewEncoder(s.opts.RequestLog).Encode(r) // said in Options: not repeated

@@ -213,3 +213,26 @@ func TestEveryTableHasItsSystemEntries(t *testing.T) {
 		t.Errorf("unknown table: %d %s", a.status, a.code())
 	}
 }
+
+func TestBareAddressesMeanTheSame(t *testing.T) {
+	sim := newSim(t, alisim.Options{})
+	good(t, sim, "CreateRouteEntry", entry("172.20.5.7"))
+	for _, with := range []args{{"DestinationCidrBlock": "172.20.5.7"}, {"DestCidrBlockList.1": "172.20.5.7/32"}, {"DestCidrBlockList.1": "172.20.5.7"}} {
+		with["RouteTableId"] = "vtb-1"
+		if got := count(good(t, sim, "DescribeRouteEntryList", with), "RouteEntrys", "RouteEntry"); got != 1 {
+			t.Errorf("%v: %d entries", with, got)
+		}
+	}
+	if a := good(t, sim, "DeleteRouteEntries", batch("vtb-1 172.20.5.7 i-1")); a.at("SuccessCount") != 1.0 {
+		t.Errorf("delete: %v", a.body)
+	}
+}
+
+func TestToldIDsAreNotGivenAgain(t *testing.T) {
+	sim := newSim(t, alisim.Options{})
+	sim.Fault(alisim.Fault{Action: "CreateRouteEntry", Nothing: true})
+	first := good(t, sim, "CreateRouteEntry", entry("172.20.5.0/24")).at("RouteEntryId")
+	if again := good(t, sim, "CreateRouteEntry", entry("172.20.5.0/24")).at("RouteEntryId"); again == first {
+		t.Errorf("both are %v", first)
+	}
+}

@@ -131,7 +131,7 @@ func deleteRouteEntries(s *Sim, c *call) (reply, error) {
 	var gone []*entry
 	for i, it := range items {
 		fault := c.fails(i, len(items))
-		e, err := deletable(tables[i], it)
+		e, err := s.deletable(tables[i], it)
 		if err == nil && (fault == nil || c.fault.After) {
 			e.State = Deleting
 			gone = append(gone, e)
@@ -149,12 +149,13 @@ func deleteRouteEntries(s *Sim, c *call) (reply, error) {
 }
 
 // deletable is the entry an item names, if it may be deleted.
-func deletable(t *table, it item) (*entry, error) {
+func (s *Sim) deletable(t *table, it item) (*entry, error) {
 	e := find(t.entries, func(e *entry) bool {
 		if id := it.get("RouteEntryId"); id != "" {
 			return e.ID == id
 		}
-		return e.Destination.String() == it.get("DstCidrBlock") && e.NextHop == it.get("NextHop")
+		return e.Destination.String() == canonical(it.get("DstCidrBlock")) &&
+			(e.NextHop == it.get("NextHop") || s.opts.Readings.WrongHop == Allow)
 	})
 	if e == nil {
 		bad := refuse("VPC_ROUTER_ENTRY_NOT_EXIST") // ROUTER is the API's spelling

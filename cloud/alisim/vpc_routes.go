@@ -101,7 +101,7 @@ func filterEntries(t *table, c *call) ([]*entry, error) {
 	if c.get("ServiceType") != "" {
 		return nil, nil // routes that another service learnt, of which there are none here
 	}
-	destinations := c.list("DestCidrBlockList")
+	destinations := mapped(c.list("DestCidrBlockList"), canonical)
 	if len(destinations) > 20 {
 		return nil, illegal("DestCidrBlockList")
 	}
@@ -110,7 +110,7 @@ func filterEntries(t *table, c *call) ([]*entry, error) {
 		destination := e.Destination.String()
 		if c.matches("RouteEntryType", e.kind()) && c.matches("RouteEntryId", e.ID) && c.matches("RouteEntryName", e.Name) &&
 			c.matches("NextHopId", e.NextHop) && c.matches("NextHopType", e.NextHopType) && c.matches("IpVersion", e.family()) &&
-			c.matches("DestinationCidrBlock", destination) &&
+			(c.get("DestinationCidrBlock") == "" || canonical(c.get("DestinationCidrBlock")) == destination) &&
 			(len(destinations) == 0 || slices.Contains(destinations, destination)) {
 			found = append(found, e)
 		}
