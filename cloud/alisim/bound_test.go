@@ -2,6 +2,7 @@ package alisim_test
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -40,9 +41,7 @@ func TestListsOfNextHops(t *testing.T) {
 		for i := range n {
 			out[fmt.Sprintf("NextHopList.%d.NextHopId", i+1)] = "ri-1"
 		}
-		for k, v := range with {
-			out[k] = v
-		}
+		maps.Copy(out, with)
 		return out
 	}
 	for code, with := range map[string]args{

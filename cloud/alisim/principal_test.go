@@ -142,7 +142,7 @@ func TestPolicyOfARole(t *testing.T) {
 		s.Roles = []alisim.Role{{Name: "writer", Policy: onlyFirstTable}}
 	})
 	_, text := from(sim, "192.168.0.11", "GET", metaData+"ram/security-credentials/writer")
-	var key struct{ AccessKeyId, AccessKeySecret, SecurityToken string } //nolint:staticcheck // the API's names
+	var key struct{ AccessKeyId, AccessKeySecret, SecurityToken string }
 	if err := json.Unmarshal([]byte(text), &key); err != nil {
 		t.Fatal(err)
 	}
