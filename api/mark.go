@@ -102,6 +102,6 @@ func parseMark(description string) (Mark, bool) {
 // code is 96 bits of HMAC-SHA256 over the mark and the place it was made for.
 func code(key MarkKey, place RouteKey, m Mark) string {
 	mac := hmac.New(sha256.New, []byte(key))
-	fmt.Fprintf(mac, "%s\n%s\n%d\n%s\n%s", m.Cluster, m.Host, m.Generation, place.Table, place.Destination)
+	_, _ = fmt.Fprintf(mac, "%s\n%s\n%d\n%s\n%s", m.Cluster, m.Host, m.Generation, place.Table, place.Destination)
 	return hex.EncodeToString(mac.Sum(nil)[:12])
 }

@@ -45,6 +45,8 @@ func Diff(want, have []api.Route, guard Guard) api.Plan {
 		case !settled(a):
 			steps = append(steps, held(replace(w, a), api.ReasonInTransition, state(a)))
 		case a.Mark.Host == w.Mark.Host:
+			// A mark never grows younger: it may be the witness of a registry that was put back.
+			w.Mark.Generation = max(w.Mark.Generation, a.Mark.Generation)
 			steps = append(steps, goes(replace(w, a)))
 		default:
 			steps = append(steps, guard.take(replace(w, a), a, hosts))

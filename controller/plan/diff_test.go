@@ -49,11 +49,13 @@ func TestAdoption(t *testing.T) {
 		"not given": {foreign, nil, "held create 10.0.0.0/24 -> i-1 in vtb-1: foreign-route (the way is taken by 10.0.0.0/24 -> vpn-1 in vtb-1)\n"},
 		"given":     {foreign, []api.Adoption{given}, "replace 10.0.0.0/24 -> i-1 in vtb-1 (was vpn-1): adopted\n"},
 		"made anew since": {
-			with(foreign, func(r *api.Route) { r.ID = "rte-2" }), []api.Adoption{given},
+			with(foreign, func(r *api.Route) { r.ID = "rte-2" }),
+			[]api.Adoption{given},
 			"held create 10.0.0.0/24 -> i-1 in vtb-1: foreign-route (the way is taken by 10.0.0.0/24 -> vpn-1 in vtb-1)\n",
 		},
 		"pointed elsewhere since": {
-			with(foreign, func(r *api.Route) { r.NextHop = "i-9" }), []api.Adoption{given},
+			with(foreign, func(r *api.Route) { r.NextHop = "i-9" }),
+			[]api.Adoption{given},
 			"held create 10.0.0.0/24 -> i-1 in vtb-1: foreign-route (the way is taken by 10.0.0.0/24 -> i-9 in vtb-1)\n",
 		},
 	} {

@@ -105,7 +105,9 @@ func slow(next http.Handler) http.Handler {
 
 func instance(i int) api.InstanceID { return api.InstanceID(fmt.Sprintf("i-bench%05d", i)) }
 
-func address(i int) netip.Addr { return netip.AddrFrom4([4]byte{172, 16, byte(1 + i/250), byte(1 + i%250)}) }
+func address(i int) netip.Addr {
+	return netip.AddrFrom4([4]byte{172, 16, byte(1 + i/250), byte(1 + i%250)})
+}
 
 func subnet(i int) netip.Prefix {
 	return netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i / 256), byte(i % 256), 0}), 24)
