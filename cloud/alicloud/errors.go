@@ -33,6 +33,7 @@ type failure struct {
 	text    string // what was said, without secrets
 	code    string // the cloud's, empty when it gave none
 	status  int    // of HTTP, 0 without an answer
+	write   bool   // the call was to change something
 	after   time.Duration
 	context error // why the caller gave up, if it did
 }
@@ -67,7 +68,7 @@ func judged(err error) *failure {
 // translate turns an error of the SDK, the network or the cloud into one of ours. It is
 // the only place that looks at them. A write that was sent and got no answer is unknown.
 func translate(ctx context.Context, err error, cl call, cred credential, sent bool) error {
-	f := &failure{verdict: verdict{class: refused, kind: api.ErrUnreachable}}
+	f := &failure{verdict: verdict{class: refused, kind: api.ErrUnreachable}, write: cl.writes()}
 	if answer, ok := errors.AsType[*sdkerrors.ServerError](err); ok {
 		f.status, f.text, f.after = answer.HttpStatus(), describe(answer, cred), retryAfter(answer)
 		f.verdict = verdictOf(answer.ErrorCode(), f.status, cl.writes())

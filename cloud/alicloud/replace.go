@@ -1,6 +1,7 @@
 package alicloud
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -44,13 +45,16 @@ func (r *series) replace(ctx context.Context, it *item) (live []*item, err error
 		return live, err
 	}
 	if e.SameTarget(want) {
-		// To take over a mark no traffic is put at risk.
-		return live, err
+		it.end(err) // to take over a mark no traffic is put at risk
+		return nil, nil
 	}
 	if judged(err).code == forbidden && r.learned.unmodifiable() {
 		r.log.WarnContext(ctx, "no permission to modify entries, moving them by others", api.KeyError, err)
 	}
-	it.end(r.move(ctx, e, want))
+	if err = r.move(ctx, e, want); stops(err) {
+		r.stop = cmp.Or(r.stop, err)
+	}
+	it.end(err)
 	return nil, nil
 }
 

@@ -116,7 +116,7 @@ func (r *series) answered(ctx context.Context, live []*item, err error) bool {
 	case err == nil:
 		r.busy = 0
 		return true
-	case tooLong(f.code, f.status) && !alone:
+	case f.write && tooLong(f.code, f.status) && !alone:
 		r.learned.tooLong(verb, len(live))
 	case f.one && !alone:
 		limit(live, (len(live)+1)/2)
@@ -125,10 +125,8 @@ func (r *series) answered(ctx context.Context, live []*item, err error) bool {
 			live[0].failure = err
 		}
 		return true
-	case errors.Is(err, api.ErrDenied) && f.code == forbidden && !r.learned.alone(verb) && verb != api.Replace:
-		if r.learned.forbid(verb) {
-			r.log.WarnContext(ctx, "no permission for changes in batches, making them one by one", api.KeyError, err)
-		}
+	case f.write && f.code == forbidden && verb != api.Replace && r.learned.forbid(verb):
+		r.log.WarnContext(ctx, "no permission for changes in batches, making them one by one", api.KeyError, err)
 	case errors.Is(err, api.ErrBusy):
 		r.hold(ctx, live, err, f.one)
 	default:

@@ -33,6 +33,9 @@ func TestTimeToAvailable(t *testing.T) {
 		for _, tables := range []int{1, 3} {
 			for _, hosts := range []int{1, 10, 50, 51, 200, 1000} {
 				t.Run(fmt.Sprintf("%s, %d hosts in %d tables", name, hosts, tables), func(t *testing.T) {
+					if underRace && hosts*tables > 1000 {
+						t.Skip("needs no race detector: it takes minutes to measure the same")
+					}
 					synctest.Test(t, func(t *testing.T) {
 						r := inBubble(t, fleet(tables, hosts), opts)
 						start := time.Now()

@@ -178,10 +178,14 @@ func entries(items []*item) string {
 	for _, it := range items {
 		in[it.key().Table] = true
 	}
-	if len(in) == 1 {
+	switch {
+	case len(items) == 1:
+		return place(items[0].change.Route)
+	case len(in) == 1:
 		return fmt.Sprintf("%d entries in %s", len(items), items[0].key().Table)
+	default:
+		return fmt.Sprintf("%d entries in %d tables", len(items), len(in))
 	}
-	return fmt.Sprintf("%d entries in %d tables", len(items), len(in))
 }
 
 func hopType(r api.Route) string {

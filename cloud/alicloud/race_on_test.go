@@ -1,0 +1,5 @@
+//go:build race
+
+package alicloud
+
+const underRace = true
