@@ -10,6 +10,7 @@ import (
 
 	"github.com/sealane/sealane/cloud"
 	"github.com/sealane/sealane/cloud/alisim"
+	"github.com/sealane/sealane/cloud/pace"
 )
 
 // paces are clouds of different speed.
@@ -28,6 +29,7 @@ func floor(o alisim.Options, n int) time.Duration {
 	return o.ReadTime + time.Duration(calls(n, cloud.BatchLimit))*(o.WriteTime+o.TaskTime)
 }
 
+// Within the default pace a thousand hosts cost no more than 1.15 times the floor.
 func TestTimeToAvailable(t *testing.T) {
 	for name, opts := range paces() {
 		for _, tables := range []int{1, 3} {
@@ -37,7 +39,7 @@ func TestTimeToAvailable(t *testing.T) {
 						t.Skip("needs no race detector: it takes minutes to measure the same")
 					}
 					synctest.Test(t, func(t *testing.T) {
-						r := inBubble(t, fleet(tables, hosts), opts)
+						r := inBubble(t, fleet(tables, hosts), opts, func(c *Config) { c.Pacer = pace.New(pace.DefaultLimits()) })
 						start := time.Now()
 						r.done(t, joining(tables, hosts)...)
 						took, least := time.Since(start), floor(opts, hosts*tables)
