@@ -29,6 +29,7 @@ type watcher struct {
 	pending time.Duration // when it was last seen pending
 	done    time.Duration // and first done
 	blind   bool          // nothing was seen yet
+	late    bool          // patience is over
 	err     error         // of the last look
 }
 
@@ -69,11 +70,14 @@ func (p *Provider) watch(ctx context.Context, items []*item, last bool) ([]*item
 				looks.Go(func() { w.glance(looking, at, keys) })
 			}
 		case s := <-w.seen:
-			if w.take(s) {
+			if w.take(s) || w.late {
 				return undecided(items), w.trouble()
 			}
 		case <-patience.C:
-			return undecided(items), w.trouble()
+			// Nothing more is sent before it is known whether anything can be seen.
+			if w.late = true; !w.blind || w.err != nil {
+				return undecided(items), w.trouble()
+			}
 		case <-ctx.Done():
 			return undecided(items), nil
 		}
