@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -23,6 +24,7 @@ import (
 
 type simFlags struct {
 	listen, metadata, admin, seed, log string
+	certificate, key                   string
 	opts                               alisim.Options
 	readings                           map[string]string
 	logLevel, logFormat                string
@@ -47,6 +49,8 @@ admin endpoint, for faults, the log of requests and the world, listens on loopba
 	}
 	set, o := cmd.Flags(), &f.opts
 	set.StringVar(&f.listen, "listen", "127.0.0.1:8990", "address of the cloud API")
+	set.StringVar(&f.certificate, "tls-cert", "", "PEM file with the certificate to serve the cloud API over TLS (default: plain HTTP)")
+	set.StringVar(&f.key, "tls-key", "", "PEM file with the certificate's key")
 	set.StringVar(&f.metadata, "metadata-listen", "", "address of the instance metadata service, which knows callers by their address (default: none)")
 	set.StringVar(&o.LocalInstance, "metadata-instance", "", "the instance that callers from loopback are to the metadata service")
 	set.StringVar(&f.admin, "admin", "", "address of the admin endpoint, on loopback (default: none)")
@@ -94,21 +98,14 @@ func runSim(ctx context.Context, f *simFlags, errOut io.Writer) error {
 // serve opens every listener before it serves any.
 func (f *simFlags) serve(ctx context.Context, sim *alisim.Sim, log *slog.Logger) error {
 	var doors []func(context.Context) error
-	listen := func(ctx context.Context, address string) (net.Listener, error) {
-		listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
-		if err != nil {
-			return nil, fmt.Errorf("listen on %s: %w", address, err)
-		}
-		return listener, nil
-	}
 	for _, d := range []struct {
-		flag, address string
-		listen        func(context.Context, string) (net.Listener, error)
-		handler       http.Handler
+		flag, scheme, address string
+		listen                func(context.Context, string) (net.Listener, error)
+		handler               http.Handler
 	}{
-		{"--admin", f.admin, alisim.ListenAdmin, sim.Admin()},
-		{"--listen", f.listen, listen, sim.API()},
-		{"--metadata-listen", f.metadata, listen, sim.Metadata()},
+		{"--admin", "http", f.admin, alisim.ListenAdmin, sim.Admin()},
+		{"--listen", f.scheme(), f.listen, f.listenAPI, sim.API()},
+		{"--metadata-listen", "http", f.metadata, listen, sim.Metadata()},
 	} {
 		if d.address == "" {
 			continue
@@ -118,7 +115,7 @@ func (f *simFlags) serve(ctx context.Context, sim *alisim.Sim, log *slog.Logger)
 			return fmt.Errorf("%s: %w", d.flag, err)
 		}
 		defer func() { _ = listener.Close() }() // closed before when it was served
-		log.Info("serving", api.KeyAddress, "http://"+listener.Addr().String(), api.KeyDetail, d.flag)
+		log.Info("serving", api.KeyAddress, d.scheme+"://"+listener.Addr().String(), api.KeyDetail, d.flag)
 		doors = append(doors, func(ctx context.Context) error { return server.Serve(ctx, listener, d.handler) })
 	}
 	group, ctx := errgroup.WithContext(ctx)
@@ -126,6 +123,38 @@ func (f *simFlags) serve(ctx context.Context, sim *alisim.Sim, log *slog.Logger)
 		group.Go(func() error { return door(ctx) })
 	}
 	return group.Wait()
+}
+
+func listen(ctx context.Context, address string) (net.Listener, error) {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", address, err)
+	}
+	return listener, nil
+}
+
+// scheme is that of the cloud API.
+func (f *simFlags) scheme() string {
+	if f.certificate == "" && f.key == "" {
+		return "http"
+	}
+	return "https"
+}
+
+// listenAPI is listen, with TLS where a certificate is given.
+func (f *simFlags) listenAPI(ctx context.Context, address string) (net.Listener, error) {
+	if f.scheme() == "http" {
+		return listen(ctx, address)
+	}
+	pair, err := tls.LoadX509KeyPair(f.certificate, f.key)
+	if err != nil {
+		return nil, fmt.Errorf("read --tls-cert and --tls-key: %w", err)
+	}
+	listener, err := listen(ctx, address)
+	if err != nil {
+		return nil, err
+	}
+	return tls.NewListener(listener, &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}), nil
 }
 
 // openLog opens the log of requests.
