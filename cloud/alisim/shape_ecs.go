@@ -21,6 +21,11 @@ type instanceItem struct {
 	ZoneID              string            `json:"ZoneId"`
 	Status              string            `json:"Status"`
 	InstanceType        string            `json:"InstanceType"`
+	ImageID             string            `json:"ImageId"`
+	CPU                 int               `json:"Cpu"`
+	Memory              int               `json:"Memory"` // MiB
+	OSType              string            `json:"OSType"`
+	SpotStrategy        string            `json:"SpotStrategy"`
 	InstanceNetworkType string            `json:"InstanceNetworkType"`
 	InstanceChargeType  string            `json:"InstanceChargeType"`
 	CreationTime        string            `json:"CreationTime"`
@@ -134,6 +139,7 @@ func (w *world) instanceItem(i *Instance, options bool) instanceItem {
 	minute := w.born.UTC().Format("2006-01-02T15:04Z") // ECS tells minutes only
 	out := instanceItem{
 		InstanceID: i.ID, InstanceName: i.Name, HostName: i.Name, RegionID: w.region, ZoneID: w.zoneOf(i.VSwitch), Status: i.Status,
+		ImageID: imageID, CPU: 2, Memory: 8192, OSType: "linux", SpotStrategy: "NoSpot",
 		InstanceType: instanceType, InstanceNetworkType: "vpc", InstanceChargeType: "PostPaid",
 		CreationTime: minute, StartTime: minute, ExpiredTime: "2099-12-31T15:59Z", SerialNumber: i.serialNumber(),
 		VpcAttributes:     vpcAttributes{VpcID: i.VPC, VSwitchID: i.VSwitch, PrivateIPAddress: ipList{[]string{i.IP.String()}}},
