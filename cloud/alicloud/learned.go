@@ -109,8 +109,16 @@ func (l *learned) counted(table api.TableID, n int) {
 	l.entries[table] = n
 }
 
-// count is how many custom entries a table had when it was last listed; ok is false when it
-// never was.
+// grew notes that a create was sent.
+func (l *learned) grew(table api.TableID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if n, known := l.entries[table]; known {
+		l.entries[table] = n + 1
+	}
+}
+
+// count is about how many custom entries a table has; ok is false when it was never listed.
 func (l *learned) count(table api.TableID) (n int, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

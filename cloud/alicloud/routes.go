@@ -120,7 +120,7 @@ func (p *Provider) questions(places []api.RouteKey) []question {
 	var all []question
 	for table, keys := range byTable {
 		n, counted := p.learned.count(table)
-		if counted && calls(len(keys), filterLimit) > calls(n+len(keys), entryPage) {
+		if counted && calls(len(keys), filterLimit) > max(1, calls(n, entryPage)) {
 			all = append(all, question{table: table, places: keys})
 			continue
 		}

@@ -87,7 +87,9 @@ func (r *series) take(ctx context.Context, batch []*item) {
 	}
 	now := time.Now()
 	for _, it := range live {
-		it.sent = now
+		if it.sent = now; it.change.Verb == api.Create {
+			r.learned.grew(it.key().Table)
+		}
 	}
 	rest, err := r.watch(ctx, live, len(r.todo) == 0)
 	r.stop = cmp.Or(r.stop, err)
