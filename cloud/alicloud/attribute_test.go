@@ -129,3 +129,29 @@ func TestChangesOfOnePlaceKeepTheirOrder(t *testing.T) {
 	isKind(t, results[0], api.ErrUnknown)
 	isKind(t, results[1], api.ErrBusy)
 }
+
+// An entry that somebody else changes right now is waited for, a little longer each time.
+func TestEntryInTransitionIsWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := inBubble(t, fleet(1, 2), alisim.Options{TaskTime: 2 * time.Second})
+		changes := joining(1, 2)
+		r.done(t, changes...)
+		other := inBubble(t, fleet(1, 2), alisim.Options{}) // another hand on the same cloud
+		other.client.transport = r.client.transport
+		gone := leaving(changes[:1])[0]
+		left := make(chan struct{})
+		go func() {
+			defer close(left)
+			if results, err := other.Apply(t.Context(), []api.Change{gone}); err != nil || results[0].Err != nil {
+				t.Errorf("got %v, %v", results, err)
+			}
+		}()
+		<-time.After(time.Second)
+		before := r.calls(list)
+		r.done(t, gone)
+		if n := r.calls(list) - before; n > 20 || r.calls(batchDelete) != 1 {
+			t.Errorf("%d reads and %d deletes until the other one was done", n, r.calls(batchDelete))
+		}
+		<-left
+	})
+}

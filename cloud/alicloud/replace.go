@@ -52,7 +52,7 @@ func (r *series) replace(ctx context.Context, it *item) (live []*item, err error
 		r.log.WarnContext(ctx, "no permission to modify entries, moving them by others", api.KeyError, err)
 	}
 	if err = r.move(ctx, e, want); stops(err) {
-		r.stop = cmp.Or(r.stop, err)
+		r.stop = cmp.Or(r.stop, cause(err))
 	}
 	it.end(err)
 	return nil, nil

@@ -145,7 +145,6 @@ func (r *series) answered(ctx context.Context, live []*item, err error) bool {
 func (r *series) hold(ctx context.Context, live []*item, err error, one bool) {
 	if one {
 		live[0].again(err)
-		live[0].due = time.Now().Add(r.backOff(live[0].busy))
 		return
 	}
 	if r.busy++; r.busy >= tries {
@@ -165,12 +164,16 @@ func limit(items []*item, n int) {
 	}
 }
 
-// putBack notes what is decided and returns what is not to the front.
+// putBack notes what is decided and returns what is not to the front. What came too early
+// waits a while.
 func (r *series) putBack(items []*item) {
 	var open []*item
 	for _, it := range items {
 		switch {
 		case !it.decided:
+			if it.left {
+				it.due = time.Now().Add(r.backOff(it.busy))
+			}
 			open = append(open, it)
 		case errors.Is(it.err, api.ErrUnknown):
 			r.lost[it.key()] = true
@@ -199,11 +202,8 @@ func (r *series) receive(items []*item) {
 	r.out--
 	for _, it := range items {
 		delete(r.away, it.key())
-		if !it.decided {
-			it.due = time.Now().Add(r.backOff(it.busy))
-		}
 		if stops(it.err) {
-			r.stop = cmp.Or(r.stop, it.err)
+			r.stop = cmp.Or(r.stop, cause(it.err))
 		}
 	}
 	r.putBack(items)
@@ -247,6 +247,20 @@ func endAll(items []*item, err error) {
 	for _, it := range items {
 		it.end(err)
 	}
+}
+
+// cause is what stops others, without the outcome of the change that met it: what was not
+// sent is not unknown.
+func cause(err error) error {
+	for _, end := range []error{context.Canceled, context.DeadlineExceeded} {
+		if errors.Is(err, end) {
+			return end
+		}
+	}
+	if f, ok := errors.AsType[*failure](err); ok {
+		return f
+	}
+	return err
 }
 
 // stops reports whether after this error nothing more may be sent.

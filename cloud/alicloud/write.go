@@ -59,7 +59,6 @@ func (p *Provider) sendCreates(ctx context.Context, items []*item) error {
 	if err := p.write(ctx, entries(items), req, resp); err != nil {
 		return err
 	}
-	listed := 0
 	for _, f := range resp.FailedRouteEntries {
 		for _, it := range items {
 			r := it.change.Route
@@ -67,9 +66,8 @@ func (p *Provider) sendCreates(ctx context.Context, items []*item) error {
 				it.refuse(f.FailedCode)
 			}
 		}
-		listed++
 	}
-	suspect(items, listed, resp.FailedCount)
+	suspect(items, len(resp.FailedRouteEntries), resp.FailedCount)
 	return nil
 }
 
@@ -102,8 +100,6 @@ func (it *item) refuse(code string) {
 	v, known := verdictOfCode(code)
 	if !known {
 		v = verdict{class: refused, kind: api.ErrBusy}
-	}
-	if !known {
 		it.alone, it.most = true, 1
 	}
 	it.failure = &failure{verdict: v, text: plainCode(code)}
@@ -111,7 +107,7 @@ func (it *item) refuse(code string) {
 
 // suspect has items asked for alone, should they not be there in the end, when a batch
 // counts more failures than it lists.
-func suspect(items []*item, listed int, counted int) {
+func suspect(items []*item, listed, counted int) {
 	if counted <= listed {
 		return
 	}
