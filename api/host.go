@@ -87,6 +87,10 @@ type Host struct {
 	Life   Life      `json:"life"`
 	Since  time.Time `json:"since,omitzero"` // since when its agent is alive
 	Claims []Claim   `json:"claims,omitempty"`
+
+	// Revision of the registry when the host's record or a claim of it was last written: how
+	// fresh the evidence is. 0 is not known.
+	Revision int64 `json:"-"`
 }
 
 // Label names the host for people: its id and, in parentheses, its name.

@@ -73,8 +73,8 @@ func uncovered(v view) []api.Finding {
 func restored(newest, revision int64) api.Finding {
 	return api.Finding{
 		Code: api.FindingRegistryOld, Severity: api.Failure,
-		Text: fmt.Sprintf("the registry is at revision %d and routes were made at %d: it was restored from a backup, or replaced; no route is taken from a host", revision, newest),
-		Fix:  fmt.Sprintf("see that every host reports again, then accept the registry: sealane-controller configure --accept-generation %d", newest),
+		Text: fmt.Sprintf("a route was made at revision %d, and what the registry (now at %d) knows of its host is older: it was restored from a backup, or replaced; such routes are not taken from their hosts", newest, revision),
+		Fix:  fmt.Sprintf("restart the agents, so that every host reports again; if that is all there is to know, accept the registry: sealane-controller configure --accept-generation %d", newest),
 	}
 }
 

@@ -45,7 +45,7 @@ func (v *view) add(rec record) error {
 	s := &v.snapshot
 	if key, ok := rec.under(areaHosts); ok {
 		report, err := decodeReport(key, rec.value)
-		return file(&s.Hosts, api.Host{Report: report}, err)
+		return file(&s.Hosts, api.Host{Report: report, Revision: rec.modified}, err)
 	}
 	if key, ok := rec.under(areaAlive); ok {
 		// The key alone proves that the lease holds; the content only adds since when.
@@ -101,6 +101,9 @@ func (v *view) join() api.Snapshot {
 	for i := range s.Hosts {
 		h := &s.Hosts[i]
 		h.Claims = claims[h.Instance]
+		for _, c := range h.Claims {
+			h.Revision = max(h.Revision, c.Revision)
+		}
 		h.Life, h.Since = v.life(h.Report)
 	}
 	return s

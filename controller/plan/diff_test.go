@@ -81,10 +81,15 @@ func TestRegistryOlderThanTheMarks(t *testing.T) {
 		revision, accepted int64
 		want               string
 	}{
-		{41, 0, "held delete 10.0.0.0/24 -> i-1 in vtb-1: registry-old (marks are of revision 57, the registry is at 41)\n"},
+		{41, 0, "held delete 10.0.0.0/24 -> i-1 in vtb-1: registry-old (the entry is of revision 57, what the registry knows of its host is older)\n"},
+		{400, 0, "held delete 10.0.0.0/24 -> i-1 in vtb-1: registry-old (the entry is of revision 57, what the registry knows of its host is older)\n"},
 		{41, 57, "delete 10.0.0.0/24 -> i-1 in vtb-1: host-left\n"},
-		{57, 0, "delete 10.0.0.0/24 -> i-1 in vtb-1: host-left\n"},
+		{-57, 0, "delete 10.0.0.0/24 -> i-1 in vtb-1: host-left\n"},
 	} {
+		left.Revision = 41 // the registry has moved on since, the host has not written
+		if test.revision < 0 {
+			test.revision, left.Revision = -test.revision, -test.revision
+		}
 		c := cluster{hosts: []api.Host{left}, have: []api.Route{mine}, rules: Rules{Cluster: ours, VPC: vpc, Pools: prefixes("10.0.0.0/8")}}
 		c.guard = Guard{
 			Cluster: ours, Policy: api.PolicyFull, RegistryComplete: true, CloudComplete: true, Pools: c.rules.Pools,

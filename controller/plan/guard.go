@@ -27,34 +27,45 @@ type Guard struct {
 
 // hold gives a reason to every step that may not go ahead. Steps are sorted.
 func (g Guard) hold(steps []api.Held, have []api.Route) {
-	newest := g.Ahead(have)
+	hosts := gather(g.Hosts)
 	for i, s := range steps {
 		if s.Reason != "" {
 			continue
 		}
 		steps[i].Reason, steps[i].Detail = g.forbids(s.Change)
-		if steps[i].Reason == "" && newest > 0 && takes(s.Change) {
+		was := s.Change.Route
+		if s.Change.Was != nil {
+			was = *s.Change.Was
+		}
+		if steps[i].Reason == "" && s.Change.Verb != api.Create && was.OwnedBy(g.Cluster) && g.ahead(was, hosts) {
 			steps[i].Reason = api.ReasonRegistryOld
-			steps[i].Detail = fmt.Sprintf("marks are of revision %d, the registry is at %d", newest, g.Revision)
+			steps[i].Detail = fmt.Sprintf("the entry is of revision %d, what the registry knows of its host is older", was.Mark.Generation)
 		}
 	}
 	g.holdDeletes(steps, have)
 	g.holdCreates(steps, have)
 }
 
-// Ahead returns the newest generation among our marks if the registry has not come that far:
-// then it was restored from a backup, or replaced, and what it says is not news. 0 is none.
+// Ahead returns the newest generation among our marks that the registry has not come to: then
+// it was restored from a backup, or replaced. 0 is none.
 func (g Guard) Ahead(have []api.Route) int64 {
-	newest := int64(0)
+	hosts, newest := gather(g.Hosts), int64(0)
 	for _, r := range have {
-		if r.OwnedBy(g.Cluster) {
+		if r.OwnedBy(g.Cluster) && g.ahead(r, hosts) {
 			newest = max(newest, r.Mark.Generation)
 		}
 	}
-	if g.Revision == 0 || newest <= max(g.Revision, g.Accepted) {
-		return 0
-	}
 	return newest
+}
+
+// ahead reports whether the entry was made after what the registry now knows of its host was
+// written: nothing that the registry says of the host is news then.
+func (g Guard) ahead(r api.Route, hosts evidence) bool {
+	known := g.Revision
+	if h := hosts[r.Mark.Host]; h != nil && h.Revision > 0 {
+		known = h.Revision
+	}
+	return g.Revision > 0 && r.Mark.Generation > max(known, g.Accepted)
 }
 
 // takes reports whether a change takes an entry away from a host.

@@ -21,6 +21,7 @@ type Fake struct {
 	mu         sync.Mutex // guards everything below
 	revision   int64
 	hosts      map[api.InstanceID]api.Report
+	written    map[api.InstanceID]int64 // revisions of hosts
 	alive      map[api.InstanceID]*lease
 	seen       map[api.InstanceID]bool
 	claims     map[netip.Prefix]api.Claim
@@ -39,6 +40,7 @@ type Fake struct {
 func NewFake() *Fake {
 	return &Fake{
 		hosts:      map[api.InstanceID]api.Report{},
+		written:    map[api.InstanceID]int64{},
 		alive:      map[api.InstanceID]*lease{},
 		seen:       map[api.InstanceID]bool{},
 		claims:     map[netip.Prefix]api.Claim{},
@@ -147,13 +149,14 @@ func (f *Fake) snapshot() api.Snapshot {
 		s.Routes = append(s.Routes, clone(f.routes[p]))
 	}
 	for _, id := range slices.Sorted(maps.Keys(f.hosts)) {
-		h := api.Host{Report: clone(f.hosts[id]), Life: f.life(id)}
+		h := api.Host{Report: clone(f.hosts[id]), Life: f.life(id), Revision: f.written[id]}
 		if l := f.alive[id]; l != nil {
 			h.Since = l.since
 		}
 		for _, c := range s.Claims {
 			if c.Instance == id {
 				h.Claims = append(h.Claims, c)
+				h.Revision = max(h.Revision, c.Revision)
 			}
 		}
 		s.Hosts = append(s.Hosts, h)

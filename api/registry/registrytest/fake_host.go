@@ -41,6 +41,7 @@ func (f *Fake) Report(ctx context.Context, r api.Report) ([]api.Conflict, error)
 	news := !known || !was.Equal(r)
 	if news {
 		f.hosts[r.Instance] = clone(r)
+		f.written[r.Instance] = f.revision + 1
 	}
 	conflicts, moved := f.claim(r)
 	if news || moved {
