@@ -99,6 +99,9 @@ func TestMarkIsReadBackOnlyWhenIntact(t *testing.T) {
 		if got.OwnedBy("prod") != tc.owned || got.Spoiled != tc.spoiled {
 			t.Errorf("%s: owned %t, spoiled %t; want %t, %t", tc.what, got.OwnedBy("prod"), got.Spoiled, tc.owned, tc.spoiled)
 		}
+		if stale := tc.what == "of the old key"; got.Stale != stale {
+			t.Errorf("%s: stale %t, want %t", tc.what, got.Stale, stale)
+		}
 		if tc.owned && got.Mark != r.Mark {
 			t.Errorf("%s: mark %+v", tc.what, got.Mark)
 		}

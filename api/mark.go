@@ -48,8 +48,9 @@ func (MarkKey) String() string { return "***" }
 // GoString hides the secret.
 func (MarkKey) GoString() string { return "***" }
 
-// NewSeal seals with the first key and accepts all of them, so that a key can be changed:
-// the new one first, the old ones after it for as long as entries carry them.
+// NewSeal seals with the first key and accepts all of them, so that a key can be changed.
+// Entries sealed with another than the first are Stale: they are sealed anew in time. An
+// empty key stands for none.
 func NewSeal(keys ...MarkKey) Seal { return Seal{keys} }
 
 // Description is the route's mark as entry description, within the cloud's 256 characters.
@@ -66,13 +67,13 @@ func (s Seal) Description(r Route) string {
 // intact, agree, and be made for this place with one of the keys. Otherwise the entry is
 // foreign; it is spoiled if it looks like one of ours all the same.
 func (s Seal) Open(r Route, name, description string) Route {
-	r.Mark, r.Spoiled = Mark{}, false
+	r.Mark, r.Spoiled, r.Stale = Mark{}, false, false
 	looksOurs := strings.HasPrefix(name, markName) || strings.HasPrefix(description, markText)
 	m, ok := parseMark(description)
-	for _, key := range s.accepted() {
+	for i, key := range s.accepted() {
 		want := fmt.Sprintf("%sv=2;cluster=%s;host=%s;g=%d;mac=%s", markText, m.Cluster, m.Host, m.Generation, code(key, r.Key(), m))
 		if ok && m.Name() == name && hmac.Equal([]byte(want), []byte(description)) {
-			r.Mark = m
+			r.Mark, r.Stale = m, i > 0
 			return r
 		}
 	}

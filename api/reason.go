@@ -11,6 +11,7 @@ const (
 	ReasonDriftNextHop   Reason = "drift-next-hop"  // a route of ours was pointed elsewhere by hand
 	ReasonMoved          Reason = "moved"           // the subnet now belongs to another host
 	ReasonAdopted        Reason = "adopted"         // an operator gave this foreign route to sealane
+	ReasonResealed       Reason = "resealed"        // the mark is sealed with a key that is on its way out
 	ReasonHostGone       Reason = "host-gone"       // the cloud no longer knows the instance
 	ReasonHostLeft       Reason = "host-left"       // the host was taken out of service on purpose
 	ReasonSubnetReleased Reason = "subnet-released" // the host no longer reports the subnet
@@ -50,6 +51,7 @@ func Reasons() map[Reason]string {
 		ReasonDriftNextHop:       "the route is ours but was pointed elsewhere",
 		ReasonMoved:              "the subnet now belongs to another host",
 		ReasonAdopted:            "an operator gave this route to sealane",
+		ReasonResealed:           "the mark is sealed with an older key; it is sealed anew with the present one",
 		ReasonRegistryOld:        "the registry is older than the routes: it was restored or replaced; nothing is taken from a host until an operator accepts it",
 		ReasonHostGone:           "the cloud no longer knows the instance",
 		ReasonHostLeft:           "the host was taken out of service",

@@ -16,6 +16,7 @@ type Route struct {
 	State       RouteState   `json:"state,omitempty"`   // as last read from the cloud; empty for a desired route
 	Mark        Mark         `json:"mark,omitzero"`     // zero: foreign
 	Spoiled     bool         `json:"spoiled,omitempty"` // foreign, though it carries a mark of sealane: one that was copied or edited
+	Stale       bool         `json:"stale,omitempty"`   // its mark is sealed with a key that is on its way out
 	ID          string       `json:"id,omitempty"`      // the cloud's entry id; empty for a desired route
 }
 

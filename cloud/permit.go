@@ -1,8 +1,15 @@
 package cloud
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
 type permitKey struct{}
+
+// ErrLater is a permit's word that what was not sent yet can wait: something more urgent has
+// come up. It does not end a change that is half made.
+var ErrLater = errors.New("left to the next pass")
 
 // WithPermit returns a context under which Apply asks permit just before each request that
 // changes something. Its error ends the Apply like the end of the context, but for what is
@@ -18,4 +25,15 @@ func Permitted(ctx context.Context) error {
 		return permit()
 	}
 	return nil
+}
+
+// Throughout returns a context for the steps of one change after the first: ErrLater does
+// not end it there, where traffic would be without a way.
+func Throughout(ctx context.Context) context.Context {
+	return WithPermit(ctx, func() error {
+		if err := Permitted(ctx); !errors.Is(err, ErrLater) {
+			return err
+		}
+		return nil
+	})
 }

@@ -28,6 +28,10 @@ func Validate(c api.Change) error {
 	return validateVerb(c)
 }
 
+// nameLimit is in characters (CreateRouteEntry page). The description, of 256, has room for
+// whatever fits here.
+const nameLimit = 128
+
 func validateVerb(c api.Change) error {
 	switch c.Verb {
 	case api.Create, api.Replace, api.Delete:
@@ -37,6 +41,8 @@ func validateVerb(c api.Change) error {
 	switch {
 	case c.Verb != api.Delete && (c.Route.Mark.Cluster == "" || c.Route.Mark.Host == ""):
 		return fmt.Errorf("%s %s: no mark: %w", c.Verb, c.Route, api.ErrInvalid)
+	case c.Verb != api.Delete && len(c.Route.Mark.Name()) > nameLimit:
+		return fmt.Errorf("%s %s: its mark %s is longer than the %d characters of a name: %w", c.Verb, c.Route, c.Route.Mark.Name(), nameLimit, api.ErrInvalid)
 	case c.Verb == api.Replace && c.Was == nil:
 		return fmt.Errorf("%s %s: it does not say what it replaces: %w", c.Verb, c.Route, api.ErrInvalid)
 	case c.Verb == api.Replace && c.Was.Key() != c.Route.Key():
@@ -44,6 +50,13 @@ func validateVerb(c api.Change) error {
 	}
 	return nil
 }
+
+// Done reports whether the entry is what a change asked for, sealed with the present key.
+func Done(e, want api.Route) bool { return Same(e, want) && !e.Stale }
+
+// Still reports whether the entry is what it was when the change was decided. A foreign one
+// must be the very same entry, since nothing else tells it from another in its place.
+func Still(e, was api.Route) bool { return Same(e, was) && (!was.Mark.IsZero() || e.ID == was.ID) }
 
 // Same reports whether two routes are the same to us: place, next hop and owner. State,
 // entry id and the mark's generation are left aside.

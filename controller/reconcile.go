@@ -108,7 +108,7 @@ func (c *Controller) apply(ctx context.Context, lease leader.Lease, changes []ap
 		case lease.Remaining() < c.config.Reserve:
 			return fmt.Errorf("the lease has too little time left: %w", api.ErrDeposed)
 		case !begun.IsZero() && (c.news() || time.Since(begun) > c.config.Progress):
-			return errLater
+			return cloud.ErrLater
 		case begun.IsZero():
 			begun = time.Now()
 		}
@@ -120,7 +120,7 @@ func (c *Controller) apply(ctx context.Context, lease leader.Lease, changes []ap
 	}
 	var errs []error
 	for _, r := range done {
-		if errors.Is(r.Err, errLater) {
+		if errors.Is(r.Err, cloud.ErrLater) {
 			more = true
 			continue
 		}
@@ -141,9 +141,6 @@ func summary(errs []error) error {
 	}
 	return errors.Join(errs...)
 }
-
-// errLater leaves the rest of a plan to the next pass. It is not shown.
-var errLater = errors.New("left to the next pass")
 
 // stops reports whether an error of one change says that the others would fail as well.
 func stops(err error) bool {

@@ -49,7 +49,7 @@ func judgeAll(items []*item, have sight) {
 // judgeEntry is for a create or replace whose place holds an entry.
 func (it *item) judgeEntry(e api.Route) {
 	it.seen = e.State
-	asked := cloud.Same(e, it.change.Route)
+	asked := cloud.Done(e, it.change.Route)
 	switch was := it.change.Was; {
 	case e.State != api.RouteAvailable && it.failure != nil && !asked:
 		it.again(fmt.Errorf("the entry there is %s: %w: %w", e.State, api.ErrBusy, it.failure))

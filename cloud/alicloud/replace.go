@@ -24,13 +24,13 @@ func (r *series) replace(ctx context.Context, it *item) (live []*item, err error
 	want, was := it.change.Route, *it.change.Was
 	e, there, _ := have.at(it.key())
 	switch {
-	case there && cloud.Same(e, want) && e.State == api.RouteAvailable:
+	case there && cloud.Done(e, want) && e.State == api.RouteAvailable:
 		it.end(nil)
 		return nil, nil
 	case !there:
 		it.end(fmt.Errorf("the entry is no longer there: %w", api.ErrRefused))
 		return nil, nil
-	case !cloud.Same(e, was) && !cloud.Same(e, want):
+	case !cloud.Still(e, was) && !cloud.Same(e, want):
 		it.end(inTheWay(e))
 		return nil, nil
 	case e.State != api.RouteAvailable:
@@ -51,7 +51,7 @@ func (r *series) replace(ctx context.Context, it *item) (live []*item, err error
 	if judged(err).code == forbidden && r.learned.unmodifiable() {
 		r.log.WarnContext(ctx, "no permission to modify entries, moving them by others", api.KeyError, err)
 	}
-	if err = r.move(ctx, e, want); stops(err) {
+	if err = r.move(cloud.Throughout(ctx), e, want); stops(err) {
 		r.stop = cmp.Or(r.stop, cause(err))
 	}
 	it.end(err)

@@ -80,10 +80,10 @@ func (f *Fake) judge(c api.Change) (done bool, err error) {
 		return false, fmt.Errorf("no such table: %w", api.ErrNotFound)
 	}
 	have, found := f.routes[c.Route.Key()]
-	asked := found && cloud.Same(have, c.Route)
+	asked := found && cloud.Done(have, c.Route)
 	switch c.Verb {
 	case api.Delete:
-		if found && !asked {
+		if found && !cloud.Same(have, c.Route) {
 			return false, fmt.Errorf("the entry is now %s (%s): %w", have, owner(have.Mark), api.ErrRefused)
 		}
 		return !found, nil
@@ -93,7 +93,7 @@ func (f *Fake) judge(c api.Change) (done bool, err error) {
 			return true, nil
 		case !found:
 			return false, fmt.Errorf("the entry is no longer there: %w", api.ErrRefused)
-		case !cloud.Same(have, *c.Was):
+		case !cloud.Still(have, *c.Was):
 			return false, fmt.Errorf("the entry is now %s (%s): %w", have, owner(have.Mark), api.ErrRefused)
 		}
 	case api.Create:

@@ -3,6 +3,7 @@ package cloudtest
 import (
 	"errors"
 	"net/netip"
+	"slices"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -67,6 +68,17 @@ func readTests() map[string]func(*suite) {
 	}
 }
 
+// listed is the entry of the n-th subnet as the cloud lists it.
+func (s *suite) listed(table, n int) api.Route {
+	s.Helper()
+	routes, err := s.Tables.Routes(s.ctx, s.table(table))
+	i := slices.IndexFunc(routes, func(r api.Route) bool { return r.Destination == subnet(n) })
+	if err != nil || i < 0 {
+		s.Fatalf("no entry for %s: %v, %v", subnet(n), routes, err)
+	}
+	return routes[i]
+}
+
 // knows requires that the cloud answers with exactly these instances.
 func (s *suite) knows(ids []api.InstanceID, want ...cloud.Instance) {
 	s.Helper()
@@ -88,8 +100,16 @@ func changeTests() map[string]func(*suite) {
 		},
 		"replace the mark only": func(s *suite) {
 			s.Hand.AddForeign(s.foreign(0, 1, 0))
-			s.must(replacement(s.foreign(0, 1, 0), s.route(0, 1, 0)))
+			s.must(replacement(s.listed(0, 1), s.route(0, 1, 0)))
 			s.holds(0, s.route(0, 1, 0))
+		},
+		"a foreign entry made anew is another": func(s *suite) {
+			s.Hand.AddForeign(s.foreign(0, 1, 0))
+			seen := s.listed(0, 1)
+			s.Hand.Remove(seen.Key())
+			s.Hand.AddForeign(s.foreign(0, 1, 0))
+			s.refuses(replacement(seen, s.route(0, 1, 1)), api.ErrRefused)
+			s.holds(0, s.foreign(0, 1, 0))
 		},
 		"replace what is replaced already": func(s *suite) {
 			s.must(creates(s.route(0, 1, 1))...)

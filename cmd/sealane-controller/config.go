@@ -25,6 +25,7 @@ type flags struct {
 	pools                                 []string
 	policy                                string
 	manage, markKeys                      []string
+	unkeyed                               bool
 	quota                                 int
 	etcdEndpoints                         []string
 	etcdListen, dataDir                   string
@@ -58,7 +59,8 @@ func (f *flags) register(set *pflag.FlagSet) {
 	set.StringSliceVar(&f.pools, "pool", nil, "range that subnets may come from; repeatable; used when the registry holds no configuration yet")
 	set.StringVar(&f.policy, "policy", string(api.PolicyObserve), "observe, create-only, no-delete or full; used when the registry holds no configuration yet")
 	set.StringSliceVar(&f.manage, "manage", nil, "what else of the cloud may be changed: source-dest-check, security-group; repeatable; used when the registry holds no configuration yet")
-	set.StringSliceVar(&f.markKeys, "mark-key-file", nil, "file with a secret that the marks of route entries are sealed with, the same for all replicas; repeatable: the first seals, entries sealed with the others are known")
+	set.StringSliceVar(&f.markKeys, "mark-key-file", nil, "file with a secret that the marks of route entries are sealed with, the same for all replicas; repeatable: the first seals, entries sealed with the others are known and sealed anew")
+	set.BoolVar(&f.unkeyed, "mark-unkeyed", false, "know marks that were made without a key, too, and seal them: while the first key is introduced")
 	set.IntVar(&f.quota, "table-quota", 200, "custom entries that a route table may hold")
 	set.StringSliceVar(&f.etcdEndpoints, "etcd-endpoints", nil, "etcd to use, for example http://10.1.2.3:2379; repeatable (default: an etcd of its own)")
 	set.StringVar(&f.etcdListen, "etcd-listen", "http://127.0.0.1:2379", "where the etcd of its own listens for agents")
@@ -113,7 +115,7 @@ func (f *flags) parse(getenv func(string) (string, bool)) (config, error) {
 		errs = append(errs, err)
 	}
 	c.cloud = f.cloud(getenv)
-	if c.cloud.Seal, err = readSeal(f.markKeys); err != nil {
+	if c.cloud.Seal, err = readSeal(f.markKeys, f.unkeyed); err != nil {
 		errs = append(errs, err)
 	}
 	if err := f.credentials(c.cloud); err != nil {

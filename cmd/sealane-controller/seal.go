@@ -14,7 +14,8 @@ import (
 const shortestKey = 16
 
 // readSeal reads the secrets that marks are sealed with, the first one to seal with.
-func readSeal(files []string) (api.Seal, error) {
+// With unkeyed, marks that were made without one are known as well.
+func readSeal(files []string, unkeyed bool) (api.Seal, error) {
 	var keys []api.MarkKey
 	for _, file := range files {
 		key, err := readKey(file)
@@ -22,6 +23,9 @@ func readSeal(files []string) (api.Seal, error) {
 			return api.Seal{}, fmt.Errorf("--mark-key-file %s: %w: %w", file, err, api.ErrUsage)
 		}
 		keys = append(keys, key)
+	}
+	if unkeyed && len(keys) > 0 {
+		keys = append(keys, "")
 	}
 	return api.NewSeal(keys...), nil
 }

@@ -18,12 +18,13 @@ import (
 //	ours, Deleting         | held create: in-transition            |
 //	ours, as wanted        | -                                     | delete: host-gone, host-left or
 //	ours, Pending/Modif.   | held replace: in-transition           | subnet-released; without such
-//	ours, other next hop   | replace: drift-next-hop               | evidence held: no-evidence; not
+//	ours, other next hop   | replace: drift-next-hop; sealed with  | evidence held: no-evidence; not
+//	                       | an old key: resealed                  |
 //	ours, for another host | replace: moved, with the evidence     | Available held: in-transition
 //	                       | of a delete; else held: no-evidence   |
 //
 // What the table decides the guard may still hold, see [Guard]. Changes come in the order
-// in which they are made: new subnets, replaces, missing routes, deletes.
+// in which they are made: new subnets, replaces, missing routes, deletes, marks.
 func Diff(want, have []api.Route, guard Guard) api.Plan {
 	hosts := gather(guard.Hosts)
 	wanted, actual := byKey(want), byKey(have)
@@ -41,7 +42,7 @@ func Diff(want, have []api.Route, guard Guard) api.Plan {
 			steps = append(steps, goes(api.Change{Verb: api.Replace, Route: w, Was: &a, Reason: api.ReasonAdopted}))
 		case a.State == api.RouteDeleting:
 			steps = append(steps, held(guard.create(w), api.ReasonInTransition, state(a)))
-		case a.SameTarget(w) && a.Mark.Same(w.Mark):
+		case a.SameTarget(w) && a.Mark.Same(w.Mark) && !a.Stale:
 		case !settled(a):
 			steps = append(steps, held(replace(w, a), api.ReasonInTransition, state(a)))
 		case a.Mark.Host == w.Mark.Host:
@@ -77,7 +78,11 @@ func (g Guard) create(w api.Route) api.Change {
 
 func replace(w, a api.Route) api.Change {
 	reason := api.ReasonMoved
-	if a.Mark.Host == w.Mark.Host {
+	switch {
+	case a.Mark.Host != w.Mark.Host:
+	case a.SameTarget(w):
+		reason = api.ReasonResealed
+	default:
 		reason = api.ReasonDriftNextHop
 	}
 	return api.Change{Verb: api.Replace, Route: w, Was: &a, Reason: reason}
@@ -132,6 +137,8 @@ func turn(c api.Change) int {
 	switch {
 	case c.Verb == api.Create && c.Reason == api.ReasonNewSubnet:
 		return 0
+	case c.Reason == api.ReasonResealed:
+		return 4
 	case c.Verb == api.Replace:
 		return 1
 	case c.Verb == api.Create:

@@ -67,6 +67,7 @@ func (c cluster) witnessed(t *rapid.T) cluster {
 		switch {
 		case r.OwnedBy(ours) && dated:
 			r.Mark.Generation = int64(rapid.IntRange(1, 9).Draw(t, "generation"))
+			r.Stale = oneIn(t, 4, "old key")
 		case !r.OwnedBy(ours) && !oneIn(t, 3, "kept foreign"):
 			c.guard.Adopt = append(c.guard.Adopt, api.Adoption{Table: r.Table, Destination: r.Destination, NextHop: r.NextHop, ID: r.ID})
 		}
