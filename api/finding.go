@@ -10,6 +10,18 @@ const (
 	Failure Severity = "failure" // traffic to or from the host does not pass
 )
 
+// rank orders severities, the gravest first.
+func (s Severity) rank() int {
+	switch s {
+	case Failure:
+		return 0
+	case Warning:
+		return 1
+	default:
+		return 2
+	}
+}
+
 // Finding is something that diagnosis noticed. Codes are stable.
 type Finding struct {
 	Code     Code     `json:"code"`

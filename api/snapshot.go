@@ -1,6 +1,10 @@
 package api
 
-import "time"
+import (
+	"cmp"
+	"slices"
+	"time"
+)
 
 // Snapshot is the whole registry at one revision. Decisions are made from snapshots only.
 type Snapshot struct {
@@ -34,16 +38,20 @@ type Pass struct {
 	Omitted   int           `json:"omitted,omitempty"`   // entries of plan and findings that were left out to keep the record small
 	Hosts     []HostLife    `json:"hosts,omitempty"`     // lives that need the cloud's word: stopped, missing, gone
 	Tables    []TableUse    `json:"tables,omitempty"`
-	Opened    []InterfaceID `json:"opened,omitempty"` // interfaces whose source/destination check the controller switched off, in all
+	Opened    []InterfaceID `json:"opened,omitempty"`   // interfaces whose source/destination check the controller switched off, in all, or was about to
+	Admitted  []GroupID     `json:"admitted,omitempty"` // security groups that the controller added rules to, in all
+	Adopted   []string      `json:"adopted,omitempty"`  // ids of entries whose adoption in the configuration was used
 	Findings  []Finding     `json:"findings,omitempty"`
 }
 
-// Cut returns the pass with at most limit entries in each list of plan and findings, and
-// counts the others in Omitted.
+// Cut returns the pass with at most limit entries in each list of plan and findings, the
+// gravest findings first, and counts the others in Omitted.
 func (p Pass) Cut(limit int) Pass {
 	p.Plan.Changes = cut(p.Plan.Changes, limit, &p.Omitted)
 	p.Plan.Held = cut(p.Plan.Held, limit, &p.Omitted)
 	p.Plan.Conflicts = cut(p.Plan.Conflicts, limit, &p.Omitted)
+	p.Findings = slices.Clone(p.Findings)
+	slices.SortStableFunc(p.Findings, func(a, b Finding) int { return cmp.Compare(a.Severity.rank(), b.Severity.rank()) })
 	p.Findings = cut(p.Findings, limit, &p.Omitted)
 	return p
 }

@@ -60,8 +60,9 @@ type Result struct {
 // operator said so (api.Manage), and errors are those of Tables. Before each request that
 // changes something the permit of the context is asked, see WithPermit.
 type Gates interface {
-	// SetSourceCheck switches the source/destination check of an interface.
-	SetSourceCheck(ctx context.Context, id api.InterfaceID, on bool) error
+	// SetSourceCheck switches the source/destination check of an interface, and reports whether it
+	// had to: false without an error says that the check was so before.
+	SetSourceCheck(ctx context.Context, id api.InterfaceID, on bool) (changed bool, err error)
 
 	// Admit adds a rule to a security group, marked for the cluster: let these sources in
 	// on every protocol and port, and out to them where the group would not. Rules that are

@@ -22,7 +22,8 @@ type decision struct {
 	release      []api.InstanceID // hosts that are gone: others may have their subnets once no route is left
 	lives        []api.HostLife
 	tables       []api.TableUse
-	opened       []api.InterfaceID // whose check was switched off, in all
+	managed      managed  // what was changed beside routes, in all
+	adopted      []string // ids of entries whose adoption was used
 	findings     []api.Finding
 	cloudProblem string
 }
@@ -31,7 +32,7 @@ type decision struct {
 func decide(cluster string, snap api.Snapshot, v view, now time.Time) decision {
 	d := decision{config: configOf(snap)}
 	hosts := hostsWith(snap.Hosts, v.lives)
-	d.hosts, d.opened = hosts, openedBefore(snap)
+	d.hosts, d.managed, d.adopted = hosts, managedIn(snap.Pass).settled(v, d.config), adoptedBefore(snap)
 	d.findings = findings(snap, hosts, v, d.config)
 	if v.err != nil {
 		d.cloudProblem = v.err.Error()
@@ -48,7 +49,7 @@ func decide(cluster string, snap api.Snapshot, v view, now time.Time) decision {
 		Cluster: cluster, Policy: d.config.Policy, Pools: d.config.Pools,
 		RegistryComplete: snap.Complete(), CloudComplete: v.complete(),
 		Deletes: d.config.Guard, Confirmed: d.config.Confirmed,
-		Adopt: d.config.Adopt, Accepted: d.config.Accepted, Revision: snap.Revision,
+		Adopt: usable(d.config.Adopt, d.adopted), Accepted: d.config.Accepted, Revision: snap.Revision,
 		Quota: quotas(v), Hosts: hosts, Written: written(snap.Routes),
 	}
 	d.plan = plan.Diff(readable(want, v.unread), v.have, guard)
@@ -73,19 +74,31 @@ func (d *decision) keep(snap api.Snapshot) {
 	}
 }
 
-// openedBefore are the interfaces whose check this or an earlier leader switched off.
-func openedBefore(snap api.Snapshot) []api.InterfaceID {
-	if snap.Pass == nil {
+// adoptedBefore are the ids of entries whose adoption was used already, as far as the
+// configuration still names them: the operator's word is good for one time.
+func adoptedBefore(snap api.Snapshot) []string {
+	if snap.Pass == nil || snap.Config == nil {
 		return nil
 	}
-	return snap.Pass.Opened
+	return slices.DeleteFunc(slices.Clone(snap.Pass.Adopted), func(id string) bool {
+		return !slices.ContainsFunc(snap.Config.Adopt, func(a api.Adoption) bool { return a.ID == id })
+	})
 }
 
-// merge is both lists together, sorted, each id once.
-func merge(a, b []api.InterfaceID) []api.InterfaceID {
-	all := slices.Concat(a, b)
-	slices.Sort(all)
-	return slices.Compact(all)
+// adoptedBy are the ids of the entries that were adopted by these changes.
+func adoptedBy(results []cloud.Result) []string {
+	var ids []string
+	for _, r := range results {
+		if r.Change.Reason == api.ReasonAdopted && r.Err == nil {
+			ids = append(ids, r.Change.Was.ID)
+		}
+	}
+	return ids
+}
+
+// usable are the adoptions that were not used yet.
+func usable(all []api.Adoption, used []string) []api.Adoption {
+	return slices.DeleteFunc(slices.Clone(all), func(a api.Adoption) bool { return slices.Contains(used, a.ID) })
 }
 
 func configOf(snap api.Snapshot) api.Config {
@@ -159,7 +172,7 @@ func hostLives(lives map[api.InstanceID]api.Life) []api.HostLife {
 	return out
 }
 
-// releasable names hosts that are gone and that no route of ours points at any more, seen in
+// releasable names hosts that are gone and that no route points at any more, whoever made it, seen in
 // every table: only then may another host have their subnets.
 func releasable(cluster string, hosts []api.Host, v view) []api.InstanceID {
 	if !v.complete() {
@@ -169,7 +182,7 @@ func releasable(cluster string, hosts []api.Host, v view) []api.InstanceID {
 	for _, h := range hosts {
 		pointed := slices.ContainsFunc(v.have, func(r api.Route) bool {
 			toward := r.NextHop == string(h.Instance) || h.Uplink != "" && r.NextHop == string(h.Uplink)
-			return r.OwnedBy(cluster) && (r.Mark.Host == h.Instance || toward)
+			return toward || r.OwnedBy(cluster) && r.Mark.Host == h.Instance
 		})
 		if h.Life == api.LifeGone && len(h.Claims) > 0 && !pointed {
 			out = append(out, h.Instance)

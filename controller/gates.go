@@ -36,111 +36,11 @@ func uplinkOf(r api.Route) api.InterfaceID {
 	return ""
 }
 
-// locked remembers closed gates, and when it was last tried to open each.
-type locked map[string]failure
-
-type failure struct {
-	at  time.Time
-	err error // nil: it was opened, so far as the cloud says
-}
-
-const (
-	gatesPerPass = 20               // so that a large cluster's gates do not keep routes waiting
-	gateRetry    = 10 * time.Minute // a gate that the cloud refuses to open is seldom a matter of seconds
-)
-
-// opening is what came of opening gates.
-type opening struct {
-	any    bool              // one was opened
-	checks []api.InterfaceID // interfaces whose source/destination check was switched off
-	more   bool              // some are left for the next pass
-}
-
-// open opens the gates of the cluster's hosts, as far as an operator said so.
-func (c *Controller) open(ctx context.Context, hosts []api.Host, v view, config api.Config) (o opening) {
-	if c.gates == nil || len(config.Manage) == 0 || config.Policy == api.PolicyObserve || config.Validate() != nil {
-		c.locked = nil
-		return o
-	}
-	before := c.locked
-	c.locked = locked{} // what is no longer closed is forgotten
-	tries := 0
-	for _, g := range closedOf(uplinks(hosts, v), config, c.config.Cluster) {
-		last, known := before[g.name]
-		switch {
-		case known && time.Since(last.at) < gateRetry:
-			last.err = cmp.Or(last.err, errStillShut)
-			c.locked[g.name] = last
-		case tries == gatesPerPass || ctx.Err() != nil:
-			o.more = ctx.Err() == nil
-		default:
-			tries++
-			last = failure{time.Now(), g.open(ctx, c.gates)}
-			c.locked[g.name] = last
-			if last.err == nil {
-				o.any = true
-				c.log.Info("gate opened", api.KeyGate, g.name)
-				if g.check != "" {
-					o.checks = append(o.checks, g.check)
-				}
-			}
-		}
-	}
-	return o
-}
-
-// errStillShut is for a gate that was opened and still lets nothing through, for example
-// since another group of the interface drops what the first one accepts now.
-var errStillShut = errors.New("it was opened, and something else still keeps packets back: look at the other rules and groups")
-
-// closedOf are the closed gates of all uplinks, each once: hosts share groups.
-func closedOf(all []uplink, config api.Config, cluster string) []gate {
-	var gates []gate
-	seen := map[string]bool{}
-	for _, u := range all {
-		for _, g := range closed(u, config, cluster) {
-			if !seen[g.name] {
-				gates = append(gates, g)
-			}
-			seen[g.name] = true
-		}
-	}
-	return gates
-}
-
-// gate is one that is closed, and how it is opened.
-type gate struct {
-	name  string
-	check api.InterfaceID // of a source/destination check
-	open  func(context.Context, cloud.Gates) error
-}
-
-// closed are the gates of an uplink that are closed and that the controller may open. Of
-// several groups, whose rules count together, one gets the rule: the first by id.
-func closed(u uplink, config api.Config, cluster string) []gate {
-	var gates []gate
-	if u.SourceCheck && config.Manages(api.ManageSourceCheck) {
-		gates = append(gates, gate{
-			"the source/destination check of " + string(u.ID), u.ID,
-			func(ctx context.Context, g cloud.Gates) error { return g.SetSourceCheck(ctx, u.ID, false) },
-		})
-	}
-	narrow := len(lacking(u.Admits, config.Pools))+len(lacking(u.Emits, config.Pools)) > 0
-	if narrow && len(u.Groups) > 0 && config.Manages(api.ManageSecurityGroup) {
-		group := u.Groups[0]
-		gates = append(gates, gate{
-			"security group " + string(group), "",
-			func(ctx context.Context, g cloud.Gates) error { return g.Admit(ctx, group, cluster, config.Pools) },
-		})
-	}
-	return gates
-}
-
 // uplink is the interface by which a host's containers are reached.
 type uplink struct {
 	cloud.Interface
-	host     api.Host
-	instance cloud.Instance
+	host  api.Host
+	known bool // the cloud says that the instance has it
 }
 
 // uplinks are those of the hosts that the cloud knows and that are in service, in the order of
@@ -153,93 +53,188 @@ func uplinks(hosts []api.Host, v view) []uplink {
 			continue
 		}
 		u, known := i.Uplink(h.Uplink)
-		if !known {
-			u = cloud.Interface{ID: h.Uplink, VSwitch: h.VSwitch, SourceCheck: true} // as careful as can be
-		}
-		all = append(all, uplink{u, h, i})
+		all = append(all, uplink{u, h, known})
 	}
 	return all
 }
 
-// passage says which hosts the cloud keeps container traffic from, with the call that would
-// change it.
-func passage(hosts []api.Host, v view, config api.Config) []api.Finding {
-	var out []api.Finding
-	for _, u := range uplinks(hosts, v) {
-		label := u.host.Label()
-		if !slices.ContainsFunc(v.network.VSwitches, func(s cloud.VSwitch) bool { return s.ID == u.VSwitch }) {
-			out = append(out, api.Finding{
-				Code: api.FindingVSwitch, Severity: api.Failure,
-				Text: fmt.Sprintf("%s is on vSwitch %s, which %s does not have: containers there reach nobody", label, u.VSwitch, v.network.VPC),
-				Fix:  "serve that VPC with a controller of its own",
-			})
-		}
-		if u.SourceCheck {
-			out = append(out, api.Finding{
-				Code: api.FindingSourceCheck, Severity: api.Warning,
-				Text: fmt.Sprintf("the source/destination check of %s, interface %s, is on: the cloud drops what containers there send and receive under their own addresses", label, u.ID),
-				Fix:  fmt.Sprintf("aliyun ecs ModifyNetworkInterfaceAttribute --NetworkInterfaceId %s --SourceDestCheck false, or let the controller do it: sealane-controller configure --manage %s", u.ID, api.ManageSourceCheck),
-			})
-		}
-		out = append(out, narrow(u, config)...)
-	}
-	slices.SortStableFunc(out, func(a, b api.Finding) int { return strings.Compare(string(a.Code), string(b.Code)) })
-	return out
+// gate is one that is closed, and how it is opened. Exactly one of check and group is set.
+type gate struct {
+	check api.InterfaceID
+	group api.GroupID
 }
 
-// narrow says which pools the security groups of an uplink do not let through.
-func narrow(u uplink, config api.Config) []api.Finding {
-	var out []api.Finding
-	for _, way := range []struct {
-		ranges           []netip.Prefix
-		what, call, side string
-	}{
-		{u.Admits, "admit", "AuthorizeSecurityGroup", "Source"},
-		{u.Emits, "let out", "AuthorizeSecurityGroupEgress", "Dest"},
-	} {
-		missing := lacking(way.ranges, config.Pools)
-		if len(missing) == 0 {
+func (g gate) String() string {
+	if g.check != "" {
+		return "the source/destination check of " + string(g.check)
+	}
+	return "security group " + string(g.group)
+}
+
+// closed are the gates of the uplinks that are closed and that the controller may open, each
+// once: hosts share groups. Of several groups of an interface, whose rules count together, one gets
+// the rule: the first by id.
+func closed(all []uplink, config api.Config) []gate {
+	var gates []gate
+	for _, u := range all {
+		if u.known && u.SourceCheck && config.Manages(api.ManageSourceCheck) {
+			gates = append(gates, gate{check: u.ID})
+		}
+		narrow := len(lacking(u.Admits, config.Pools))+len(lacking(u.Emits, config.Pools)) > 0
+		if u.known && narrow && len(u.Groups) > 0 && config.Manages(api.ManageSecurityGroup) {
+			gates = append(gates, gate{group: u.Groups[0]})
+		}
+	}
+	seen := map[gate]bool{}
+	return slices.DeleteFunc(gates, func(g gate) bool {
+		again := seen[g]
+		seen[g] = true
+		return again
+	})
+}
+
+// locked remembers closed gates, and when it was last tried to open each.
+type locked map[gate]failure
+
+type failure struct {
+	at  time.Time
+	err error // nil: it was opened, so far as the cloud says
+}
+
+// gateRetry is when a gate is tried again that the cloud refuses to open: that is seldom a
+// matter of seconds.
+const gateRetry = 10 * time.Minute
+
+// errStillShut is for a gate that was opened and still lets nothing through, for example
+// since another group of the interface drops what the first one accepts now.
+var errStillShut = errors.New("it was opened, and something else still keeps packets back: look at the other rules and groups")
+
+// intended are the gates that this pass will try to open: those that are closed, and not
+// locked. What is locked and no longer closed is forgotten.
+func (c *Controller) intended(d decision, v view) []gate {
+	if c.gates == nil || len(d.config.Manage) == 0 || d.config.Policy == api.PolicyObserve || d.blind {
+		c.locked = nil
+		return nil
+	}
+	if !v.complete() {
+		return nil // what is not seen is not closed, nor is it open
+	}
+	before := c.locked
+	c.locked = locked{}
+	var gates []gate
+	for _, g := range closed(uplinks(d.hosts, v), d.config) {
+		last, known := before[g]
+		if !known || time.Since(last.at) >= gateRetry {
+			gates = append(gates, g)
 			continue
 		}
-		group := "GROUP"
-		if len(u.Groups) > 0 {
-			group = string(u.Groups[0])
-		}
-		out = append(out, api.Finding{
-			Code: api.FindingSecurityGroup, Severity: api.Warning,
-			Text: fmt.Sprintf("the security groups of %s (%s) do not %s all of %s", u.host.Label(), join(u.Groups), way.what, join(missing)),
-			Fix: fmt.Sprintf("aliyun ecs %s --SecurityGroupId %s%s, or let the controller do it: sealane-controller configure --manage %s",
-				way.call, group, permissions(way.side, missing), api.ManageSecurityGroup),
-		})
+		last.err = cmp.Or(last.err, errStillShut)
+		c.locked[g] = last
 	}
-	return out
+	return gates
 }
 
-// permissions are the parameters of a call that lets ranges through on every protocol and port.
-func permissions(side string, ranges []netip.Prefix) string {
-	var b strings.Builder
-	for i, p := range ranges {
-		field := side + "CidrIp"
-		if p.Addr().Is6() {
-			field = "Ipv6" + field
+// open opens gates, as long as ctx permits. It reports whether any was opened, and corrects
+// what is on record of them: m had been published with all of them in it.
+func (c *Controller) open(ctx context.Context, gates []gate, config api.Config, m *managed, before managed) (any, more bool) {
+	for i, g := range gates {
+		err := cloud.Permitted(ctx)
+		changed := false
+		if err == nil {
+			changed, err = c.openOne(ctx, g, config)
 		}
-		fmt.Fprintf(&b, " --Permissions.%d.%s %s --Permissions.%d.IpProtocol ALL --Permissions.%d.PortRange -1/-1", i+1, field, p, i+1, i+1)
+		switch {
+		case changed || errors.Is(err, api.ErrUnknown):
+		case !before.has(g):
+			m.forget(g)
+		}
+		switch {
+		case errors.Is(err, cloud.ErrLater), stops(err), ctx.Err() != nil:
+			for _, rest := range gates[i:] {
+				if !before.has(rest) {
+					m.forget(rest)
+				}
+			}
+			if !errors.Is(err, cloud.ErrLater) {
+				c.locked[g] = failure{time.Now(), err}
+			}
+			return any, errors.Is(err, cloud.ErrLater)
+		case err == nil:
+			any = true
+			c.log.Info("gate opened", api.KeyGate, g.String())
+		}
+		c.locked[g] = failure{time.Now(), err}
 	}
-	return b.String()
+	return any, false
 }
 
-func join[T any](list []T) string {
-	var texts []string
-	for _, x := range list {
-		texts = append(texts, fmt.Sprint(x))
+func (c *Controller) openOne(ctx context.Context, g gate, config api.Config) (changed bool, err error) {
+	if g.check != "" {
+		return c.gates.SetSourceCheck(ctx, g.check, false)
 	}
-	return strings.Join(texts, ", ")
+	return true, c.gates.Admit(ctx, g.group, c.config.Cluster, config.Pools)
+}
+
+// managed is what the controller changed beside routes, in all. It is kept in the published
+// pass, ahead of the change, so that cleanup finds all of it.
+type managed struct {
+	checks []api.InterfaceID
+	groups []api.GroupID
+}
+
+func managedIn(last *api.Pass) managed {
+	if last == nil {
+		return managed{}
+	}
+	return managed{slices.Clone(last.Opened), slices.Clone(last.Admitted)}
+}
+
+func (m managed) has(g gate) bool {
+	return g.check != "" && slices.Contains(m.checks, g.check) || g.group != "" && slices.Contains(m.groups, g.group)
+}
+
+// with is the record with these gates in it, sorted.
+func (m managed) with(gates []gate) managed {
+	m.checks, m.groups = slices.Clone(m.checks), slices.Clone(m.groups)
+	for _, g := range gates {
+		switch {
+		case m.has(g):
+		case g.check != "":
+			m.checks = append(m.checks, g.check)
+		default:
+			m.groups = append(m.groups, g.group)
+		}
+	}
+	slices.Sort(m.checks)
+	slices.Sort(m.groups)
+	return m
+}
+
+func (m *managed) forget(g gate) {
+	m.checks = slices.DeleteFunc(m.checks, func(id api.InterfaceID) bool { return id == g.check })
+	m.groups = slices.DeleteFunc(m.groups, func(id api.GroupID) bool { return id == g.group })
+}
+
+// settled leaves out checks that are on again, while nobody manages them: cleanup or a person
+// switched them on, and they are not ours to switch any more.
+func (m managed) settled(v view, config api.Config) managed {
+	if config.Manages(api.ManageSourceCheck) || !v.complete() {
+		return m
+	}
+	on := map[api.InterfaceID]bool{}
+	for _, i := range v.instances {
+		for _, n := range append([]cloud.Interface{i.Interface}, i.Others...) {
+			on[n.ID] = n.SourceCheck
+		}
+	}
+	m.checks = slices.DeleteFunc(slices.Clone(m.checks), func(id api.InterfaceID) bool { return on[id] })
+	return m
 }
 
 // problems says which gates could not be opened.
 func (l locked) problems() []api.Finding {
 	var out []api.Finding
-	for name, f := range l {
+	for g, f := range l {
 		if f.err == nil {
 			continue
 		}
@@ -248,7 +243,7 @@ func (l locked) problems() []api.Finding {
 			fix = "give the controller the RAM policy of deploy/policy for it, or take it off --manage"
 		}
 		out = append(out, api.Finding{
-			Code: api.FindingManage, Severity: api.Warning, Text: fmt.Sprintf("%s is not open: %v", name, f.err), Fix: fix,
+			Code: api.FindingManage, Severity: api.Warning, Text: fmt.Sprintf("%s is not open: %v", g, f.err), Fix: fix,
 		})
 	}
 	slices.SortFunc(out, func(a, b api.Finding) int { return strings.Compare(a.Text, b.Text) })

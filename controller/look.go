@@ -17,7 +17,11 @@ import (
 // deleted. So the reads do not grow with the number of events, and a host that joins does
 // not wait for a large table to be listed.
 func (c *Controller) look(ctx context.Context, snap api.Snapshot) view {
-	if time.Now().Before(c.due) && c.seen.complete() && c.seen.network.VPC != "" {
+	switch {
+	case !time.Now().Before(c.due):
+	case !c.seen.complete():
+		return c.seen // a cloud that does not answer is asked again when that is due, not at each event
+	default:
 		if v, ok := c.glance(ctx, snap); ok {
 			c.seen = v
 			return v
@@ -38,7 +42,7 @@ func (c *Controller) fullLook(ctx context.Context, snap api.Snapshot) view {
 }
 
 // glance adds to the last view the instances that have come up since. It is false when these
-// cannot be read.
+// cannot be read, or are where the last view has nothing: on a new vSwitch, or at a new interface.
 func (c *Controller) glance(ctx context.Context, snap api.Snapshot) (view, bool) {
 	v := c.seen
 	news := without(instancesIn(snap.Hosts, v.have, c.config.Cluster), v.asked)
@@ -53,14 +57,38 @@ func (c *Controller) glance(ctx context.Context, snap api.Snapshot) (view, bool)
 		}
 		v.asked = slices.Sorted(slices.Values(slices.Concat(v.asked, news)))
 		v.lives = maps.Clone(v.lives)
-		maps.Copy(v.lives, c.absent.judge(news, v.instances, time.Now(), c.config.Gone))
+		maps.Copy(v.lives, c.absent.judge(news, known(found), time.Now(), c.config.Gone))
 		if slices.Contains(slices.Collect(maps.Values(v.lives)), api.LifeMissing) {
 			v.waiting = true
 			c.due = minTime(c.due, time.Now().Add(c.config.Gone))
 		}
 	}
 	v.tables = tablesOf(v.network, snap.Hosts, v.instances)
-	return v, true
+	return v, v.places(snap.Hosts)
+}
+
+// places reports whether the view has the uplinks of all hosts in service, and their vSwitches.
+// What a full look did not find is not looked for again by each event.
+func (v view) places(hosts []api.Host) bool {
+	for _, u := range uplinks(hosts, v) {
+		lost := v.astray[u.host.Instance]
+		if !lost && (!u.known || !v.has(u.VSwitch)) {
+			return false
+		}
+	}
+	return true
+}
+
+func (v view) has(id api.VSwitchID) bool {
+	return slices.ContainsFunc(v.network.VSwitches, func(s cloud.VSwitch) bool { return s.ID == id })
+}
+
+func known(instances []cloud.Instance) map[api.InstanceID]cloud.Instance {
+	m := make(map[api.InstanceID]cloud.Instance, len(instances))
+	for _, i := range instances {
+		m[i.ID] = i
+	}
+	return m
 }
 
 func minTime(a, b time.Time) time.Time {
@@ -101,6 +129,7 @@ func (c *Controller) observe(ctx context.Context, snap api.Snapshot) view {
 		_, read := r.lists[t.ID]
 		return read
 	})))
+	v.unlisted = unlisted(v)
 	v.asked = instancesIn(snap.Hosts, v.have, c.config.Cluster)
 	if news := without(v.asked, r.asked); len(news) > 0 && r.instancesErr == nil {
 		var more []cloud.Instance
@@ -111,14 +140,20 @@ func (c *Controller) observe(ctx context.Context, snap api.Snapshot) view {
 		v.fail(fmt.Errorf("read the instances: %w", r.instancesErr))
 		return v
 	}
-	for _, i := range r.instances {
-		v.instances[i.ID] = i
-	}
+	v.instances = known(r.instances)
 	v.tables = tablesOf(v.network, snap.Hosts, v.instances)
 	if c.absent == nil {
 		c.absent = goneBefore(snap.Pass)
 	}
 	v.lives = c.absent.judge(v.asked, v.instances, time.Now(), c.config.Gone)
 	v.waiting = slices.Contains(slices.Collect(maps.Values(v.lives)), api.LifeMissing)
+	v.astray = map[api.InstanceID]bool{}
+	for _, u := range uplinks(snap.Hosts, v) {
+		if !u.known {
+			// Nothing is written toward an interface that is not the host's own.
+			v.lives[u.host.Instance] = api.LifeMissing
+		}
+		v.astray[u.host.Instance] = !u.known || !v.has(u.VSwitch)
+	}
 	return v
 }

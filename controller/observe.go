@@ -22,6 +22,8 @@ type view struct {
 	asked     []api.InstanceID // that the cloud was asked for, sorted
 	instances map[api.InstanceID]cloud.Instance
 	lives     map[api.InstanceID]api.Life // what the cloud adds: stopped, missing, gone
+	astray    map[api.InstanceID]bool     // hosts whose uplink is unknown to the cloud, or on a vSwitch elsewhere
+	unlisted  map[api.TableID]int         // entries that count against the quota and are not listed
 	waiting   bool                        // an absent instance is waiting for its second look
 	gone      time.Duration               // how long until that second look counts
 	err       error

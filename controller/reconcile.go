@@ -22,6 +22,8 @@ func (c *Controller) pass(ctx context.Context, lease leader.Lease) (more bool, e
 	}
 	view := c.look(ctx, snap)
 	d := decide(c.config.Cluster, snap, view, time.Now().UTC())
+	gates, before := c.intended(d, view), d.managed
+	d.managed = before.with(gates)
 	d.findings = append(d.findings, c.locked.problems()...)
 	c.metrics.decided(d.plan)
 
@@ -34,15 +36,19 @@ func (c *Controller) pass(ctx context.Context, lease leader.Lease) (more bool, e
 	case lease.Remaining() < c.config.Reserve:
 		return false, fmt.Errorf("apply the plan: the lease has too little time left: %w", api.ErrDeposed)
 	}
-	results, later, applyErr := c.apply(ctx, lease, d.plan.Changes)
-	var opened opening
-	if !later && !stops(applyErr) {
-		opened = c.open(ctx, d.hosts, view, d.config)
+	ctx = cloud.WithPermit(ctx, c.permit(lease))
+	results, later, applyErr := c.apply(ctx, d.plan.Changes)
+	record, opened := d.managed, false
+	if later || stops(applyErr) {
+		record = before
+		later = later || len(gates) > 0 && applyErr == nil
+	} else {
+		opened, later = c.open(ctx, gates, d.config, &record, before)
 	}
-	if len(results) == 0 && applyErr == nil && !opened.any {
-		return opened.more, view.err
+	if len(results) == 0 && applyErr == nil && len(gates) == 0 {
+		return later, view.err
 	}
-	if applyErr == nil && !opened.any {
+	if applyErr == nil && !opened {
 		view = view.with(results)
 		c.seen = view
 	} else {
@@ -51,10 +57,11 @@ func (c *Controller) pass(ctx context.Context, lease leader.Lease) (more bool, e
 	if after := decide(c.config.Cluster, snap, view, time.Now().UTC()); !after.blind {
 		d = after
 	}
+	d.managed = record
+	d.adopted = append(d.adopted, adoptedBy(results)...)
 	d.explain(results)
 	d.findings = append(d.findings, c.locked.problems()...)
-	d.opened = merge(d.opened, opened.checks)
-	return later || opened.more, errors.Join(applyErr, view.err, c.publish(ctx, lease, snap, d, results))
+	return later, errors.Join(applyErr, view.err, c.publish(ctx, lease, snap, d, results))
 }
 
 // snapshot reads the registry. When no operator has written a configuration yet, the one
@@ -98,23 +105,11 @@ func (c *Controller) compare(config api.Config) {
 // throttled or denied and a lost lease do. News ends it between two requests, and so does time: the
 // next pass plans the rest together with them, so that a host that joins does not wait for a
 // thousand others, and what is done so far is published. more reports that.
-func (c *Controller) apply(ctx context.Context, lease leader.Lease, changes []api.Change) (results []cloud.Result, more bool, err error) {
+func (c *Controller) apply(ctx context.Context, changes []api.Change) (results []cloud.Result, more bool, err error) {
 	if len(changes) == 0 {
 		return nil, false, nil
 	}
-	var begun time.Time
-	permit := func() error {
-		switch {
-		case lease.Remaining() < c.config.Reserve:
-			return fmt.Errorf("the lease has too little time left: %w", api.ErrDeposed)
-		case !begun.IsZero() && (c.news() || time.Since(begun) > c.config.Progress):
-			return cloud.ErrLater
-		case begun.IsZero():
-			begun = time.Now()
-		}
-		return nil
-	}
-	done, err := c.cloud.Apply(cloud.WithPermit(ctx, permit), changes)
+	done, err := c.cloud.Apply(ctx, changes)
 	if err != nil {
 		return nil, false, fmt.Errorf("apply the plan: %w", err)
 	}
@@ -131,6 +126,23 @@ func (c *Controller) apply(ctx context.Context, lease leader.Lease, changes []ap
 		}
 	}
 	return results, more, summary(errs)
+}
+
+// permit is asked before each write of a pass. The first one goes if the lease allows it; news
+// and time may end the pass after that.
+func (c *Controller) permit(lease leader.Lease) func() error {
+	var begun time.Time
+	return func() error {
+		switch {
+		case lease.Remaining() < c.config.Reserve:
+			return fmt.Errorf("the lease has too little time left: %w", api.ErrDeposed)
+		case begun.IsZero():
+			begun = time.Now()
+		case c.news() || time.Since(begun) > c.config.Progress:
+			return cloud.ErrLater
+		}
+		return nil
+	}
 }
 
 // summary keeps an error of a thousand changes readable. What stopped the others is the last.
@@ -164,7 +176,7 @@ const passLimit = 500
 func (c *Controller) publish(ctx context.Context, lease leader.Lease, snap api.Snapshot, d decision, results []cloud.Result) error {
 	pass := api.Pass{
 		Term: lease.Term(), At: time.Now().UTC(), Revision: snap.Revision, Cloud: d.cloudProblem, Policy: d.config.Policy,
-		Plan: d.plan, DeletesID: d.plan.DeletesID(), Hosts: d.lives, Tables: d.tables, Opened: d.opened, Findings: d.findings,
+		Plan: d.plan, DeletesID: d.plan.DeletesID(), Hosts: d.lives, Tables: d.tables, Opened: d.managed.checks, Admitted: d.managed.groups, Adopted: d.adopted, Findings: d.findings,
 	}
 	p := api.Publication{Routes: d.routes, Release: d.release, Pass: pass.Cut(passLimit)}
 	for _, r := range results {

@@ -8,16 +8,23 @@ import (
 	"github.com/sealane/sealane/api"
 )
 
-// quotas are the entries that the listed ones of each table may grow to. What the cloud
-// counts and does not list, such as prefix lists, takes its part.
-func quotas(v view) map[api.TableID]int {
-	listed := map[api.TableID]int{}
+// unlisted counts what the cloud counts in each table and does not list, such as prefix lists.
+func unlisted(v view) map[api.TableID]int {
+	listed, out := map[api.TableID]int{}, map[api.TableID]int{}
 	for _, r := range v.have {
 		listed[r.Table]++
 	}
+	for _, t := range v.network.Tables {
+		out[t.ID] = max(0, t.Used-listed[t.ID])
+	}
+	return out
+}
+
+// quotas are the entries that the listed ones of each table may grow to.
+func quotas(v view) map[api.TableID]int {
 	out := map[api.TableID]int{}
 	for _, t := range v.network.Tables {
-		out[t.ID] = t.Quota - max(0, t.Used-listed[t.ID])
+		out[t.ID] = t.Quota - v.unlisted[t.ID]
 	}
 	return out
 }
@@ -27,6 +34,9 @@ func tableUse(cluster string, v view, last *api.Pass, now time.Time) []api.Table
 	var out []api.TableUse
 	for _, t := range v.network.Tables {
 		if slices.Contains(v.unread, t.ID) {
+			if before, ok := lastUse(t.ID, last); ok {
+				out = append(out, before)
+			}
 			continue
 		}
 		use := api.TableUse{Table: t.ID, Quota: t.Quota}
@@ -39,8 +49,8 @@ func tableUse(cluster string, v view, last *api.Pass, now time.Time) []api.Table
 				use.Foreign++
 			}
 		}
-		use.Routes = max(use.Owned+use.Foreign, t.Used)
-		use.Foreign = use.Routes - use.Owned
+		use.Foreign += v.unlisted[t.ID]
+		use.Routes = use.Owned + use.Foreign
 		use.History = history(t.ID, use.Routes, last, now)
 		out = append(out, use)
 	}
@@ -54,18 +64,23 @@ const (
 
 // history is the last pass's, with a count of today if there is none yet.
 func history(table api.TableID, routes int, last *api.Pass, now time.Time) []api.Usage {
-	var past []api.Usage
-	if last != nil {
-		for _, u := range last.Tables {
-			if u.Table == table {
-				past = slices.Clone(u.History)
-			}
-		}
-	}
+	before, _ := lastUse(table, last)
+	past := slices.Clone(before.History)
 	if n := len(past); n == 0 || now.Sub(past[n-1].At) >= day {
 		past = append(past, api.Usage{At: now, Routes: routes})
 	}
 	return past[max(0, len(past)-lookback):]
+}
+
+func lastUse(table api.TableID, last *api.Pass) (api.TableUse, bool) {
+	if last == nil {
+		return api.TableUse{}, false
+	}
+	i := slices.IndexFunc(last.Tables, func(u api.TableUse) bool { return u.Table == table })
+	if i < 0 {
+		return api.TableUse{}, false
+	}
+	return last.Tables[i], true
 }
 
 // fullIn says in how many days the table is full at the growth of the last week; ok is false
@@ -80,7 +95,7 @@ func fullIn(use api.TableUse, now time.Time) (days int, ok bool) {
 		return 0, false
 	}
 	perDay := float64(grown) / (float64(age) / float64(day))
-	return int(float64(use.Quota-use.Routes) / perDay), true
+	return max(0, int(float64(use.Quota-use.Routes)/perDay)), true
 }
 
 const (
@@ -113,7 +128,7 @@ func filling(tables []api.TableUse, p api.Plan, now time.Time) []api.Finding {
 		out = append(out, api.Finding{
 			Code: api.FindingQuota, Severity: severity, Text: text,
 			Fix: fmt.Sprintf("ask in the Quota Center for vpc_quota_route_entrys_num of %s: %q, then give the controller --table-quota",
-				use.Table, fmt.Sprintf("Please raise the custom entries of route table %s from %d to %d. It holds %d, one for each host.",
+				use.Table, fmt.Sprintf("Please raise the custom entries of route table %s from %d to %d. It holds %d.",
 					use.Table, use.Quota, enough(use, waiting[use.Table]), use.Routes)),
 		})
 	}

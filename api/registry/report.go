@@ -65,6 +65,9 @@ func checkReport(report api.Report) error {
 	if err := checkInstance(report.Instance); err != nil {
 		return err
 	}
+	if report.Uplink != "" && checkInstance(api.InstanceID(report.Uplink)) != nil {
+		return fmt.Errorf("report of %s: uplink %q is not the id of an interface: %w", report.Instance, report.Uplink, api.ErrInvalid)
+	}
 	if len(report.Subnets) > maxSubnets {
 		return fmt.Errorf("report of %s names %d subnets, more than %d: %w", report.Instance, len(report.Subnets), maxSubnets, api.ErrInvalid)
 	}

@@ -164,7 +164,7 @@ func operations() map[string]func(context.Context, *alicloud.Provider) (any, err
 		"replace": apply(api.Change{Verb: api.Replace, Route: moved, Was: &was, Reason: api.ReasonMoved}),
 		"delete":  apply(api.Change{Verb: api.Delete, Route: entry(3), Reason: api.ReasonHostLeft}),
 		"source check": func(ctx context.Context, p *alicloud.Provider) (any, error) {
-			return nil, p.SetSourceCheck(ctx, "eni-1", false)
+			return p.SetSourceCheck(ctx, "eni-1", false)
 		},
 		"admit": func(ctx context.Context, p *alicloud.Provider) (any, error) {
 			return nil, p.Admit(ctx, "sg-2", "c", []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")})

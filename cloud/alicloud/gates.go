@@ -18,25 +18,25 @@ import (
 var _ cloud.Gates = (*Provider)(nil)
 
 // SetSourceCheck implements cloud.Gates.
-func (p *Provider) SetSourceCheck(ctx context.Context, id api.InterfaceID, on bool) error {
-	if err := p.setSourceCheck(ctx, id, on); err != nil {
-		return fmt.Errorf("switch the source/destination check of %s: %w", id, err)
+func (p *Provider) SetSourceCheck(ctx context.Context, id api.InterfaceID, on bool) (changed bool, err error) {
+	if changed, err = p.setSourceCheck(ctx, id, on); err != nil {
+		return false, fmt.Errorf("switch the source/destination check of %s: %w", id, err)
 	}
-	return nil
+	return changed, nil
 }
 
-func (p *Provider) setSourceCheck(ctx context.Context, id api.InterfaceID, on bool) error {
+func (p *Provider) setSourceCheck(ctx context.Context, id api.InterfaceID, on bool) (changed bool, err error) {
 	is, err := p.sourceCheck(ctx, id)
 	if err != nil || is == on {
-		return err
+		return false, err
 	}
 	if err := cloud.Permitted(ctx); err != nil {
-		return err
+		return false, err
 	}
 	req, resp := ecs.CreateModifyNetworkInterfaceAttributeRequest(), ecs.CreateModifyNetworkInterfaceAttributeResponse()
 	req.NetworkInterfaceId, req.SourceDestCheck = string(id), requests.NewBoolean(on)
 	err = p.client.do(ctx, call{about: string(id), req: req, resp: resp})
-	return p.confirm(ctx, err, func(ctx context.Context) (bool, error) {
+	return true, p.confirm(ctx, err, func(ctx context.Context) (bool, error) {
 		is, err := p.sourceCheck(ctx, id)
 		return is == on, err
 	})

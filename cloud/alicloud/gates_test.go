@@ -42,7 +42,8 @@ var gates = map[string]struct {
 	"check": {
 		"ModifyNetworkInterfaceAttribute", func(rig) {},
 		func(ctx context.Context, r rig) error {
-			return r.SetSourceCheck(ctx, cloudtest.Small().Instances[2].Interface.ID, false)
+			_, err := r.SetSourceCheck(ctx, cloudtest.Small().Instances[2].Interface.ID, false)
+			return err
 		},
 		func(r rig) bool { return !r.sim.Snapshot().Instances[2].SourceDestCheck },
 	},
@@ -144,7 +145,8 @@ func TestGatesOfAnotherVPC(t *testing.T) {
 	})
 	r := rigOf(t, seed, func(h http.Handler) http.Handler { return h })
 	_, err := r.Revoke(t.Context(), "sg-other", "c")
-	for _, err := range []error{err, r.Admit(t.Context(), "sg-other", "c", ten), r.SetSourceCheck(t.Context(), "eni-other", false)} {
+	_, unknown := r.SetSourceCheck(t.Context(), "eni-other", false)
+	for _, err := range []error{err, r.Admit(t.Context(), "sg-other", "c", ten), unknown} {
 		if !errors.Is(err, api.ErrNotFound) {
 			t.Errorf("got %v", err)
 		}

@@ -16,29 +16,29 @@ import (
 var _ cloud.Gates = (*Fake)(nil)
 
 // SetSourceCheck implements cloud.Gates.
-func (f *Fake) SetSourceCheck(ctx context.Context, id api.InterfaceID, on bool) error {
+func (f *Fake) SetSourceCheck(ctx context.Context, id api.InterfaceID, on bool) (changed bool, err error) {
 	what := fmt.Sprintf("switch the source/destination check of %s", id)
 	if err := f.write(ctx, what); err != nil {
-		return err
+		return false, err
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	owner, ok := f.owner(id)
 	if !ok {
-		return fmt.Errorf("%s: %w", what, api.ErrNotFound)
+		return false, fmt.Errorf("%s: %w", what, api.ErrNotFound)
 	}
 	i := f.instances[owner]
 	i.Others = slices.Clone(i.Others)
 	if i.Interface.ID == id {
-		i.SourceCheck = on
+		changed, i.SourceCheck = i.SourceCheck != on, on
 	}
 	for n := range i.Others {
 		if i.Others[n].ID == id {
-			i.Others[n].SourceCheck = on
+			changed, i.Others[n].SourceCheck = i.Others[n].SourceCheck != on, on
 		}
 	}
 	f.instances[owner] = i
-	return nil
+	return changed, nil
 }
 
 // Admit implements cloud.Gates.

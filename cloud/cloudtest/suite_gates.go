@@ -27,14 +27,16 @@ func checkTests() map[string]func(*suite) {
 				id             api.InterfaceID
 				on             bool
 				primary, other bool
+				changed        bool
 			}{
-				{i.Interface.ID, false, false, true},
-				{i.Interface.ID, false, false, true},
-				{i.Others[0].ID, false, false, false},
-				{i.Interface.ID, true, true, false},
+				{i.Interface.ID, false, false, true, true},
+				{i.Interface.ID, false, false, true, false},
+				{i.Others[0].ID, false, false, false, true},
+				{i.Interface.ID, true, true, false, true},
 			} {
-				if err := s.Gates.SetSourceCheck(s.ctx, step.id, step.on); err != nil {
-					s.Fatal(err)
+				changed, err := s.Gates.SetSourceCheck(s.ctx, step.id, step.on)
+				if err != nil || changed != step.changed {
+					s.Fatalf("%s to %t: changed %t, want %t: %v", step.id, step.on, changed, step.changed, err)
 				}
 				if got := s.instance(1); got.SourceCheck != step.primary || got.Others[0].SourceCheck != step.other {
 					s.Fatalf("%s to %t: got %t and %t", step.id, step.on, got.SourceCheck, got.Others[0].SourceCheck)
@@ -46,7 +48,7 @@ func checkTests() map[string]func(*suite) {
 			s.knows([]api.InstanceID{s.host(2)}, s.world.Instances[2])
 		},
 		"source check of an unknown interface": func(s *suite) {
-			s.fails(s.Gates.SetSourceCheck(s.ctx, "eni-bp1small0000000000077", false), api.ErrNotFound)
+			s.fails(s.sourceCheck(s.ctx, "eni-bp1small0000000000077", false), api.ErrNotFound)
 		},
 	}
 }
@@ -165,7 +167,7 @@ func gateTests() map[string]func(*suite) {
 			i := s.world.Instances[0].Interface.ID
 			ctx := cloud.WithPermit(s.ctx, func() error { return errStop })
 			s.fails(s.Gates.Admit(ctx, bare, "suite", pools("11.0.0.0/8")), errStop)
-			s.fails(s.Gates.SetSourceCheck(ctx, i, true), errStop)
+			s.fails(s.sourceCheck(ctx, i, true), errStop)
 			_, err := s.Gates.Revoke(ctx, bare, "suite")
 			s.fails(err, errStop)
 			s.ruled("in accept 1 10.0.0.0/8 ours")
@@ -178,7 +180,7 @@ func gateTests() map[string]func(*suite) {
 			ctx, cancel := context.WithCancel(s.ctx)
 			cancel()
 			s.fails(s.Gates.Admit(ctx, bare, "suite", pools("10.0.0.0/8")), context.Canceled)
-			s.fails(s.Gates.SetSourceCheck(ctx, s.world.Instances[0].Interface.ID, true), context.Canceled)
+			s.fails(s.sourceCheck(ctx, s.world.Instances[0].Interface.ID, true), context.Canceled)
 			_, err := s.Gates.Revoke(ctx, bare, "suite")
 			s.fails(err, context.Canceled)
 			s.ruled()
@@ -251,4 +253,9 @@ func (s *suite) ruleTexts() []string {
 	}
 	slices.Sort(all)
 	return all
+}
+
+func (s *suite) sourceCheck(ctx context.Context, id api.InterfaceID, on bool) error {
+	_, err := s.Gates.SetSourceCheck(ctx, id, on)
+	return err
 }

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -74,60 +72,53 @@ func (c cleanup) run(ctx context.Context, settings config) error {
 	if err != nil {
 		return err
 	}
-	return c.undo(ctx, snap, provider, provider)
+	return c.undo(ctx, snap, provider)
 }
 
-// undo removes and switches on; it goes on after an error, and returns all of them.
-func (c cleanup) undo(ctx context.Context, snap api.Snapshot, tables cloud.Tables, gates cloud.Gates) error {
-	if snap.Config != nil && len(snap.Config.Manage) > 0 {
+// undo removes and switches on what is on record as the controller's; it goes on after an
+// error, and returns all of them. What is gone from the cloud needs nothing.
+func (c cleanup) undo(ctx context.Context, snap api.Snapshot, gates cloud.Gates) error {
+	switch {
+	case !snap.Complete():
+		return fmt.Errorf("the registry has records that cannot be read, %s among them: nothing is undone on half the knowledge: %w", snap.Unreadable[0].Key, api.ErrRefused)
+	case snap.Config == nil || snap.Pass == nil:
+		return fmt.Errorf("the registry holds no pass of a controller of cluster %s: is the name right? %w", c.cluster, api.ErrNotFound)
+	case len(snap.Config.Manage) > 0:
 		return fmt.Errorf("the leader manages %v: take that off first, with sealane-controller configure --manage=: %w", snap.Config.Manage, api.ErrRefused)
 	}
-	var ids []api.InstanceID
-	for _, h := range snap.Hosts {
-		ids = append(ids, h.Instance)
-	}
-	instances, err := tables.Instances(ctx, ids)
-	if err != nil {
-		return err
-	}
 	var errs []error
-	for _, group := range groupsOf(instances) {
-		errs = append(errs, c.step(fmt.Sprintf("remove the rules of cluster %s from security group %s", c.cluster, group), func() error {
-			_, err := gates.Revoke(ctx, group, c.cluster)
-			return err
+	for _, group := range snap.Pass.Admitted {
+		errs = append(errs, c.step(fmt.Sprintf("remove our rules from security group %s", group), func() (bool, error) {
+			n, err := gates.Revoke(ctx, group, c.cluster)
+			return n > 0, err
 		}))
 	}
-	if snap.Pass != nil {
-		for _, eni := range snap.Pass.Opened {
-			errs = append(errs, c.step(fmt.Sprintf("switch on the source/destination check of %s", eni), func() error {
-				return gates.SetSourceCheck(ctx, eni, true)
-			}))
-		}
+	for _, eni := range snap.Pass.Opened {
+		errs = append(errs, c.step(fmt.Sprintf("switch on the source/destination check of %s", eni), func() (bool, error) {
+			return gates.SetSourceCheck(ctx, eni, true)
+		}))
+	}
+	if len(errs) == 0 {
+		_, _ = fmt.Fprintln(c.out, "nothing to undo: the controller changed nothing beside routes")
 	}
 	return errors.Join(errs...)
 }
 
-func (c cleanup) step(what string, do func() error) error {
+// step undoes one thing, or says that it would.
+func (c cleanup) step(what string, do func() (changed bool, err error)) error {
 	if c.dryRun {
 		_, _ = fmt.Fprintln(c.out, "would "+what)
 		return nil
 	}
-	if err := do(); err != nil {
+	changed, err := do()
+	switch {
+	case errors.Is(err, api.ErrNotFound):
+		what += ": it is gone"
+	case err != nil:
 		return fmt.Errorf("%s: %w", what, err)
+	case !changed:
+		what += ": there was nothing left to do"
 	}
 	_, _ = fmt.Fprintln(c.out, what)
 	return nil
-}
-
-// groupsOf are the security groups of these instances, sorted.
-func groupsOf(instances []cloud.Instance) []api.GroupID {
-	groups := map[api.GroupID]bool{}
-	for _, i := range instances {
-		for _, n := range append([]cloud.Interface{i.Interface}, i.Others...) {
-			for _, g := range n.Groups {
-				groups[g] = true
-			}
-		}
-	}
-	return slices.Sorted(maps.Keys(groups))
 }

@@ -126,6 +126,9 @@ func (s *settings) apply(c *api.Config) (changed bool, err error) {
 	set("max-delete-share", func() { c.Guard.MaxDeleteShare = s.maxShare })
 	set("confirm", func() { c.Confirmed = s.confirm })
 	set("manage", func() { c.Manage = managed(s.manage) })
+	if s.changed("accept-generation") && s.accept < 0 {
+		return false, fmt.Errorf("--accept-generation %d: want the number that the finding SL-F113 names: %w", s.accept, api.ErrUsage)
+	}
 	set("accept-generation", func() { c.Accepted = s.accept })
 	set("pool", func() { c.Pools, err = parsePools(s.pools) })
 	return changed, err

@@ -23,6 +23,7 @@ type adoption struct {
 	cluster   string
 	endpoints []string
 	confirm   string
+	marked    bool
 	output    options
 }
 
@@ -33,7 +34,14 @@ type candidate struct {
 }
 
 func (c candidate) String() string {
-	return fmt.Sprintf("adopt %s (%s), which becomes %s for %s", c.Is, c.Is.ID, c.Wanted, c.Wanted.Mark.Host)
+	whose := ""
+	switch {
+	case c.Is.Spoiled:
+		whose = ", with a mark of sealane that was copied, edited, or sealed with another key"
+	case !c.Is.Mark.IsZero():
+		whose = ", which is marked for cluster " + c.Is.Mark.Cluster
+	}
+	return fmt.Sprintf("adopt %s (%s%s), which becomes %s for %s", c.Is, c.Is.ID, whose, c.Wanted, c.Wanted.Mark.Host)
 }
 
 // adoptDocument is the JSON of routes adopt.
@@ -70,6 +78,7 @@ id.`,
 	}
 	cmd.Flags().StringVar(&a.cluster, "cluster", "default", "name of the cluster")
 	cmd.Flags().StringSliceVar(&a.endpoints, "etcd-endpoints", []string{"http://127.0.0.1:2379"}, "etcd that holds the registry; repeatable")
+	cmd.Flags().BoolVar(&a.marked, "marked", false, "also entries with a mark of another cluster, or one that does not fit")
 	cmd.Flags().StringVar(&a.confirm, "confirm", "", "id of the entries that may be taken over")
 	cmd.Flags().StringVarP(&a.output.output, "output", "o", "table", "output format: table or json")
 	return cmd
@@ -93,7 +102,7 @@ func (a *adoption) run(ctx context.Context, out io.Writer, args []string) error 
 	if err != nil {
 		return err
 	}
-	doc, err := foreignIn(snap, only)
+	doc, err := a.foreignIn(snap, only)
 	if err != nil {
 		return err
 	}
@@ -130,7 +139,7 @@ func (a *adoption) record(ctx context.Context, reg *registry.Registry, doc *adop
 }
 
 // foreignIn finds in the last plan what foreign entries hold up.
-func foreignIn(snap api.Snapshot, only []netip.Prefix) (adoptDocument, error) {
+func (a *adoption) foreignIn(snap api.Snapshot, only []netip.Prefix) (adoptDocument, error) {
 	doc := adoptDocument{Schema: api.SchemaAdopt, Entries: []candidate{}}
 	if snap.Pass == nil {
 		return doc, fmt.Errorf("no controller has made a pass yet, so nothing is known of the route tables: %w", api.ErrNotFound)
@@ -142,10 +151,19 @@ func foreignIn(snap api.Snapshot, only []netip.Prefix) (adoptDocument, error) {
 		if h.Reason != api.ReasonForeignRoute || h.Change.Was == nil || len(only) > 0 && !slices.Contains(only, at) {
 			continue
 		}
+		if was := h.Change.Was; !a.marked && (was.Spoiled || !was.Mark.IsZero()) {
+			if len(only) > 0 {
+				return doc, fmt.Errorf("%s carries a mark of sealane: another controller may want it; see whose it is, then add --marked: %w", was, api.ErrRefused)
+			}
+			continue
+		}
 		c := candidate{Is: *h.Change.Was, Wanted: h.Change.Route}
 		doc.Entries = append(doc.Entries, c)
 		lines = append(lines, c.String())
 		missing = slices.DeleteFunc(missing, func(p netip.Prefix) bool { return p == at })
+	}
+	if len(missing) > 0 && snap.Pass.Omitted > 0 {
+		return doc, fmt.Errorf("%s is not among what the last pass could publish (%d entries were left out): %w", missing[0], snap.Pass.Omitted, api.ErrNotFound)
 	}
 	if len(missing) > 0 {
 		return doc, fmt.Errorf("no foreign entry for %s is in the way of a route of ours, as of the last pass: %w", missing[0], api.ErrNotFound)

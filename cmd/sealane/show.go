@@ -68,6 +68,9 @@ func statusRows(w io.Writer, s api.Status, now time.Time) {
 			_, _ = fmt.Fprintf(w, "%s\n", h)
 		}
 	}
+	if s.Pass != nil && s.Pass.Omitted > 0 {
+		_, _ = fmt.Fprintf(w, "\n%d more held changes, conflicts and findings are not shown\n", s.Pass.Omitted)
+	}
 }
 
 // allFindings joins what the controller noticed with what the hosts said of themselves.

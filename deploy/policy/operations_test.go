@@ -188,7 +188,8 @@ func operations() map[string]func(context.Context, rig) error {
 			if err != nil || len(list) != 1 {
 				return fmt.Errorf("%d instances: %w", len(list), err)
 			}
-			return r.SetSourceCheck(ctx, list[0].Interface.ID, false)
+			_, err = r.SetSourceCheck(ctx, list[0].Interface.ID, false)
+			return err
 		},
 		securityGroup: func(ctx context.Context, r rig) error {
 			err := r.Admit(ctx, group, "c", []netip.Prefix{pool()})
