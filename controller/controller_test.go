@@ -78,6 +78,13 @@ func (s *site) after(d time.Duration) {
 
 func (s *site) report(id api.InstanceID, subnets ...string) {
 	s.t.Helper()
+	s.reportOnly(id, subnets...)
+	s.after(time.Second)
+}
+
+// reportOnly does not wait for what comes of it.
+func (s *site) reportOnly(id api.InstanceID, subnets ...string) {
+	s.t.Helper()
 	r := api.Report{Instance: id, Name: "host-" + string(id[len(id)-1]), VPC: s.world.Network.VPC, Readiness: api.Readiness{Forwarding: true, Rules: true}, At: time.Now()}
 	for _, i := range s.world.Instances {
 		if i.ID == id {
@@ -91,7 +98,6 @@ func (s *site) report(id api.InstanceID, subnets ...string) {
 		s.t.Fatal(err)
 	}
 	s.registry.Alive(id)
-	s.after(time.Second)
 }
 
 // routes prints every entry of both tables as "destination hop" or "destination hop foreign".

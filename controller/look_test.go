@@ -1,10 +1,14 @@
 package controller_test
 
 import (
+	"context"
+	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/sealane/sealane/api"
+	"github.com/sealane/sealane/cloud"
 )
 
 // Between two full looks a host that joins costs one read of its instance, and gets its
@@ -44,4 +48,47 @@ func TestUnknownNewcomerIsWaitedFor(t *testing.T) {
 		s.after(31 * time.Second)
 		s.want("a 10.0.0.0/24 1", "a 10.1.0.0/24 n", "b 10.0.0.0/24 1", "b 10.1.0.0/24 n")
 	})
+}
+
+// askedTwice is a cloud that asks its permit before and after something happened.
+type askedTwice struct {
+	cloud.Tables
+	happens func()
+	answers []error
+}
+
+func (a *askedTwice) Apply(ctx context.Context, changes []api.Change) ([]cloud.Result, error) {
+	if a.happens != nil {
+		a.answers = append(a.answers, cloud.Permitted(ctx))
+		a.happens()
+		a.happens = nil
+		a.answers = append(a.answers, cloud.Permitted(ctx))
+	}
+	return a.Tables.Apply(ctx, changes)
+}
+
+// News, and ten seconds without a word to those who wait, end a long plan between two writes.
+func TestALongPlanMakesWay(t *testing.T) {
+	for what, test := range map[string]struct {
+		happens func(*site)
+		want    error
+	}{
+		"nothing":      {func(*site) {}, nil},
+		"a host joins": {func(s *site) { s.reportOnly(two, "10.1.0.0/24"); synctest.Wait() }, cloud.ErrLater},
+		"nine seconds": {func(*site) { time.Sleep(9 * time.Second) }, nil},
+		"eleven":       {func(*site) { time.Sleep(11 * time.Second) }, cloud.ErrLater},
+	} {
+		t.Run(what, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				s := start(t)
+				a := &askedTwice{Tables: s.cloud, happens: func() { test.happens(s) }}
+				s.blind.replace(a)
+				s.report(one, "10.0.0.0/24")
+				s.after(time.Minute)
+				if len(a.answers) != 2 || a.answers[0] != nil || !errors.Is(a.answers[1], test.want) {
+					t.Errorf("permits %v, want none and then %v", a.answers, test.want)
+				}
+			})
+		})
+	}
 }
