@@ -20,8 +20,9 @@ type Fault struct {
 	Status     int               `json:"status,omitempty"`  // with this HTTP status; 0: the one the code is known for
 	RetryAfter time.Duration     `json:"-"`                 // told in x-acs-retry-after, with a Code
 	HTML       bool              `json:"html,omitempty"`    // answer with Status (default 502) and a page that is no JSON
-	Reset      bool              `json:"reset,omitempty"`   // answer nothing and drop the connection
-	After      bool              `json:"after,omitempty"`   // do the work first, then answer with Code, HTML or Reset
+	Reset      bool              `json:"reset,omitempty"`   // answer nothing and reset the connection
+	Drop       bool              `json:"drop,omitempty"`    // answer nothing and close the connection
+	After      bool              `json:"after,omitempty"`   // do the work first, then answer with Code, HTML, Reset or Drop
 	Nothing    bool              `json:"nothing,omitempty"` // answer as if the work were done, and do nothing
 	Stick      bool              `json:"stick,omitempty"`   // what a create makes stays Pending for ever
 	Vanish     bool              `json:"vanish,omitempty"`  // what a create makes is gone when its task ends
@@ -71,7 +72,7 @@ type armed struct {
 }
 
 // breaks reports whether the call gets another answer than its own.
-func (f Fault) breaks() bool { return f.Code != "" || f.HTML || f.Reset }
+func (f Fault) breaks() bool { return f.Code != "" || f.HTML || f.Reset || f.Drop }
 
 // wrong says what is wrong with a fault, or "".
 func (f Fault) wrong() string {
@@ -185,6 +186,8 @@ func (f Fault) answer(action string) answer {
 	switch {
 	case f.Reset:
 		return answer{reset: true}
+	case f.Drop:
+		return answer{drop: true}
 	case f.HTML && f.Status == 0:
 		return answer{status: http.StatusBadGateway, html: true}
 	case f.HTML:

@@ -118,12 +118,12 @@ func (s *Sim) failure(c *call, id string, r *refusal) failure {
 	p := product(c.version)
 	f := failure{
 		RequestID: id, Code: r.code, Message: r.message,
-		HostID:    strings.ToLower(p) + "." + s.world.region + ".aliyuncs.com",
+		HostID:    strings.ToLower(p) + "." + s.region + ".aliyuncs.com",
 		Recommend: "https://api.aliyun.com/troubleshoot?q=" + url.QueryEscape(r.code) + "&product=" + p + "&requestId=" + id,
 	}
 	if r.denied != "" {
 		f.AccessDenied = &denied{
-			PolicyType: "AccountLevelIdentityBasedPolicy", AuthPrincipalOwnerID: s.world.account,
+			PolicyType: "AccountLevelIdentityBasedPolicy", AuthPrincipalOwnerID: s.account,
 			EncodedDiagnosticMessage: "SIMULATED", AuthPrincipalType: cmp.Or(c.who.kind, "SubUser"),
 			AuthPrincipalDisplayName: cmp.Or(c.who.name, c.key), NoPermissionType: "ImplicitDeny",
 			AuthAction: strings.ToLower(p) + ":" + r.denied,

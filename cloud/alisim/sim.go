@@ -18,7 +18,8 @@ type accessKey struct {
 
 // Sim is a simulated region. All methods may be called from several goroutines.
 type Sim struct {
-	signer func() (*identity.Signer, error)
+	signer          func() (*identity.Signer, error)
+	region, account string // of the world, which never changes them
 
 	mu       sync.Mutex // guards all below
 	keys     map[string]accessKey
@@ -49,6 +50,8 @@ func New(seed Seed, opts Options) (*Sim, error) {
 	opts = opts.complete()
 	s := &Sim{
 		opts:     opts,
+		region:   seed.Region,
+		account:  seed.Account,
 		signer:   sync.OnceValues(func() (*identity.Signer, error) { return identity.New(time.Now()) }),
 		keys:     map[string]accessKey{},
 		roles:    map[string]*ram.Policy{},

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -22,7 +23,8 @@ type answer struct {
 	reply  reply    // of a call that went well
 	bad    *refusal // of one that did not
 	html   bool
-	reset  bool
+	reset  bool // the connection breaks off
+	drop   bool // the connection is closed, with nothing said
 }
 
 // refusedWith is the answer for an error of a handler. Those are refusals; anything else is
@@ -59,25 +61,37 @@ func (s *Sim) API() http.Handler {
 		case err != nil:
 			a = refusedWith(err)
 		default:
-			a = s.answer(r, c, opts)
+			a = s.answer(r, c, id, opts)
 		}
 		s.record(c, id, a)
 		s.write(w, c, id, a)
 	})
 }
 
-// answer authenticates, lets a fault strike, and does the work.
-func (s *Sim) answer(r *http.Request, c *call, opts Options) answer {
+// answer authenticates, lets a fault strike, and does the work. What was admitted is done:
+// of a caller who hangs up meanwhile the cloud drops the answer, not the work.
+func (s *Sim) answer(r *http.Request, c *call, id string, opts Options) answer {
 	if err := s.admit(c); err != nil {
 		return refusedWith(err)
 	}
-	f, took := c.fault, opts.WriteTime
+	took := c.fault.Delay + opts.WriteTime
 	if reads(c.action) {
-		took = opts.ReadTime
+		took = c.fault.Delay + opts.ReadTime
 	}
-	if err := pause(r.Context(), f.Delay+took); err != nil {
-		return answer{reset: true}
+	ends := time.Now().Add(took)
+	if err := pause(r.Context(), took); err != nil {
+		time.AfterFunc(time.Until(ends), func() {
+			s.perform(c)
+			s.record(c, id, answer{drop: true})
+		})
+		panic(http.ErrAbortHandler) // nobody is left to be answered
 	}
+	return s.perform(c)
+}
+
+// perform does the work of a call that was admitted, unless a fault keeps it from that.
+func (s *Sim) perform(c *call) answer {
+	f := c.fault
 	if f.breaks() && !f.After {
 		return f.answer(c.action)
 	}
@@ -220,7 +234,9 @@ func requestID() string {
 func (s *Sim) write(w http.ResponseWriter, c *call, id string, a answer) {
 	switch {
 	case a.reset:
-		panic(http.ErrAbortHandler) // net/http's way to drop a connection
+		breakOff(w)
+	case a.drop:
+		panic(http.ErrAbortHandler) // net/http's way to close a connection
 	case a.html:
 		w.Header().Set("Content-Type", "text/html")
 		w.WriteHeader(a.status)
@@ -234,6 +250,21 @@ func (s *Sim) write(w http.ResponseWriter, c *call, id string, a answer) {
 		a.reply.named(id)
 		send(w, a.status, a.reply)
 	}
+}
+
+// breakOff closes the connection in such a way that the caller's system says ECONNRESET.
+func breakOff(w http.ResponseWriter) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		panic(http.ErrAbortHandler) // the next best, where there is no connection to be had
+	}
+	if secured, ok := conn.(interface{ NetConn() net.Conn }); ok {
+		conn = secured.NetConn()
+	}
+	if c, ok := conn.(*net.TCPConn); ok {
+		_ = c.SetLinger(0) // without it the close is a polite one
+	}
+	_ = conn.Close() // the caller may be gone
 }
 
 func send(w http.ResponseWriter, status int, body any) {

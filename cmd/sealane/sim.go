@@ -17,7 +17,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sealane/sealane/api"
-	"github.com/sealane/sealane/api/server"
 	"github.com/sealane/sealane/cloud/alisim"
 	"github.com/sealane/sealane/cmd/cli"
 )
@@ -116,7 +115,7 @@ func (f *simFlags) serve(ctx context.Context, sim *alisim.Sim, log *slog.Logger)
 		}
 		defer func() { _ = listener.Close() }() // closed before when it was served
 		log.Info("serving", api.KeyAddress, d.scheme+"://"+listener.Addr().String(), api.KeyDetail, d.flag)
-		doors = append(doors, func(ctx context.Context) error { return server.Serve(ctx, listener, d.handler) })
+		doors = append(doors, func(ctx context.Context) error { return serveSim(ctx, listener, d.handler) })
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	for _, door := range doors {

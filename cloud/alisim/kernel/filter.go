@@ -8,9 +8,10 @@ import (
 	"github.com/sealane/sealane/cloud/alisim"
 )
 
-// filter says which packets the ports let pass: the check of source and destination, and
-// the security groups.
+// filter says which packets the ports let pass: whose VPC it is, the check of source and
+// destination, and the security groups.
 type filter struct {
+	vpcs   map[string]int                      // number of the VPC that a link is in
 	own    map[string][]netip.Addr             // of each link whose interface has the check on: its addresses
 	chains map[alisim.Direction][]chain        // what security groups decide
 	asked  map[alisim.Direction]map[string]int // link to the number of its chain
@@ -23,8 +24,11 @@ type chain []alisim.Verdict
 
 // filterOf says what the filter should be for a state of the simulator.
 func filterOf(world alisim.Seed, seats []seat) filter {
-	f := filter{map[string][]netip.Addr{}, map[alisim.Direction][]chain{}, map[alisim.Direction]map[string]int{}}
+	f := filter{map[string]int{}, map[string][]netip.Addr{}, map[alisim.Direction][]chain{}, map[alisim.Direction]map[string]int{}}
 	for _, s := range seats {
+		if s.link != "" {
+			f.vpcs[s.link] = slices.IndexFunc(world.VPCs, func(v alisim.VPC) bool { return v.ID == s.vpc })
+		}
 		if s.link != "" && s.SourceDestCheck {
 			f.own[s.link] = s.Addresses()
 		}

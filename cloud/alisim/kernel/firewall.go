@@ -14,7 +14,9 @@ const (
 	tableName   = "simulated-vpc"
 	chainIn     = "to-router"
 	chainAcross = "across"
-	setChecked  = "checked" // links whose interface has the check on
+	setChecked  = "checked"  // links whose interface has the check on
+	mapVPC      = "vpc"      // links to the numbers of their VPCs
+	setSame     = "same-vpc" // each number, twice
 )
 
 // firewall keeps a filter in a table of nftables, which goes with the namespace.

@@ -10,12 +10,15 @@
 //	a Modifying one too:     the change takes effect when it is Available again,
 //	a next hop that is not   is a blackhole: the traffic is lost, as in the cloud,
 //	Running, or not there
-//	a system entry           is a throw route: the lookup goes on in table main.
+//	a system entry           is a throw route: the lookup goes on in table main,
+//	all else                 is a blackhole, unless there is an entry of everything.
 //
-// Table main, with a route to each instance, is laid by whoever makes the namespace.
+// Table main, with a route to each instance of all VPCs, is laid by whoever makes the
+// namespace.
 //
 // What crosses the router passes, in this order,
 //
+//	the border between VPCs, which is closed,
 //	the check of source and destination of both ports, for each packet,
 //	the egress rules of the sender's groups and the ingress rules of the receiver's, for
 //	the first packet of a connection; the others follow it.

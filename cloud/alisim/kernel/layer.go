@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/google/nftables"
+	"github.com/google/nftables/binaryutil"
 	"github.com/google/nftables/expr"
 
 	"github.com/sealane/sealane/cloud/alisim"
@@ -21,6 +22,9 @@ type layer struct {
 
 // lay queues all that the table holds.
 func (l *layer) lay(f filter) error {
+	if err := l.networks(f.vpcs); err != nil {
+		return err
+	}
 	if err := l.addresses(f.own); err != nil {
 		return err
 	}
@@ -30,10 +34,32 @@ func (l *layer) lay(f filter) error {
 		}
 	}
 	l.base(chainIn, nftables.ChainHookInput, neighbours(), foreign(v4(), alisim.Egress), foreign(v6(), alisim.Egress))
-	l.base(chainAcross, nftables.ChainHookForward,
+	l.base(chainAcross, nftables.ChainHookForward, strangers(),
 		foreign(v4(), alisim.Egress), foreign(v6(), alisim.Egress), foreign(v4(), alisim.Ingress), foreign(v6(), alisim.Ingress),
 		replies(), ask(alisim.Egress), ask(alisim.Ingress))
 	return nil
+}
+
+// networks queues what keeps VPCs apart.
+func (l *layer) networks(vpcs map[string]int) error {
+	number := func(link string) []byte { return binaryutil.NativeEndian.PutUint32(uint32(vpcs[link])) }
+	var elements, same []nftables.SetElement
+	known := map[int]bool{}
+	for _, link := range slices.Sorted(maps.Keys(vpcs)) {
+		elements = append(elements, nftables.SetElement{Key: ifname(link), Val: number(link)})
+		if !known[vpcs[link]] {
+			known[vpcs[link]] = true
+			same = append(same, nftables.SetElement{Key: slices.Concat(number(link), number(link))})
+		}
+	}
+	if err := l.set(nftables.Set{Name: mapVPC, KeyType: nftables.TypeIFName, DataType: nftables.TypeMark, IsMap: true}, elements); err != nil {
+		return err
+	}
+	key, err := nftables.ConcatSetType(nftables.TypeMark, nftables.TypeMark)
+	if err != nil {
+		return err
+	}
+	return l.set(nftables.Set{Name: setSame, KeyType: key, Concatenation: true}, same)
 }
 
 // addresses queues what the check of source and destination looks at.

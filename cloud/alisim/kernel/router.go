@@ -17,8 +17,8 @@ import (
 const (
 	// protocol marks our routes and rules in the kernel.
 	protocol = 201
-	// priority puts our rules before the one that looks in table main.
-	priority = 1000
+	// Priorities of our rules; the one that looks in table main has 32766.
+	beforeMain, afterMain = 1000, 33000
 )
 
 // router is the kernel's side in one namespace.
@@ -113,7 +113,7 @@ func (r router) read(ips []family) (state, error) {
 		}
 		for _, k := range rules {
 			if k.Protocol == protocol {
-				have.rules[rule{ip.netlink, k.IifName, k.Table}] = true
+				have.rules[rule{ip.netlink, k.Priority, k.IifName, k.Table}] = true
 			}
 		}
 	}
@@ -137,7 +137,7 @@ func (r router) do(verb string, p place, t target, call func(*netlink.Route) err
 
 func (r router) rule(verb string, k rule, call func(*netlink.Rule) error) error {
 	n := netlink.NewRule()
-	n.Family, n.Priority, n.IifName, n.Table, n.Protocol = k.netlink, priority, k.link, k.table, protocol
+	n.Family, n.Priority, n.IifName, n.Table, n.Protocol = k.netlink, k.priority, k.link, k.table, protocol
 	if err := call(n); err != nil {
 		return fmt.Errorf("%s for %s to table %d: %w", verb, k.link, k.table, err)
 	}

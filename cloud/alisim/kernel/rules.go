@@ -26,6 +26,19 @@ func foreign(ip family, d alisim.Direction) []expr.Any {
 	}
 }
 
+// strangers drops what goes from a link of one VPC to a link of another. A link that is in
+// neither is no instance's.
+func strangers() []expr.Any {
+	return []expr.Any{
+		&expr.Meta{Key: expr.MetaKeyIIFNAME, Register: unix.NFT_REG_2},
+		&expr.Lookup{SourceRegister: unix.NFT_REG_2, SetName: mapVPC, DestRegister: unix.NFT_REG32_00, IsDestRegSet: true},
+		&expr.Meta{Key: expr.MetaKeyOIFNAME, Register: unix.NFT_REG_2},
+		&expr.Lookup{SourceRegister: unix.NFT_REG_2, SetName: mapVPC, DestRegister: unix.NFT_REG32_01, IsDestRegSet: true},
+		&expr.Lookup{SourceRegister: unix.NFT_REG32_00, SetName: setSame, Invert: true},
+		verdict(expr.VerdictDrop),
+	}
+}
+
 // neighbours lets pass what IPv6 says on the link itself, from fe80::/10 (RFC 4861).
 func neighbours() []expr.Any {
 	return append(within(netip.MustParsePrefix("fe80::/10"), alisim.Ingress), verdict(expr.VerdictAccept))

@@ -3,7 +3,6 @@ package kernel
 import (
 	"net/netip"
 
-	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/sealane/sealane/cloud/alisim"
@@ -28,9 +27,10 @@ type target struct {
 
 // rule sends what comes in by a link to a table of its family.
 type rule struct {
-	netlink int // family
-	link    string
-	table   int
+	netlink  int // family
+	priority int
+	link     string
+	table    int
 }
 
 // state is what our part of the kernel's routing should be, or is.
@@ -44,7 +44,7 @@ type state struct {
 func wish(world alisim.Seed, seats []seat, links map[string]int) state {
 	w := wisher{
 		state: state{map[place]target{}, map[rule]bool{}}, links: links,
-		world: world, seats: map[string]seat{}, numbers: map[string]int{},
+		world: world, families: routed(world), seats: map[string]seat{}, numbers: map[string]int{},
 	}
 	for _, s := range seats {
 		w.seats[s.ID] = s
@@ -56,23 +56,29 @@ func wish(world alisim.Seed, seats []seat, links map[string]int) state {
 		}
 		w.rulesOf(v, seats)
 		if i == 0 && len(v.Tables) > 0 {
-			// What the router says itself, that a packet was too big for one, has a way back too.
-			w.rule(v, "lo", firstTable)
+			// What the router says itself, that a packet was too big for one, has a way back too:
+			// to an instance of any VPC by table main, and else to the containers of the first.
+			w.rule(afterMain, "lo", firstTable)
 		}
 	}
 	return w.state
 }
 
 type wisher struct {
-	state   state
-	links   map[string]int
-	world   alisim.Seed
-	seats   map[string]seat // by interface
-	numbers map[string]int  // kernel table of a simulator's table
+	state    state
+	links    map[string]int
+	world    alisim.Seed
+	families []family
+	seats    map[string]seat // by interface
+	numbers  map[string]int  // kernel table of a simulator's table
 }
 
 func (w *wisher) table(v alisim.VPC, t alisim.Table) {
 	n := w.numbers[t.ID]
+	// The last word, where no custom entry has it: table main knows the other VPCs too.
+	for _, ip := range w.families {
+		w.state.routes[place{n, ip.prefix(nil)}] = target{kind: unix.RTN_BLACKHOLE}
+	}
 	for _, r := range t.Routes {
 		inForce := r.State == alisim.Available || r.State == alisim.Modifying
 		if inForce && (r.Destination.Addr().Is4() || v.IPv6.IsValid()) {
@@ -110,15 +116,15 @@ func (w *wisher) rulesOf(v alisim.VPC, seats []seat) {
 	}
 	for _, s := range seats {
 		if s.vpc == v.ID && s.link != "" {
-			w.rule(v, s.link, w.numbers[tables[s.VSwitch]])
+			w.rule(beforeMain, s.link, w.numbers[tables[s.VSwitch]])
 		}
 	}
 }
 
-// rule sends a link to a table, for each family that the VPC has.
-func (w *wisher) rule(v alisim.VPC, link string, table int) {
-	w.state.rules[rule{netlink.FAMILY_V4, link, table}] = true
-	if v.IPv6.IsValid() {
-		w.state.rules[rule{netlink.FAMILY_V6, link, table}] = true
+// rule sends a link to a table, for each family that any VPC has: without a rule it would be
+// table main that decides.
+func (w *wisher) rule(priority int, link string, table int) {
+	for _, ip := range w.families {
+		w.state.rules[rule{ip.netlink, priority, link, table}] = true
 	}
 }
