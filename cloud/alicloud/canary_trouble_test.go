@@ -36,6 +36,7 @@ func faults() []alisim.Fault {
 		{HTML: true},
 		{HTML: true, Status: http.StatusRequestURITooLong},
 		{Reset: true},
+		{Drop: true},
 		{Reset: true, After: true},
 		{Nothing: true},
 		{Stick: true},
