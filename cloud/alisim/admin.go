@@ -104,6 +104,9 @@ func (s *Sim) SetSecurityGroup(vpc string, g SecurityGroup) error {
 			return fmt.Errorf("set security group %s: %w: it is in %s", g.ID, api.ErrRefused, of.ID)
 		}
 		c := w.checker()
+		if of, _ := w.group(g.ID); of != nil {
+			delete(c.ids, g.ID) // it replaces itself
+		}
 		c.groups[g.ID] = vpc
 		g = c.group("securityGroup", g, vpc)
 		if err := c.err("set security group " + g.ID); err != nil {

@@ -151,7 +151,7 @@ func (w *world) metadata(i *Instance) map[string]string {
 }
 
 // credentials gives out a temporary key for the instance's role: the same one until half
-// of its time is over.
+// of its time is over, or the time was made shorter than what is left of it.
 func (s *Sim) credentials(w http.ResponseWriter, i *Instance, role string) {
 	if role != i.Role {
 		http.Error(w, "404 - Not Found", http.StatusNotFound)
@@ -160,16 +160,17 @@ func (s *Sim) credentials(w http.ResponseWriter, i *Instance, role string) {
 	now := time.Now()
 	current := session{}
 	for id, k := range s.sessions {
+		left := k.expires.Sub(now)
 		switch {
 		case now.Sub(k.expires) > clockWindow:
 			delete(s.sessions, id) // long expired; until then the API tells so
-		case k.instance == i.ID && k.role == role && k.expires.Sub(now) > s.opts.SessionTime/2:
+		case k.instance == i.ID && k.role == role && left > s.opts.SessionTime/2 && left <= s.opts.SessionTime:
 			current = k
 		}
 	}
 	if current.id == "" {
 		current = session{
-			id: "STS." + rand.Text(), secret: rand.Text(), token: rand.Text(),
+			id: temporary + rand.Text(), secret: rand.Text(), token: rand.Text(),
 			role: role, instance: i.ID, issued: now, expires: now.Add(s.opts.SessionTime),
 		}
 		s.sessions[current.id] = current

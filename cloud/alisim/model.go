@@ -129,9 +129,15 @@ func (w *world) checker() *checker {
 	c.rules = w.rules
 	for _, s := range w.vswitches() {
 		c.vswitches[s.ID], c.home[s.ID] = s.VSwitch, s.vpc.ID
+		c.ids[s.ID] = "vSwitch " + s.ID
 	}
 	for _, v := range w.vpcs {
+		c.ids[v.ID], c.ids[v.VRouter] = "VPC "+v.ID, "VPC "+v.ID
+		for _, t := range v.tables {
+			c.ids[t.ID] = "table " + t.ID
+		}
 		for _, g := range v.groups {
+			c.ids[g.ID] = "security group " + g.ID
 			c.groups[g.ID], c.enterprise[g.ID] = v.ID, g.Type == EnterpriseGroup
 		}
 	}

@@ -28,6 +28,7 @@ type Sim struct {
 	world    *world
 	nonces   nonces
 	tokens   map[string]remembered   // ClientToken memory
+	running  map[string]*call        // calls under way, by ClientToken
 	sessions map[string]session      // temporary keys by id
 	imds     map[string]metadataPass // metadata tokens
 	windows  map[string]window       // of the rates, by action
@@ -58,6 +59,7 @@ func New(seed Seed, opts Options) (*Sim, error) {
 		world:    newWorld(seed, opts, time.Now()),
 		nonces:   nonces{seen: map[string]time.Time{}},
 		tokens:   map[string]remembered{},
+		running:  map[string]*call{},
 		sessions: map[string]session{},
 		imds:     map[string]metadataPass{},
 		windows:  map[string]window{},

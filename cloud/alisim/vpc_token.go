@@ -27,10 +27,36 @@ func (s *Sim) recall(c *call) (id string, repeated bool, err error) {
 	case !maps.Equal(before.params, c.intent()):
 		return "", false, refuse("IdempotentParameterMismatch")
 	}
-	if e := s.world.entryByID(before.id); e != nil && e.State == Pending && !e.stuck {
+	sw := s.world.vswitch(before.params["VSwitchId"])
+	e := s.world.entryByID(before.id)
+	if e != nil && e.State == Pending && !e.stuck || sw != nil && sw.vpc.task.vswitch == sw {
 		return "", false, refuse("LastTokenProcessing")
 	}
 	return before.id, true, nil
+}
+
+// begun notes that a change with a ClientToken is under way, and refuses a second one with
+// the same token. The caller holds mu.
+func (s *Sim) begun(c *call) error {
+	token := c.get("ClientToken")
+	if token == "" || c.action != "CreateRouteEntry" && c.action != "AssociateRouteTable" {
+		return nil // the others have no memory
+	}
+	switch other := s.running[token]; {
+	case other == nil:
+		s.running[token] = c
+		return nil
+	case !maps.Equal(other.intent(), c.intent()):
+		return refuse("IdempotentParameterMismatch")
+	}
+	return refuse("LastTokenProcessing")
+}
+
+// ended forgets what begun noted.
+func (s *Sim) ended(c *call) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	maps.DeleteFunc(s.running, func(_ string, other *call) bool { return other == c })
 }
 
 func (s *Sim) remember(c *call, id string) {
@@ -46,9 +72,14 @@ func (s *Sim) remember(c *call, id string) {
 func (c *call) intent() map[string]string {
 	out := map[string]string{"Action": c.action}
 	for _, name := range [...]string{
-		"RouteTableId", "DestinationCidrBlock", "NextHopId", "NextHopType", "RouteEntryName", "Description", "VSwitchId",
+		"RouteTableId", "DestinationCidrBlock", "NextHopId", "NextHopType", "RouteEntryName", "Description", "VSwitchId", "PrivateIpAddress",
 	} {
 		out[name] = c.params[name]
+	}
+	for name, value := range c.params {
+		if strings.HasPrefix(name, "NextHopList.") {
+			out[name] = value
+		}
 	}
 	return out
 }

@@ -91,6 +91,7 @@ func (s *Sim) answer(r *http.Request, c *call, id string, opts Options) answer {
 
 // perform does the work of a call that was admitted, unless a fault keeps it from that.
 func (s *Sim) perform(c *call) answer {
+	defer s.ended(c)
 	f := c.fault
 	if f.breaks() && !f.After {
 		return f.answer(c.action)
@@ -116,6 +117,9 @@ func (s *Sim) admit(c *call) error {
 		return err
 	}
 	if err := s.permit(c); err != nil {
+		return err
+	}
+	if err := s.begun(c); err != nil {
 		return err
 	}
 	c.fault = s.meet(c)
