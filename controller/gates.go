@@ -134,9 +134,9 @@ func (c *Controller) intended(d decision, v view) []gate {
 	return gates
 }
 
-// open opens gates, as long as ctx permits. It reports whether any was opened, and corrects
+// open opens gates, as long as ctx permits. It reports whether some were opened, and corrects
 // what is on record of them: m had been published with all of them in it.
-func (c *Controller) open(ctx context.Context, gates []gate, config api.Config, m *managed, before managed) (any, more bool) {
+func (c *Controller) open(ctx context.Context, gates []gate, config api.Config, m *managed, before managed) (some, more bool) {
 	for i, g := range gates {
 		err := cloud.Permitted(ctx)
 		changed := false
@@ -158,14 +158,14 @@ func (c *Controller) open(ctx context.Context, gates []gate, config api.Config, 
 			if !errors.Is(err, cloud.ErrLater) {
 				c.locked[g] = failure{time.Now(), err}
 			}
-			return any, errors.Is(err, cloud.ErrLater)
+			return some, errors.Is(err, cloud.ErrLater)
 		case err == nil:
-			any = true
+			some = true
 			c.log.Info("gate opened", api.KeyGate, g.String())
 		}
 		c.locked[g] = failure{time.Now(), err}
 	}
-	return any, false
+	return some, false
 }
 
 func (c *Controller) openOne(ctx context.Context, g gate, config api.Config) (changed bool, err error) {

@@ -24,6 +24,7 @@ type item struct {
 	token string    // a single create's ClientToken, the same for every attempt
 	entry string    // the entry id that a delete is about
 
+	answer  error          // what the call was answered, where that leaves the outcome open
 	failure error          // how the cloud refused it within a batch; read back before it is believed
 	alone   bool           // ask for it alone: the batch did not say why it was refused
 	hidden  bool           // refused for an entry that is not among the custom ones: look closer

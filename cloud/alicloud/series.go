@@ -78,7 +78,7 @@ func (r *series) next(now time.Time) []*item {
 // and leaves the rest to be read back while the next batch is on its way.
 func (r *series) take(ctx context.Context, batch []*item) {
 	for _, it := range batch {
-		it.left, it.hidden, it.failure = false, false, nil
+		it.left, it.hidden, it.failure, it.answer = false, false, nil, nil
 	}
 	live, err := r.send(ctx, batch)
 	if !r.answered(ctx, live, err) {
@@ -123,6 +123,9 @@ func (r *series) answered(ctx context.Context, live []*item, err error) bool {
 	case f.one && !alone:
 		limit(live, (len(live)+1)/2)
 	case f.class == unknown:
+		for _, it := range live {
+			it.answer = err
+		}
 		if f.one {
 			live[0].failure = err
 		}

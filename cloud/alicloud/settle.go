@@ -50,6 +50,8 @@ func (p *Provider) unsettled(it *item, last error) error {
 	switch {
 	case last != nil:
 		return fmt.Errorf("sent, %s; reading back: %w: %w", seen, api.ErrUnknown, last)
+	case it.answer != nil:
+		return fmt.Errorf("%w; %s within %s", it.answer, seen, p.settleTime)
 	case it.failure != nil:
 		return fmt.Errorf("%s within %s: %w: %w", seen, p.settleTime, api.ErrUnknown, it.failure)
 	}
