@@ -2,15 +2,17 @@ package kernel
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 
 	"github.com/sealane/sealane/cloud/alisim"
 )
 
-// filter says which packets the ports let pass: whose VPC it is, the check of source and
-// destination, and the security groups.
+// filter says which packets the ports let pass: whether anybody is there, whose VPC it is,
+// the check of source and destination, and the security groups.
 type filter struct {
+	vacant []string                            // links of ports without a Running instance
 	vpcs   map[string]int                      // number of the VPC that a link is in
 	own    map[string][]netip.Addr             // of each link whose interface has the check on: its addresses
 	chains map[alisim.Direction][]chain        // what security groups decide
@@ -23,8 +25,8 @@ type filter struct {
 type chain []alisim.Verdict
 
 // filterOf says what the filter should be for a state of the simulator.
-func filterOf(world alisim.Seed, seats []seat) filter {
-	f := filter{map[string]int{}, map[string][]netip.Addr{}, map[alisim.Direction][]chain{}, map[alisim.Direction]map[string]int{}}
+func filterOf(world alisim.Seed, seats []seat, ports map[string]Port) filter {
+	f := filter{vacant(seats, ports), map[string]int{}, map[string][]netip.Addr{}, map[alisim.Direction][]chain{}, map[alisim.Direction]map[string]int{}}
 	for _, s := range seats {
 		if s.link != "" {
 			f.vpcs[s.link] = slices.IndexFunc(world.VPCs, func(v alisim.VPC) bool { return v.ID == s.vpc })
@@ -50,6 +52,22 @@ func filterOf(world alisim.Seed, seats []seat) filter {
 		}
 	}
 	return f
+}
+
+// vacant lists the links that lead to nobody: the instance is gone, stopped, or not there
+// yet. A link that no port names is not the cloud's.
+func vacant(seats []seat, ports map[string]Port) []string {
+	links := map[string]bool{}
+	for _, p := range ports {
+		links[p.Link] = true
+	}
+	for _, s := range seats {
+		if s.running {
+			delete(links, s.link)
+		}
+	}
+	delete(links, "")
+	return slices.Sorted(maps.Keys(links))
 }
 
 func directions() []alisim.Direction { return []alisim.Direction{alisim.Egress, alisim.Ingress} }

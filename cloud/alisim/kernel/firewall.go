@@ -14,6 +14,8 @@ const (
 	tableName   = "simulated-vpc"
 	chainIn     = "to-router"
 	chainAcross = "across"
+	chainOut    = "from-router"
+	setVacant   = "vacant"   // links that lead to nobody
 	setChecked  = "checked"  // links whose interface has the check on
 	mapVPC      = "vpc"      // links to the numbers of their VPCs
 	setSame     = "same-vpc" // each number, twice

@@ -44,7 +44,7 @@ func TestVPCsDoNotReachOneAnother(t *testing.T) {
 		{eni: "i-1", link: "p1", own: addrs("192.168.0.11 fd00::11")},
 		{eni: "i-2", link: "p2", own: addrs("192.168.0.12")},
 		{eni: "i-o", link: "po", own: addrs("10.0.0.11 fd01::11")},
-		{eni: "manager", link: "vm", own: addrs("192.168.99.10 fd99::10")}, // no instance
+		{eni: "manager", link: "vm", own: addrs("192.168.15.10 fd00::f:10")}, // no instance
 	}
 	came := &arrivals{seen: map[uint32]bool{}}
 	for _, e := range ends {

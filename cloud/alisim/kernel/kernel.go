@@ -18,13 +18,15 @@
 //
 // What crosses the router passes, in this order,
 //
+//	its ports: what comes from, or goes to, one without a Running instance is lost,
 //	the border between VPCs, which is closed,
 //	the check of source and destination of both ports, for each packet,
 //	the egress rules of the sender's groups and the ingress rules of the receiver's, for
 //	the first packet of a connection; the others follow it.
 //
 // What is dropped is dropped silently. The router's own addresses, where the cloud's
-// services are, know no groups; only the check of the source applies to them.
+// services are, know no groups and no border; the check of the source applies to them, and
+// that the instance is Running.
 package kernel
 
 import (
@@ -47,7 +49,9 @@ type Options struct {
 
 	// Ports tells the link that leads to each interface, by interface id, or by instance id
 	// for the primary one. It is asked at each pass. Links that are missing or down count as
-	// absent.
+	// absent. It names a link for as long as that is there, whatever becomes of the instance:
+	// nothing passes a port without a Running one. What it does not name is no instance's, as
+	// that of a management host, and is let alone.
 	Ports func() map[string]Port
 
 	// Log gets a line for each change of a kernel table or rule, and for errors. nil: none.

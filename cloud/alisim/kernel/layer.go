@@ -22,6 +22,9 @@ type layer struct {
 
 // lay queues all that the table holds.
 func (l *layer) lay(f filter) error {
+	if err := l.set(nftables.Set{Name: setVacant, KeyType: nftables.TypeIFName}, names(f.vacant)); err != nil {
+		return err
+	}
 	if err := l.networks(f.vpcs); err != nil {
 		return err
 	}
@@ -33,8 +36,9 @@ func (l *layer) lay(f filter) error {
 			return err
 		}
 	}
-	l.base(chainIn, nftables.ChainHookInput, neighbours(), foreign(v4(), alisim.Egress), foreign(v6(), alisim.Egress))
-	l.base(chainAcross, nftables.ChainHookForward, strangers(),
+	l.base(chainIn, nftables.ChainHookInput, absent(alisim.Egress), neighbours(), foreign(v4(), alisim.Egress), foreign(v6(), alisim.Egress))
+	l.base(chainOut, nftables.ChainHookOutput, absent(alisim.Ingress))
+	l.base(chainAcross, nftables.ChainHookForward, absent(alisim.Egress), absent(alisim.Ingress), strangers(),
 		foreign(v4(), alisim.Egress), foreign(v6(), alisim.Egress), foreign(v4(), alisim.Ingress), foreign(v6(), alisim.Ingress),
 		replies(), ask(alisim.Egress), ask(alisim.Ingress))
 	return nil
@@ -62,14 +66,19 @@ func (l *layer) networks(vpcs map[string]int) error {
 	return l.set(nftables.Set{Name: setSame, KeyType: key, Concatenation: true}, same)
 }
 
+// names are links as elements of a set.
+func names(links []string) []nftables.SetElement {
+	var elements []nftables.SetElement
+	for _, link := range links {
+		elements = append(elements, nftables.SetElement{Key: ifname(link)})
+	}
+	return elements
+}
+
 // addresses queues what the check of source and destination looks at.
 func (l *layer) addresses(own map[string][]netip.Addr) error {
 	links := slices.Sorted(maps.Keys(own))
-	var checked []nftables.SetElement
-	for _, link := range links {
-		checked = append(checked, nftables.SetElement{Key: ifname(link)})
-	}
-	if err := l.set(nftables.Set{Name: setChecked, KeyType: nftables.TypeIFName}, checked); err != nil {
+	if err := l.set(nftables.Set{Name: setChecked, KeyType: nftables.TypeIFName}, names(links)); err != nil {
 		return err
 	}
 	for _, ip := range families() {

@@ -42,7 +42,7 @@ func (r router) pass(world alisim.Seed, ports map[string]Port) error {
 	seats := seatsOf(world, ports)
 	want := wish(world, seats, links)
 	// Before the routes: what a group keeps out must not slip in by a new one.
-	errs := []error{r.guard(filterOf(world, seats))}
+	errs := []error{r.guard(filterOf(world, seats, ports))}
 	for p, t := range want.routes {
 		if have.routes[p] != t {
 			errs = append(errs, r.do("replace route", p, t, r.handle.RouteReplace))

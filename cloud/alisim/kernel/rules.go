@@ -26,6 +26,11 @@ func foreign(ip family, d alisim.Direction) []expr.Any {
 	}
 }
 
+// absent drops what comes from a port where nobody is, or goes there.
+func absent(d alisim.Direction) []expr.Any {
+	return []expr.Any{link(d), &expr.Lookup{SourceRegister: unix.NFT_REG_1, SetName: setVacant}, verdict(expr.VerdictDrop)}
+}
+
 // strangers drops what goes from a link of one VPC to a link of another. A link that is in
 // neither is no instance's.
 func strangers() []expr.Any {
