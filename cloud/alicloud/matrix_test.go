@@ -239,14 +239,14 @@ func TestFaultMatrix(t *testing.T) {
 	}
 }
 
-// place is where a cell stands.
-type place struct{ op, trouble, times int }
+// spot is where a cell stands.
+type spot struct{ op, trouble, times int }
 
 // matrix runs all of it, many at a time since most of them wait, and writes it down.
 func matrix(t *testing.T) string {
 	t.Helper()
 	ops, faults := operations(), troubles()
-	cells := map[place]cell{}
+	cells := map[spot]cell{}
 	var mu sync.Mutex
 	var all sync.WaitGroup
 	gate := make(chan struct{}, 16)
@@ -262,7 +262,7 @@ func matrix(t *testing.T) string {
 					c := run(t, op, tr, times)
 					mu.Lock()
 					defer mu.Unlock()
-					cells[place{o, f, times}] = c
+					cells[spot{o, f, times}] = c
 				})
 			}
 		}
@@ -271,14 +271,14 @@ func matrix(t *testing.T) string {
 	return written(ops, faults, cells)
 }
 
-func written(ops []operation, faults []trouble, cells map[place]cell) string {
+func written(ops []operation, faults []trouble, cells map[spot]cell) string {
 	var b strings.Builder
 	b.WriteString(preface)
 	for o, op := range ops {
 		fmt.Fprintf(&b, "\n## %s (%s)\n\n| Fault | once | lasting | what is read while it lasts |\n|---|---|---|---|\n", op.name, op.action)
 		for f, tr := range faults {
-			if once, ok := cells[place{o, f, 1}]; ok {
-				lasting := cells[place{o, f, -1}]
+			if once, ok := cells[spot{o, f, 1}]; ok {
+				lasting := cells[spot{o, f, -1}]
 				fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", tr.name, once.outcome, lasting.outcome, lasting.text)
 			}
 		}
