@@ -49,7 +49,7 @@ func (p *Provider) unsettled(it *item, last error) error {
 	}
 	switch {
 	case last != nil:
-		return fmt.Errorf("sent, %s; reading back: %w: %w", seen, api.ErrUnknown, last)
+		return errors.Join(fmt.Errorf("sent, %s; reading back: %w: %w", seen, api.ErrUnknown, last), it.answer)
 	case it.answer != nil:
 		return fmt.Errorf("%w; %s within %s", it.answer, seen, p.settleTime)
 	case it.failure != nil:
