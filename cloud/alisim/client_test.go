@@ -136,3 +136,15 @@ func custom(sim *alisim.Sim) []string {
 	}
 	return out
 }
+
+// raw asks and gives the answer's body as it is.
+func raw(t testing.TB, sim *alisim.Sim, action string, with args) string {
+	t.Helper()
+	values := url.Values{"Action": {action}, "Version": {"2016-04-28"}}
+	for k, v := range with {
+		values.Set(k, v)
+	}
+	w := httptest.NewRecorder()
+	sim.API().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/?"+values.Encode(), nil))
+	return w.Body.String()
+}

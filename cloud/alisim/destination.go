@@ -51,7 +51,7 @@ func (t *table) admits(destination netip.Prefix, batch bool, r Readings) error {
 	}
 	containing := r.Containing == Refuse || r.Containing != Allow && batch
 	for _, e := range t.entries {
-		if !e.System || !e.Destination.Overlaps(destination) {
+		if !e.System && e.was == nil || !e.Destination.Overlaps(destination) {
 			continue
 		}
 		inside := destination.Bits() > e.Destination.Bits()
@@ -86,7 +86,7 @@ func (t *table) admits6(destination netip.Prefix, r Readings) error {
 		return refuse("InvalidDestinationCidrBlock")
 	}
 	for _, e := range t.entries {
-		if e.System && e.Destination.Overlaps(destination) && destination.Bits() > 0 {
+		if (e.System || e.was != nil) && e.Destination.Overlaps(destination) && destination.Bits() > 0 {
 			return refuse("OperationUnsupported.DestinationCidrBlockOverlapWithVSwitch")
 		}
 	}

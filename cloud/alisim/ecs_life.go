@@ -25,9 +25,7 @@ func deleteInstances(s *Sim, c *call) (reply, error) {
 		case len(s.world.pointingAt(i)) > 0:
 			return nil, refuse("DependencyViolation.RouteEntry")
 		case i.Status != Stopped && !strings.EqualFold(c.get("Force"), "true"):
-			r := refuse("IncorrectInstanceStatus")
-			r.status = 403
-			return nil, r
+			return nil, refuse("IncorrectInstanceStatus")
 		}
 	}
 	for _, id := range ids {

@@ -182,7 +182,7 @@ func (f Fault) fits(c *call) bool {
 }
 
 // answer is the fault's answer in place of the call's own.
-func (f Fault) answer(action string) answer {
+func (f Fault) answer(c *call) answer {
 	switch {
 	case f.Reset:
 		return answer{reset: true}
@@ -194,12 +194,13 @@ func (f Fault) answer(action string) answer {
 		return answer{status: f.Status, html: true}
 	}
 	r := refuse(f.Code)
+	r.status = statusOf(c, f.Code, r.status)
 	if f.Status != 0 {
 		r.status = f.Status
 	}
 	r.retryAfter = f.RetryAfter
 	if f.Code == "Forbidden.RAM" {
-		r.denied = action
+		r.denied = c.action
 	}
-	return refusedWith(r)
+	return answer{status: r.status, bad: r}
 }

@@ -53,6 +53,7 @@ type entry struct {
 	serial   int
 	modified time.Time
 	next     *Route // while Modifying: what it becomes
+	was      *Route // the system entry that it is again when it is deleted
 	stuck    bool   // never leaves its state
 }
 

@@ -1,5 +1,23 @@
 package alisim
 
+import "net/http"
+
+// statusOf is the HTTP status of a code that some action has with another one than the rest.
+func statusOf(c *call, code string, common int) int {
+	switch c.action + " " + code {
+	case "AssociateRouteTable IncorrectVSwitchStatus":
+		return http.StatusNotFound
+	case "AssociateRouteTable InvalidRouteTableId.NotFound":
+		return http.StatusBadRequest
+	case "DeleteInstance IncorrectInstanceStatus", "DeleteInstances IncorrectInstanceStatus":
+		return http.StatusForbidden
+	}
+	if code == "InvalidParameter" && c.version == vpcVersion {
+		return http.StatusNotFound
+	}
+	return common
+}
+
 // vpcRefusals are the codes of the VPC actions.
 func vpcRefusals() map[string]refused {
 	return map[string]refused{
@@ -49,6 +67,7 @@ func vpcRefusals() map[string]refused {
 		"ResourceAlreadyAssociated.RouteTable":                        {400, "The vSwitch uses this route table already."},
 		"OperationDenied.AssociateGatewayRouteTable":                  {400, "A gateway route table serves no vSwitch."},
 		"ResourceNotFound.VSwitch":                                    {400, "The specified vSwitch does not exist."},
+		"Forbidden.VSwitchAlreadyAssociatedRouteTable":                {404, "The vSwitch uses a custom route table already."},
 		"Forbidden.NotInSameVpc":                                      {404, "The route table and the vSwitch are not in the same VPC."},
 		"InvalidVpcId.NotFound":                                       {404, "The specified VPC does not exist."},
 		"InvalidVpc.NotFound":                                         {404, "The specified VPC does not exist."},

@@ -73,7 +73,12 @@ func (e *entry) finish() {
 	e.State = Available
 }
 
+// remove takes an entry out of its table, or makes it the system entry again that it was.
 func (e *entry) remove() {
+	if e.was != nil {
+		e.Route, e.was, e.next = *e.was, nil, nil
+		return
+	}
 	e.table.entries = slices.DeleteFunc(e.table.entries, func(o *entry) bool { return o == e })
 }
 

@@ -1,18 +1,13 @@
 package alisim
 
-import (
-	"cmp"
-	"errors"
-	"net/http"
-)
+import "cmp"
 
 // associateRouteTable moves a vSwitch to another custom table. To the system table it goes
 // back by unassociateRouteTable.
 func associateRouteTable(s *Sim, c *call) (reply, error) {
 	t, err := s.tableFor(c, "InvalidRouteTableId.NotFound")
-	if r, ok := errors.AsType[*refusal](err); ok {
-		r.status = http.StatusBadRequest // of this action alone
-		return nil, r
+	if err != nil {
+		return nil, err
 	}
 	if c.get("VSwitchId") == "" {
 		return nil, missing("VSwitchId")
@@ -68,9 +63,7 @@ func unassociateRouteTable(s *Sim, c *call) (reply, error) {
 // task still runs.
 func (sw *vswitch) associate(s *Sim, c *call, t *table) error {
 	if sw.status != Available {
-		r := refuse("IncorrectVSwitchStatus")
-		r.status = http.StatusNotFound // of this action alone
-		return r
+		return refuse("IncorrectVSwitchStatus")
 	}
 	if err := t.vpc.idle(); err != nil {
 		return err

@@ -3,6 +3,7 @@ package alisim
 import (
 	"cmp"
 	"net/netip"
+	"strings"
 )
 
 // createRouteEntry checks in the order that leaves the state of things to the end: what is
@@ -84,15 +85,8 @@ func modifyRouteEntry(s *Sim, c *call) (reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	if e.System {
-		return nil, refuse("OperationDenied")
-	}
-	next := e.Route
-	next.NextHop = cmp.Or(c.get("NewNextHopId"), e.NextHop)
-	next.NextHopType = cmp.Or(c.get("NewNextHopType"), e.NextHopType)
-	next.Name = c.changed("RouteEntryName", e.Name)
-	next.Description = c.changed("Description", e.Description)
-	if err := describe(next.Name, next.Description); err != nil {
+	next, err := c.modified(e)
+	if err != nil {
 		return nil, err
 	}
 	if !e.settled() {
@@ -101,23 +95,57 @@ func modifyRouteEntry(s *Sim, c *call) (reply, error) {
 	if err := e.table.ready(); err != nil {
 		return nil, err
 	}
-	if hop := c.get("NewNextHopId"); hop != "" {
-		if hop == e.NextHop {
-			return nil, refuse("OperationDenied.NextHopNotChanged")
-		}
-		if err := s.world.reach(e.table.vpc, next, c.now); err != nil {
-			return nil, err
-		}
+	if err := s.repoint(c, e, next); err != nil {
+		return nil, err
 	}
 	if s.opts.Readings.NewEntryID == Allow {
 		s.world.serial++
 		next.ID = entryID(s.world.serial)
+	}
+	if e.System {
+		was := e.Route
+		e.was, next.System = &was, false
 	}
 	// What the entry was stays in force until the task ends.
 	e.State, e.next = Modifying, &next
 	s.world.begin(e.table.vpc, c.now, []*entry{e})
 	s.wake()
 	return &body{}, nil
+}
+
+// modified is what a change asks an entry to become. A system entry can only get another next
+// hop, and that in a custom table; the cloud's own services stay where they are.
+func (c *call) modified(e *entry) (Route, error) {
+	hop, hopType := c.get("NewNextHopId"), c.get("NewNextHopType")
+	_, named := c.params["RouteEntryName"]
+	_, described := c.params["Description"]
+	switch {
+	case e.System && (e.table.System || e.Destination == serviceRange() || hop == ""):
+		return Route{}, refuse("OperationDenied")
+	case hop == "" && hopType == "" && !named && !described:
+		return Route{}, missing("NewNextHopId")
+	}
+	next := e.Route
+	next.NextHop, next.NextHopType = cmp.Or(hop, e.NextHop), cmp.Or(hopType, e.NextHopType)
+	next.Name, next.Description = c.changed("RouteEntryName", e.Name), c.changed("Description", e.Description)
+	if e.System {
+		next.NextHopType = cmp.Or(hopType, HopInstance)
+	}
+	return next, describe(next.Name, next.Description)
+}
+
+// repoint checks the next hop that an entry is to get, if it is to get another.
+func (s *Sim) repoint(c *call, e *entry, next Route) error {
+	if next.NextHop == e.NextHop && strings.EqualFold(next.NextHopType, e.NextHopType) {
+		if c.get("NewNextHopId") != "" {
+			return refuse("OperationDenied.NextHopNotChanged")
+		}
+		return nil
+	}
+	if e.System && e.table.custom() >= e.table.Quota {
+		return refuse("QuotaExceeded") // it counts as a custom one from then on
+	}
+	return s.world.reach(e.table.vpc, next, c.now)
 }
 
 func deleteRouteEntry(s *Sim, c *call) (reply, error) {

@@ -29,12 +29,13 @@ type answer struct {
 
 // refusedWith is the answer for an error of a handler. Those are refusals; anything else is
 // a fault of the simulator and looks like one.
-func refusedWith(err error) answer {
+func refusedWith(c *call, err error) answer {
 	r, ok := errors.AsType[*refusal](err)
 	if !ok {
 		r = refuse("InternalError")
 		r.message = err.Error()
 	}
+	r.status = statusOf(c, r.code, r.status)
 	return answer{status: r.status, bad: r}
 }
 
@@ -59,7 +60,7 @@ func (s *Sim) API() http.Handler {
 		case len(r.RequestURI) > opts.LongestURI:
 			a = answer{status: http.StatusRequestURITooLong, html: true}
 		case err != nil:
-			a = refusedWith(err)
+			a = refusedWith(c, err)
 		default:
 			a = s.answer(r, c, id, opts)
 		}
@@ -72,7 +73,7 @@ func (s *Sim) API() http.Handler {
 // of a caller who hangs up meanwhile the cloud drops the answer, not the work.
 func (s *Sim) answer(r *http.Request, c *call, id string, opts Options) answer {
 	if err := s.admit(c); err != nil {
-		return refusedWith(err)
+		return refusedWith(c, err)
 	}
 	took := c.fault.Delay + opts.WriteTime
 	if reads(c.action) {
@@ -94,14 +95,14 @@ func (s *Sim) perform(c *call) answer {
 	defer s.ended(c)
 	f := c.fault
 	if f.breaks() && !f.After {
-		return f.answer(c.action)
+		return f.answer(c)
 	}
 	out, err := s.work(c)
 	switch {
 	case err != nil:
-		return refusedWith(err)
+		return refusedWith(c, err)
 	case f.breaks():
-		return f.answer(c.action)
+		return f.answer(c)
 	}
 	return answer{status: http.StatusOK, reply: out}
 }
@@ -274,5 +275,7 @@ func breakOff(w http.ResponseWriter) {
 func send(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json;charset=utf-8")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body) // the caller may be gone; nobody is left to tell
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(body) // the caller may be gone; nobody is left to tell
 }
