@@ -2,15 +2,10 @@ package kernel_test
 
 import (
 	"fmt"
-	"log/slog"
 	"net"
 	"net/netip"
-	"slices"
-	"strings"
 	"testing"
 	"time"
-
-	"github.com/google/nftables"
 
 	"github.com/sealane/sealane/cloud/alisim"
 	"github.com/sealane/sealane/cloud/alisim/kernel"
@@ -113,40 +108,6 @@ func talk(t *testing.T, from, to namespace, source, destination string) func(whe
 	}
 }
 
-// nft opens the tables of a namespace.
-func nft(t *testing.T, v namespace) *nftables.Conn {
-	t.Helper()
-	conn, err := nftables.New(nftables.WithNetNSFd(int(v.ns)))
-	must(t, err)
-	return conn
-}
-
-// tablesOf lists our tables.
-func tablesOf(t *testing.T, conn *nftables.Conn) []*nftables.Table {
-	t.Helper()
-	all, err := conn.ListTablesOfFamily(nftables.TableFamilyINet)
-	must(t, err)
-	return slices.DeleteFunc(all, func(n *nftables.Table) bool { return n.Name != kernel.TableName })
-}
-
-// lines counts the rules of our table, by chain.
-func lines(t *testing.T, v namespace) map[string]int {
-	t.Helper()
-	conn := nft(t, v)
-	chains, err := conn.ListChainsOfTableFamily(nftables.TableFamilyINet)
-	must(t, err)
-	count := map[string]int{}
-	for _, c := range chains {
-		if c.Table.Name != kernel.TableName {
-			t.Errorf("chain %s is in table %s", c.Name, c.Table.Name)
-		}
-		rules, err := conn.GetRules(c.Table, c)
-		must(t, err)
-		count[c.Name] = len(rules)
-	}
-	return count
-}
-
 func TestRulesDoNotGrowWithHosts(t *testing.T) {
 	v := newVPC(t)
 	seed := alisim.Example()
@@ -178,60 +139,5 @@ func TestRulesDoNotGrowWithHosts(t *testing.T) {
 	must(t, kernel.Pass(v.ns, v.handle, world, ports))
 	if got := lines(t, v)["ingress-0"]; got != 1002 {
 		t.Errorf("%d rules in the chain of a group of 1000", got)
-	}
-}
-
-func TestTableIsOursAndIsKept(t *testing.T) {
-	v, one, _, sim := routed(t)
-	foreign := nft(t, v)
-	foreign.AddTable(&nftables.Table{Name: "foreign", Family: nftables.TableFamilyIPv4})
-	must(t, foreign.Flush())
-	must(t, sim.SetSourceDestCheck("i-1", true))
-	blocked := func() bool { return !answers(t, one, "172.20.1.1", "172.20.2.1") }
-	eventually(t, "the check is on", blocked)
-	for what, harm := range map[string]func(*nftables.Conn, *nftables.Table){
-		"flushed": (*nftables.Conn).FlushTable,
-		"deleted": (*nftables.Conn).DelTable,
-	} {
-		conn := nft(t, v)
-		harm(conn, &nftables.Table{Name: kernel.TableName, Family: nftables.TableFamilyINet})
-		must(t, conn.Flush())
-		eventually(t, "the table is back after it was "+what, blocked)
-	}
-	if found, err := nft(t, v).ListTablesOfFamily(nftables.TableFamilyIPv4); err != nil || len(found) != 1 {
-		t.Errorf("tables of others: %v, %v", found, err)
-	}
-}
-
-// TestNothingIsDoneTwice: what is as it should be is not written again, in either family.
-func TestNothingIsDoneTwice(t *testing.T) {
-	v := newVPC(t)
-	seed := alisim.Example()
-	seed.VPCs[0].IPv6, seed.VPCs[0].VSwitches[0].IPv6 = netip.MustParsePrefix("fd00::/56"), netip.MustParsePrefix("fd00::/64")
-	seed.Instances[0].IPv6, seed.Instances[0].SourceDestCheck = addrs("fd00::11"), true
-	plugAll(t, v, "p1", []string{"192.168.0.11", "fd00::11"}, nil)
-	sim, err := alisim.New(seed, alisim.Options{})
-	must(t, err)
-	for _, r := range []struct{ destination, hop string }{{"172.20.0.0/24", "i-1"}, {"fd20::/64", "i-1"}, {"fd21::/64", "i-2"}, {"::/0", "i-1"}} {
-		must(t, sim.AddRoute("vtb-1", alisim.Route{Destination: netip.MustParsePrefix(r.destination), NextHop: r.hop}))
-	}
-	var log strings.Builder
-	pass := kernel.Passes(v.ns, v.handle, slog.New(slog.NewTextHandler(&log, nil)))
-	ports := map[string]kernel.Port{"i-1": {Link: "p1"}}
-	must(t, pass(sim.Snapshot(), ports))
-	if done := strings.Count(log.String(), "\n"); done < 10 {
-		t.Errorf("the first pass did only:\n%s", log.String())
-	}
-	log.Reset()
-	must(t, pass(sim.Snapshot(), ports))
-	if log.Len() > 0 {
-		t.Errorf("done again:\n%s", log.String())
-	}
-	for _, d := range []string{"fd20::/64", "::/0"} {
-		must(t, sim.RemoveRoute("vtb-1", netip.MustParsePrefix(d)))
-	}
-	must(t, pass(sim.Snapshot(), ports))
-	if done := strings.Count(log.String(), " route\" "); done != 2 {
-		t.Errorf("two routes were removed, one of them from under the last word:\n%s", log.String())
 	}
 }

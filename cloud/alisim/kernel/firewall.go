@@ -1,11 +1,15 @@
 package kernel
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"reflect"
 
 	"github.com/google/nftables"
+	"github.com/vishvananda/netlink/nl"
+	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
 )
 
 // Names of our nftables table, of family inet, and of what is in it. The maps from links to
@@ -23,33 +27,32 @@ const (
 
 // firewall keeps a filter in a table of nftables, which goes with the namespace.
 type firewall struct {
-	namespace int // file descriptor
-	laid      filter
-	traces    traces
-}
-
-// traces tell whether a table is as it was laid, as far as is cheap to know.
-type traces struct {
-	uses  uint32 // chains and sets of the table
-	rules int    // of the chain that all packets walk
+	namespace  int // file descriptor
+	laid       filter
+	generation uint32 // of the namespace's nftables when laid was written; 0: who knows
 }
 
 // keep makes the table like the filter, in one transaction, where it is not. It reports
-// whether it had to.
+// whether it had to. As any transaction of anybody begins a new generation of the namespace's
+// nftables, what is in the table need not be read: it is written again after each.
 func (f *firewall) keep(want filter) (changed bool, err error) {
-	have, err := f.look()
+	before, err := f.look()
 	if err != nil {
-		return false, fmt.Errorf("read nftables table %s: %w", tableName, err)
+		return false, fmt.Errorf("read generation of nftables: %w", err)
 	}
-	if have.uses > 0 && have == f.traces && reflect.DeepEqual(want, f.laid) {
+	if before == f.generation && reflect.DeepEqual(want, f.laid) {
 		return false, nil
 	}
 	if err := f.lay(want); err != nil {
 		return false, fmt.Errorf("write nftables table %s: %w", tableName, err)
 	}
-	f.laid = want
-	if f.traces, err = f.look(); err != nil {
-		return true, fmt.Errorf("read nftables table %s: %w", tableName, err)
+	after, err := f.look()
+	if err != nil {
+		return true, fmt.Errorf("read generation of nftables: %w", err)
+	}
+	f.laid, f.generation = want, after
+	if after != before+1 {
+		f.generation = 0 // somebody wrote meanwhile
 	}
 	return true, nil
 }
@@ -69,23 +72,30 @@ type buffers interface {
 	SetWriteBuffer(bytes int) error
 }
 
-// look reads the traces of our table: none without one.
-func (f *firewall) look() (traces, error) {
-	conn, err := f.dial()
+// look reads the generation, which is never 0.
+func (f *firewall) look() (uint32, error) {
+	socket, err := nl.GetNetlinkSocketAt(netns.NsHandle(f.namespace), netns.None(), unix.NETLINK_NETFILTER)
 	if err != nil {
-		return traces{}, err
+		return 0, err
 	}
-	tables, err := conn.ListTablesOfFamily(nftables.TableFamilyINet)
+	defer socket.Close()
+	ask := nl.NewNetlinkRequest(unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_GETGEN, 0)
+	ask.Sockets = map[int]*nl.SocketHandle{unix.NETLINK_NETFILTER: {Socket: socket}}
+	ask.AddRawData(make([]byte, nl.SizeofNfgenmsg)) // of no family
+	answers, err := ask.Execute(unix.NETLINK_NETFILTER, unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_NEWGEN)
 	if err != nil {
-		return traces{}, err
+		return 0, err
 	}
-	for _, t := range tables {
-		if t.Name == tableName {
-			rules, err := conn.GetRules(t, &nftables.Chain{Name: chainAcross, Table: t})
-			return traces{t.Use, len(rules)}, err
+	for _, a := range answers {
+		fields, err := nl.ParseRouteAttrAsMap(a[nl.SizeofNfgenmsg:])
+		if err != nil {
+			return 0, err
+		}
+		if id := fields[unix.NFTA_GEN_ID].Value; len(id) == 4 {
+			return binary.BigEndian.Uint32(id), nil
 		}
 	}
-	return traces{}, nil
+	return 0, errors.New("the kernel does not tell it")
 }
 
 // lay replaces the table as a whole.
