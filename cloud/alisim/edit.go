@@ -92,16 +92,35 @@ func (w *world) foreign(edits []Edit) (changed bool) {
 	return changed
 }
 
+// interfere makes the edits that come just before a call's work.
+func (s *Sim) interfere(edits []Edit) {
+	if len(edits) == 0 {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.settle(time.Now())
+	if s.world.foreign(edits) {
+		s.wake()
+	}
+}
+
 // disturb makes the edits that are due by the clock and reports whether any changed
-// something. The caller holds mu.
+// something. Of those that were missed since nobody looked, only the last are made: they
+// leave what all of them would. The caller holds mu.
 func (s *Sim) disturb(now time.Time) (changed bool) {
 	for _, f := range s.faults {
-		for f.Every > 0 && f.left != 0 && !now.Before(f.due) {
-			changed = s.world.foreign(f.Edits) || changed
-			f.left--
-			f.hits++
-			f.due = f.due.Add(f.Every)
+		if f.Every <= 0 || f.left == 0 || now.Before(f.due) {
+			continue
 		}
+		due := 1 + int(now.Sub(f.due)/f.Every)
+		if f.left > 0 {
+			due = min(due, f.left)
+			f.left -= due
+		}
+		f.hits += due
+		f.due = f.due.Add(time.Duration(due) * f.Every)
+		changed = s.world.foreign(f.Edits) || changed
 	}
 	return changed
 }

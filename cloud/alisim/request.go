@@ -4,16 +4,18 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sealane/sealane/api"
 )
 
-// These bound the log of requests, so that a simulator may run for weeks: how many it
-// holds, how many parameters they have together, and how many actions are counted.
+// These bound the log of requests, so that a simulator may run for weeks: how many it holds,
+// how many bytes they have together and one text of them, and how many actions are counted.
 const (
 	requestLimit = 20000
-	paramLimit   = 1 << 20
+	logLimit     = 64 << 20
+	textLimit    = 4 << 10
 	countLimit   = 1000
 )
 
@@ -28,7 +30,7 @@ type Request struct {
 	Version string            `json:"version"`
 	Key     string            `json:"key"`             // access key id
 	Agent   string            `json:"agent"`           // the client's User-Agent
-	Params  map[string]string `json:"params"`          // without signature and security token
+	Params  map[string]string `json:"params"`          // without secrets; long ones are cut
 	Status  int               `json:"status"`          // HTTP; 0 when the connection was dropped
 	Code    string            `json:"code"`            // of an error, else empty
 	Fault   string            `json:"fault,omitempty"` // the name of the fault that struck
@@ -58,24 +60,57 @@ func (s *Sim) Reset() {
 
 // keep adds to the log and drops its older half when it is full. The caller holds mu.
 func (s *Sim) keep(r Request) {
-	if half := len(s.requests) / 2; len(s.requests) >= requestLimit || s.logged > paramLimit {
+	if half := len(s.requests) / 2; len(s.requests) >= requestLimit || s.logged > logLimit {
 		for _, old := range s.requests[:half] {
-			s.logged -= len(old.Params)
+			s.logged -= old.size()
 		}
 		s.requests = slices.Clone(s.requests[half:])
 	}
-	s.logged += len(r.Params)
+	s.logged += r.size()
 	s.requests = append(s.requests, r)
 }
 
+// size is about how many bytes a request takes in the log.
+func (r Request) size() int {
+	const each = 64 // what a map needs for a parameter beside its text
+	n := 512 + len(r.Method) + len(r.Action) + len(r.Version) + len(r.Key) + len(r.Agent)
+	for name, value := range r.Params {
+		n += each + len(name) + len(value)
+	}
+	return n
+}
+
+// cut is a text as the log keeps it: not longer than is of use, and a copy, for what is cut
+// out of a request line would keep all of that line.
+func cut(text string) string {
+	if len(text) > textLimit {
+		return strings.ToValidUTF8(text[:textLimit], "") + "..."
+	}
+	return strings.Clone(text)
+}
+
+// secret reports whether a parameter is one that nobody may read later. Clients spell them
+// in several ways.
+func secret(name string) bool {
+	switch name = strings.ToLower(name); name {
+	case "signature":
+		return true
+	case "clienttoken", "nexttoken", "httptokens":
+		return false
+	}
+	return strings.Contains(name, "secret") || strings.Contains(name, "token") || strings.Contains(name, "password")
+}
+
 func (s *Sim) record(c *call, id string, a answer) {
-	params := maps.Clone(c.params)
-	for _, secret := range [...]string{"Signature", "SecurityToken", "AccessKeyId"} {
-		delete(params, secret)
+	params := make(map[string]string, len(c.params))
+	for name, value := range c.params {
+		if !secret(name) && name != "AccessKeyId" {
+			params[cut(name)] = cut(value)
+		}
 	}
 	r := Request{
-		At: c.began, Ended: time.Now(), ID: id, Method: c.method, Action: c.action, Version: c.version, Key: c.key,
-		Agent: c.agent, Params: params, Status: a.status, Fault: c.fault.Name,
+		At: c.began, Ended: time.Now(), ID: id, Method: cut(c.method), Action: cut(c.action), Version: cut(c.version), Key: cut(c.key),
+		Agent: cut(c.agent), Params: params, Status: a.status, Fault: c.fault.Name,
 	}
 	if a.bad != nil {
 		r.Code = a.bad.code

@@ -173,7 +173,7 @@ func (w *world) legacyShape(c *call, t *table) legacyTable {
 		CreationTime: stamp(w.born), VSwitchIDs: vswitchIDs{t.users()},
 	}
 	out.RouteEntrys.RouteEntry = make([]legacyEntry, 0, len(t.entries))
-	for _, e := range hidden(c, t.entries) {
+	for _, e := range shown(c, hidden(c, t.entries)) {
 		out.RouteEntrys.RouteEntry = append(out.RouteEntrys.RouteEntry, legacyEntry{
 			RouteTableID: t.ID, RouteEntryID: e.ID, RouteEntryName: e.Name, Description: e.Description,
 			DestinationCidrBlock: e.Destination.String(), InstanceID: e.NextHop, NextHopType: e.NextHopType,

@@ -35,7 +35,7 @@ type Sim struct {
 	faults   []*armed
 	armed    int // faults that were ever armed
 	requests []Request
-	logged   int // parameters of all requests
+	logged   int // bytes of all requests
 	counts   map[string]int
 	seq      int
 	changed  chan struct{} // closed and replaced at each change

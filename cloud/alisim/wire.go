@@ -94,6 +94,7 @@ func (s *Sim) answer(r *http.Request, c *call, id string, opts Options) answer {
 func (s *Sim) perform(c *call) answer {
 	defer s.ended(c)
 	f := c.fault
+	s.interfere(f.Edits)
 	if f.breaks() && !f.After {
 		return f.answer(c)
 	}
@@ -140,9 +141,6 @@ func (s *Sim) work(c *call) (reply, error) {
 		return nil, refuse("InvalidRegionId.NotFound")
 	}
 	s.settle(c.now)
-	if s.world.foreign(c.fault.Edits) {
-		s.wake()
-	}
 	switch {
 	case c.dryRun():
 		if _, err := s.pretend(handle, c); err != nil {
