@@ -52,24 +52,26 @@ func TestOutcomeOfOneCreate(t *testing.T) {
 		"accepted, vanishes":      {alisim.Fault{Vanish: true}, api.ErrUnknown, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := newRig(t, shortly)
-			test.fault.Action = batchCreate
-			r.sim.Fault(test.fault)
-			isKind(t, r.apply(t, creates(0, 1)...)[0], test.want)
-			if got := r.calls(batchCreate); got != test.calls {
-				t.Errorf("%d calls, want %d", got, test.calls)
-			}
+			bubble(t, func(t *testing.T, r rig) {
+				test.fault.Action = batchCreate
+				r.sim.Fault(test.fault)
+				isKind(t, r.apply(t, creates(0, 1)...)[0], test.want)
+				if got := r.calls(batchCreate); got != test.calls {
+					t.Errorf("%d calls, want %d", got, test.calls)
+				}
+			}, shortly)
 		})
 	}
 }
 
 func TestStuckEntryIsNamed(t *testing.T) {
-	r := newRig(t, shortly)
-	r.sim.Fault(alisim.Fault{Action: batchCreate, Stick: true})
-	err := r.apply(t, creates(0, 1)...)[0].Err
-	if err == nil || !strings.Contains(err.Error(), "last seen Pending within 50ms") {
-		t.Errorf("got %v", err)
-	}
+	bubble(t, func(t *testing.T, r rig) {
+		r.sim.Fault(alisim.Fault{Action: batchCreate, Stick: true})
+		err := r.apply(t, creates(0, 1)...)[0].Err
+		if err == nil || !strings.Contains(err.Error(), "last seen Pending within 50ms") {
+			t.Errorf("got %v", err)
+		}
+	}, shortly)
 }
 
 // Throttling and denial end the whole call; what was not sent says so.
@@ -104,14 +106,15 @@ func TestThrottledWhileReadingBack(t *testing.T) {
 
 // What cannot be seen at all is not followed by more.
 func TestThrottledForEverWhileReadingBack(t *testing.T) {
-	r := newRig(t, shortly)
-	r.sim.Fault(alisim.Fault{Action: "DescribeRouteEntryList", Code: "Throttling", Times: -1})
-	results := r.apply(t, creates(0, 60)...)
-	isKind(t, results[0], api.ErrUnknown)
-	isKind(t, results[59], api.ErrThrottled)
-	if got := r.calls(batchCreate); got != 1 {
-		t.Errorf("%d calls, want 1", got)
-	}
+	bubble(t, func(t *testing.T, r rig) {
+		r.sim.Fault(alisim.Fault{Action: "DescribeRouteEntryList", Code: "Throttling", Times: -1})
+		results := r.apply(t, creates(0, 60)...)
+		isKind(t, results[0], api.ErrUnknown)
+		isKind(t, results[59], api.ErrThrottled)
+		if got := r.calls(batchCreate); got != 1 {
+			t.Errorf("%d calls, want 1", got)
+		}
+	}, shortly)
 }
 
 func TestReadingBackSurvivesTrouble(t *testing.T) {
@@ -131,13 +134,13 @@ func TestDeletesUnderTrouble(t *testing.T) {
 		"unreadable":  {alisim.Fault{Action: "DescribeRouteEntryList", HTML: true}, api.ErrUnreachable},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := newRig(t, shortly)
-			r.done(t, creates(0, 2)...)
-			r.sim.Fault(test.fault)
-			for _, result := range r.apply(t,
-				api.Change{Verb: api.Delete, Route: route(0, 0, 0)}, api.Change{Verb: api.Delete, Route: route(0, 1, 1)}) {
-				isKind(t, result, test.want)
-			}
+			bubble(t, func(t *testing.T, r rig) {
+				r.done(t, creates(0, 2)...)
+				r.sim.Fault(test.fault)
+				for _, result := range r.apply(t, leaving(creates(0, 2))...) {
+					isKind(t, result, test.want)
+				}
+			}, shortly)
 		})
 	}
 }
@@ -154,12 +157,13 @@ func TestReplaceUnderTrouble(t *testing.T) {
 		"no change":   {alisim.Fault{Code: "OperationDenied.NextHopNotChanged"}, api.ErrUnknown},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := newRig(t, shortly)
-			r.done(t, creates(0, 1)...)
-			test.fault.Action = "ModifyRouteEntry"
-			r.sim.Fault(test.fault)
-			was := route(0, 0, 0)
-			isKind(t, r.apply(t, api.Change{Verb: api.Replace, Route: route(0, 0, 1), Was: &was})[0], test.want)
+			bubble(t, func(t *testing.T, r rig) {
+				r.done(t, creates(0, 1)...)
+				test.fault.Action = "ModifyRouteEntry"
+				r.sim.Fault(test.fault)
+				was := route(0, 0, 0)
+				isKind(t, r.apply(t, api.Change{Verb: api.Replace, Route: route(0, 0, 1), Was: &was})[0], test.want)
+			}, shortly)
 		})
 	}
 }
@@ -180,23 +184,24 @@ func TestEntryInTransition(t *testing.T) {
 }
 
 func TestContextEndsWhileSent(t *testing.T) {
-	r := newRig(t)
-	r.sim.Fault(alisim.Fault{Action: batchCreate, Delay: time.Minute})
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	start := time.Now()
-	results, err := r.Apply(ctx, creates(0, 51))
-	if err != nil {
-		t.Fatal(err)
-	}
-	isKind(t, results[0], api.ErrUnknown)
-	isKind(t, results[50], context.DeadlineExceeded)
-	if errors.Is(results[50].Err, api.ErrUnknown) {
-		t.Errorf("what was not sent is unknown: %v", results[50].Err)
-	}
-	if took := time.Since(start); took > 5*time.Second {
-		t.Errorf("the call outlived its context by %s", took)
-	}
+	bubble(t, func(t *testing.T, r rig) {
+		r.sim.Fault(alisim.Fault{Action: batchCreate, Delay: time.Minute})
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		start := time.Now()
+		results, err := r.Apply(ctx, creates(0, 51))
+		if err != nil {
+			t.Fatal(err)
+		}
+		isKind(t, results[0], api.ErrUnknown)
+		isKind(t, results[50], context.DeadlineExceeded)
+		if errors.Is(results[50].Err, api.ErrUnknown) {
+			t.Errorf("what was not sent is unknown: %v", results[50].Err)
+		}
+		if took := time.Since(start); took > 50*time.Millisecond {
+			t.Errorf("the call outlived its context by %s", took)
+		}
+	})
 }
 
 func TestContextEndsWhileAnotherApplies(t *testing.T) {

@@ -8,6 +8,8 @@ import (
 	"net/http/httptrace"
 	"net/netip"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/sealane/sealane/api"
 	"github.com/sealane/sealane/cloud/alisim"
@@ -85,6 +87,15 @@ func leaving(changes []api.Change) []api.Change {
 		deletes = append(deletes, api.Change{Verb: api.Delete, Route: c.Route, Reason: api.ReasonHostLeft})
 	}
 	return deletes
+}
+
+// bubble runs a test with the rig of newRig on the clock of a bubble. Nothing in it depends on
+// how busy the machine is, and no look reaches the simulator after the call that took it.
+func bubble(t *testing.T, test func(t *testing.T, r rig), adjust ...func(*Config)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		test(t, inBubble(t, world(), alisim.Options{TaskTime: 4 * time.Millisecond, Strict: true}, adjust...))
+	})
 }
 
 // inBubble is a rig for a test that runs in a bubble.

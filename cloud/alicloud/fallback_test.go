@@ -74,16 +74,17 @@ func TestBatchesForbidden(t *testing.T) {
 
 // That reads are denied says nothing of batches.
 func TestDeniedReadForbidsNoBatches(t *testing.T) {
-	r := newRig(t)
-	r.done(t, creates(0, 3)...)
-	r.sim.Fault(alisim.Fault{Action: list, Code: "Forbidden.RAM"})
-	for _, result := range r.apply(t, leaving(creates(0, 3))...) {
-		isKind(t, result, api.ErrDenied)
-	}
-	r.done(t, leaving(creates(0, 3))...)
-	if r.calls(batchDelete) != 1 || r.calls("DeleteRouteEntry") != 0 {
-		t.Errorf("%v", r.sim.Counts())
-	}
+	bubble(t, func(t *testing.T, r rig) {
+		r.done(t, creates(0, 3)...)
+		r.sim.Fault(alisim.Fault{Action: list, Code: "Forbidden.RAM"})
+		for _, result := range r.apply(t, leaving(creates(0, 3))...) {
+			isKind(t, result, api.ErrDenied)
+		}
+		r.done(t, leaving(creates(0, 3))...)
+		if r.calls(batchDelete) != 1 || r.calls("DeleteRouteEntry") != 0 {
+			t.Errorf("%v", r.sim.Counts())
+		}
+	})
 }
 
 // An attempt of the same change carries the same token, another change another one.

@@ -79,21 +79,23 @@ func TestGatesAndTheirAnswers(t *testing.T) {
 			"refused":                    {alisim.Fault{Code: "InvalidOperation.ResourceManagedByCloudProduct", Status: 403}, api.ErrInvalid, false},
 		} {
 			t.Run(name+" "+what, func(t *testing.T) {
-				r := gateRig(t, func(c *Config) { c.Settle = 50 * time.Millisecond })
-				gate.prepare(r)
-				test.fault.Action = gate.action
-				r.sim.Fault(test.fault)
-				err := gate.change(t.Context(), r)
-				if !errors.Is(err, test.want) || err == nil != (test.want == nil) || gate.done(r) != test.done {
-					t.Errorf("got %v, done %t; want %v, %t", err, gate.done(r), test.want, test.done)
-				}
-				if n := r.calls(gate.action); n != 1 {
-					t.Errorf("sent %d times", n)
-				}
-				leaks(t, fmt.Sprint(err))
-				if err := gate.change(t.Context(), r); err != nil || !gate.done(r) {
-					t.Errorf("the next time: %v, done %t", err, gate.done(r))
-				}
+				bubble(t, func(t *testing.T, r rig) {
+					hand{r.sim}.SetGroup(cloudtest.Group{ID: empty})
+					gate.prepare(r)
+					test.fault.Action = gate.action
+					r.sim.Fault(test.fault)
+					err := gate.change(t.Context(), r)
+					if !errors.Is(err, test.want) || err == nil != (test.want == nil) || gate.done(r) != test.done {
+						t.Errorf("got %v, done %t; want %v, %t", err, gate.done(r), test.want, test.done)
+					}
+					if n := r.calls(gate.action); n != 1 {
+						t.Errorf("sent %d times", n)
+					}
+					leaks(t, fmt.Sprint(err))
+					if err := gate.change(t.Context(), r); err != nil || !gate.done(r) {
+						t.Errorf("the next time: %v, done %t", err, gate.done(r))
+					}
+				}, shortly)
 			})
 		}
 	}

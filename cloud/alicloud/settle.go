@@ -50,10 +50,10 @@ func (p *Provider) unsettled(it *item, last error) error {
 	switch {
 	case last != nil:
 		return errors.Join(fmt.Errorf("sent, %s; reading back: %w: %w", seen, api.ErrUnknown, last), it.answer)
-	case it.answer != nil:
-		return fmt.Errorf("%w; %s within %s", it.answer, seen, p.settleTime)
 	case it.failure != nil:
 		return fmt.Errorf("%s within %s: %w: %w", seen, p.settleTime, api.ErrUnknown, it.failure)
+	case it.answer != nil:
+		return fmt.Errorf("%w; %s within %s", it.answer, seen, p.settleTime)
 	}
 	return fmt.Errorf("sent, %s within %s: %w", seen, p.settleTime, api.ErrUnknown)
 }
