@@ -66,7 +66,8 @@ type Pacer struct {
 type action struct {
 	bucket    *rate.Limiter
 	limit     Limit
-	throttled int       // answers in a row
+	throttled int       // how often in a row it was closed
+	shut      time.Time // when it was closed last
 	closed    time.Time // no call before
 }
 
@@ -93,54 +94,90 @@ func (p *Pacer) action(name string) *action {
 // Wait returns when a call of the action may be made. It is ErrThrottled where that is too
 // far away to wait for, and the context's error when that ends before.
 func (p *Pacer) Wait(ctx context.Context, name string) error {
-	wait, err := p.reserve(name, time.Now())
-	if err != nil || wait <= 0 {
-		return err
+	start := time.Now()
+	good, err := p.reserve(name, start)
+	for err == nil && time.Until(good) > 0 {
+		if err = sleep(ctx, time.Until(good)); err != nil {
+			return fmt.Errorf("wait for the turn of %s: %w", name, err)
+		}
+		good, err = p.open(name, start) // it may have closed meanwhile
 	}
-	timer := time.NewTimer(wait)
+	return err
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("wait for the turn of %s: %w", name, ctx.Err())
+		return ctx.Err()
 	}
 }
 
 // reserve takes a token, and says when it is good.
-func (p *Pacer) reserve(name string, now time.Time) (time.Duration, error) {
+func (p *Pacer) reserve(name string, now time.Time) (time.Time, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	a := p.action(name)
 	token := a.bucket.ReserveN(now, 1)
-	wait := max(token.DelayFrom(now), a.closed.Sub(now))
-	if wait > p.limits.MaxWait {
-		token.CancelAt(now)
-		p.tally.held.WithLabelValues(name).Inc()
-		return 0, fmt.Errorf("%s is not asked for another %s: %w", name, wait.Round(time.Millisecond), api.ErrThrottled)
+	good := now.Add(token.DelayFrom(now))
+	if a.closed.After(good) {
+		good = a.closed
 	}
-	return wait, nil
+	err := p.near(name, now, good)
+	if err != nil {
+		token.CancelAt(now)
+	}
+	return good, err
 }
 
-// Answered learns from what became of a call: after ErrThrottled there are no calls of the
-// action for as long as the cloud asks, or for a pause that doubles each time.
-func (p *Pacer) Answered(name string, took time.Duration, err error, wait time.Duration) {
-	p.tally.count(name, took, err)
+// open says when the action is open again, to one who has a token and waits since start.
+func (p *Pacer) open(name string, start time.Time) (time.Time, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	a := p.action(name)
-	if !errors.Is(err, api.ErrThrottled) {
+	return a.closed, p.near(name, start, a.closed)
+}
+
+// near refuses to wait for what is too far away. The caller holds mu.
+func (p *Pacer) near(name string, start, good time.Time) error {
+	if good.Sub(start) <= p.limits.MaxWait {
+		return nil
+	}
+	p.tally.held.WithLabelValues(name).Inc()
+	return fmt.Errorf("%s is not asked for another %s: %w", name, time.Until(good).Round(time.Millisecond), api.ErrThrottled)
+}
+
+// Answered learns from what became of a call: after ErrThrottled there are no calls of the
+// action for as long as the cloud asks, or for a pause that doubles each time. Calls that
+// were under way already say nothing new: a burst that is throttled is throttled once.
+func (p *Pacer) Answered(name string, took time.Duration, err error, wait time.Duration) {
+	p.tally.count(name, took, err)
+	now := time.Now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	a := p.action(name)
+	old := now.Add(-took).Before(a.shut)
+	switch throttled := errors.Is(err, api.ErrThrottled); {
+	case !throttled && !old:
 		a.throttled = 0
+		return
+	case !throttled || old && wait <= 0:
 		return
 	}
 	pause := p.limits.Pause << min(a.throttled, 20)
-	a.throttled++
 	if wait > 0 {
 		pause = wait
 	}
-	pause = min(pause, p.limits.MaxPause)
+	if !old {
+		a.throttled++
+		a.shut = now
+	}
 	// Replicas and other tools that were throttled together must not come back together.
-	if until := time.Now().Add(pause + rand.N(pause/4+1)); until.After(a.closed) {
+	pause = min(pause+rand.N(pause/4+1), p.limits.MaxPause)
+	if until := now.Add(pause); until.After(a.closed) {
 		a.closed = until
 	}
 }

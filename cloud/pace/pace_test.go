@@ -87,6 +87,66 @@ func TestThrottledActionPauses(t *testing.T) {
 	}
 }
 
+// Calls that were under way together are throttled together: that is one occasion.
+func TestBurstIsThrottledOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := New(limits())
+		<-time.After(time.Second)
+		for range 9 {
+			p.Answered("Read", 100*time.Millisecond, api.ErrThrottled, 0)
+		}
+		p.Answered("Read", 100*time.Millisecond, nil, 0) // the one that passed before them
+		if d := waited(t, p, "Read"); d < time.Second || d > time.Second+time.Second/4 {
+			t.Errorf("waited %s, want about 1s", d)
+		}
+		p.Answered("Read", 0, api.ErrThrottled, 0)
+		if d := waited(t, p, "Read"); d < 2*time.Second {
+			t.Errorf("waited %s, want 2s: it was throttled again", d)
+		}
+	})
+}
+
+func TestNoPauseIsLonger(t *testing.T) {
+	for range 20 { // there is chance in it
+		synctest.Test(t, func(t *testing.T) {
+			p := New(limits())
+			p.Answered("Read", 0, api.ErrThrottled, 3900*time.Millisecond)
+			if d := waited(t, p, "Read"); d > 4*time.Second {
+				t.Errorf("waited %s, want 4s at most", d)
+			}
+		})
+	}
+}
+
+// Whoever waits already heeds what the cloud says meanwhile.
+func TestClosedWhileWaiting(t *testing.T) {
+	for name, test := range map[string]struct {
+		again time.Duration // what the cloud asks for after 500 ms
+		want  error
+	}{
+		"a little":   {2 * time.Second, nil},
+		"for longer": {time.Minute, api.ErrThrottled},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := limits()
+				l.MaxPause = time.Minute
+				p := New(l)
+				p.Answered("Read", 0, api.ErrThrottled, time.Second)
+				start := time.Now()
+				go func() {
+					<-time.After(500 * time.Millisecond)
+					p.Answered("Read", 0, api.ErrThrottled, test.again)
+				}()
+				err := p.Wait(t.Context(), "Read")
+				if took := time.Since(start); !errors.Is(err, test.want) || err == nil && took < 2500*time.Millisecond {
+					t.Errorf("got %v after %s", err, took)
+				}
+			})
+		})
+	}
+}
+
 func TestTooFarAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := limits()
