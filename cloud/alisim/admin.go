@@ -3,6 +3,8 @@ package alisim
 import (
 	"fmt"
 	"net/netip"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/sealane/sealane/api"
@@ -69,6 +71,9 @@ func (s *Sim) SetStatus(id, status string) error {
 		i := w.instance(id)
 		if i == nil {
 			return fmt.Errorf("set status of instance %s: %w", id, api.ErrNotFound)
+		}
+		if !slices.Contains(powers(), status) {
+			return fmt.Errorf("set status of instance %s: %w: %q is none of %s", id, api.ErrInvalid, status, strings.Join(powers(), ", "))
 		}
 		i.Status = status
 		return nil

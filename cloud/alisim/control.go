@@ -1,6 +1,7 @@
 package alisim
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -95,13 +96,30 @@ func refuseControl(w http.ResponseWriter, status int, err error) {
 	send(w, status, map[string]string{"error": err.Error()})
 }
 
-// take reads a JSON body, and only what it knows. Another content type is refused, since
-// that is what a web page could send from afar.
+// take reads a JSON body, and only what it knows.
 func take[T any](r *http.Request, into T) (T, error) {
-	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
-		return into, fmt.Errorf("%w: the body must be application/json", api.ErrInvalid)
+	text, err := jsonBody(r)
+	if err != nil {
+		return into, err
 	}
-	decoder := json.NewDecoder(r.Body)
+	return decode(text, into)
+}
+
+// jsonBody reads the body. Another content type than JSON's is refused, since that is what a
+// web page could send from afar.
+func jsonBody(r *http.Request) ([]byte, error) {
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
+		return nil, fmt.Errorf("%w: the body must be application/json", api.ErrInvalid)
+	}
+	text, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, fmt.Errorf("%w: body: %w", api.ErrInvalid, err)
+	}
+	return text, nil
+}
+
+func decode[T any](text []byte, into T) (T, error) {
+	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&into); err != nil {
 		return into, fmt.Errorf("%w: body: %w", api.ErrInvalid, err)

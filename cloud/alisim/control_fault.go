@@ -107,21 +107,27 @@ func settingsOf(o Options) settings {
 
 // putSettings changes what the body names and leaves the rest. Rates are replaced as a whole.
 func (s *Sim) putSettings(r *http.Request) (any, error) {
-	now := settingsOf(s.Options())
-	rates := now.Rates
-	now.Rates = nil
-	n, err := take(r, now)
+	text, err := jsonBody(r)
 	if err != nil {
 		return nil, err
 	}
-	if n.Rates == nil {
-		n.Rates = rates
-	}
-	s.Tune(func(o *Options) {
+	s.Tune(func(o *Options) { // at once: two who change different things both do
+		n := settingsOf(*o)
+		rates := n.Rates
+		n.Rates = nil
+		if n, err = decode(text, n); err != nil {
+			return
+		}
+		if n.Rates == nil {
+			n.Rates = rates
+		}
 		o.TaskTime, o.ReadTime, o.WriteTime = time.Duration(n.TaskTime), time.Duration(n.ReadTime), time.Duration(n.WriteTime)
 		o.UnknownTime, o.TokenMemory = time.Duration(n.UnknownTime), time.Duration(n.TokenMemory)
 		o.PageTime, o.SessionTime = time.Duration(n.PageTime), time.Duration(n.SessionTime)
 		o.Rates, o.Readings, o.LongestURI, o.Strict = n.Rates, n.Readings, n.LongestURI, n.Strict
 	})
+	if err != nil {
+		return nil, err
+	}
 	return settingsOf(s.Options()), nil
 }

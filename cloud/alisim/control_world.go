@@ -19,24 +19,9 @@ func (s *Sim) worldRoutes(mux *http.ServeMux) {
 		}
 		return nil, s.RemoveInstance(r.PathValue("id"))
 	}))
-	mux.HandleFunc("PUT /v1/world/instances/{id}/status", hand(func(v struct {
-		Status string `json:"status"`
-	}, id string,
-	) error {
-		return s.SetStatus(id, v.Status)
-	}))
-	mux.HandleFunc("PUT /v1/world/interfaces/{id}/source-dest-check", hand(func(v struct {
-		On bool `json:"on"`
-	}, id string,
-	) error {
-		return s.SetSourceDestCheck(id, v.On)
-	}))
-	mux.HandleFunc("PUT /v1/world/interfaces/{id}/security-groups", hand(func(v struct {
-		Groups []string `json:"groups"`
-	}, id string,
-	) error {
-		return s.SetGroups(id, v.Groups)
-	}))
+	mux.HandleFunc("PUT /v1/world/instances/{id}/status", field("status", s.SetStatus))
+	mux.HandleFunc("PUT /v1/world/interfaces/{id}/source-dest-check", field("on", s.SetSourceDestCheck))
+	mux.HandleFunc("PUT /v1/world/interfaces/{id}/security-groups", field("groups", s.SetGroups))
 	s.networkRoutes(mux)
 }
 
@@ -49,33 +34,15 @@ func (s *Sim) networkRoutes(mux *http.ServeMux) {
 		return routes, nil
 	}))
 	mux.HandleFunc("POST /v1/world/edits", hand(func(e Edit, _ string) error { return s.Edit(e) }))
-	mux.HandleFunc("PUT /v1/world/tables/{id}/quota", hand(func(v struct {
-		Entries int `json:"entries"`
-	}, id string,
-	) error {
-		return s.SetQuota(id, v.Entries)
-	}))
+	mux.HandleFunc("PUT /v1/world/tables/{id}/quota", field("entries", s.SetQuota))
 	mux.HandleFunc("POST /v1/world/vpcs/{id}/tables", hand(func(t Table, id string) error { return s.AddTable(id, t) }))
 	mux.HandleFunc("POST /v1/world/vpcs/{id}/vswitches", hand(func(v VSwitch, id string) error { return s.AddVSwitch(id, v) }))
-	mux.HandleFunc("PUT /v1/world/vswitches/{id}/table", hand(func(v struct {
-		Table string `json:"table"`
-	}, id string,
-	) error {
-		return s.Associate(id, v.Table)
-	}))
+	mux.HandleFunc("PUT /v1/world/vswitches/{id}/table", field("table", s.Associate))
 	mux.HandleFunc("PUT /v1/world/vpcs/{id}/security-groups", hand(func(g SecurityGroup, id string) error { return s.SetSecurityGroup(id, g) }))
-	mux.HandleFunc("PUT /v1/world/vpcs/{id}/task-time", hand(func(v struct {
-		TaskTime Duration `json:"taskTime"`
-	}, id string,
-	) error {
-		return s.SetTaskTime(id, time.Duration(v.TaskTime))
+	mux.HandleFunc("PUT /v1/world/vpcs/{id}/task-time", field("taskTime", func(id string, d Duration) error {
+		return s.SetTaskTime(id, time.Duration(d))
 	}))
-	mux.HandleFunc("PUT /v1/world/states/{id}", hand(func(v struct {
-		State State `json:"state"`
-	}, id string,
-	) error {
-		return s.SetState(id, v.State)
-	}))
+	mux.HandleFunc("PUT /v1/world/states/{id}", field("state", s.SetState))
 }
 
 // hand makes a handler of a change, of a JSON body and the id in the path.
@@ -87,5 +54,21 @@ func hand[T any](change func(body T, id string) error) http.HandlerFunc {
 			return nil, err
 		}
 		return nil, change(body, r.PathValue("id"))
+	})
+}
+
+// field makes a handler of a change of one thing, which the body must name: {"on":true}. What is
+// forgotten is no zero.
+func field[T any](name string, change func(id string, value T) error) http.HandlerFunc {
+	return answering(func(r *http.Request) (any, error) {
+		body, err := take(r, map[string]*T(nil))
+		if err != nil {
+			return nil, err
+		}
+		value := body[name]
+		if value == nil || len(body) > 1 {
+			return nil, fmt.Errorf("%w: the body must hold %q and nothing else", api.ErrInvalid, name)
+		}
+		return nil, change(r.PathValue("id"), *value)
 	})
 }

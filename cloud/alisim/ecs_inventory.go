@@ -106,7 +106,7 @@ func describeDisks(s *Sim, c *call) (reply, error) {
 
 func (w *world) systemDisk(i *Instance) disk {
 	return disk{
-		DiskID: "d-" + suffix(i.ID), InstanceID: i.ID, Device: "/dev/xvda", Type: "system", Category: "cloud_essd", Size: 40,
+		DiskID: "d-" + bare("i", i.ID), InstanceID: i.ID, Device: "/dev/xvda", Type: "system", Category: "cloud_essd", Size: 40,
 		Status: "In_use", DeleteWithInstance: true, RegionID: w.region, ZoneID: w.vswitch(i.VSwitch).Zone,
 		CreationTime: stamp(w.born), Tags: noTags(),
 	}

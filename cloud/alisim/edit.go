@@ -78,7 +78,9 @@ func (w *world) addRoute(table string, r Route) error {
 	}
 	r.System = false
 	r.NextHopType = cmp.Or(r.NextHopType, HopInstance)
-	r.State = cmp.Or(r.State, Available)
+	if r.State = cmp.Or(r.State, Available); !r.State.known() {
+		return fmt.Errorf("add route %s to %s: %w: state %q", r.Destination, table, api.ErrInvalid, r.State)
+	}
 	w.enter(t, r, time.Now()).stuck = r.State != Available
 	return nil
 }

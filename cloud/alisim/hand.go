@@ -1,7 +1,6 @@
 package alisim
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -89,7 +88,9 @@ func (s *Sim) Associate(vswitch, table string) error {
 // but Available makes changes refused with IncorrectVpcStatus and the like.
 func (s *Sim) SetState(id string, state State) error {
 	return s.byHand(func(w *world) error {
-		state = cmp.Or(state, Available)
+		if !state.known() {
+			return fmt.Errorf("set state of %q: %w: %q is none of Available, Pending, Modifying, Deleting", id, api.ErrInvalid, state)
+		}
 		if v := w.vpc(id); v != nil {
 			v.status = state
 			return nil

@@ -54,7 +54,7 @@ func TestInterfacesAreListed(t *testing.T) {
 		return a.at(append([]any{"Instances", "Instance", 0, "NetworkInterfaces", "NetworkInterface"}, path...)...)
 	}
 	got := []any{brief(1, "Type"), brief(1, "PrimaryIpAddress"), brief(1, "Ipv6Sets", "Ipv6Set", 0, "Ipv6Address"), brief(2, "MacAddress")}
-	if diff := cmp.Diff([]any{"Secondary", "192.168.0.21", "2001:db8::21", "00:16:3e:a8:10:1f"}, got); diff != "" {
+	if diff := cmp.Diff([]any{"Secondary", "192.168.0.21", "2001:db8::21", "02:16:c0:a8:10:1f"}, got); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -151,11 +151,11 @@ func TestInterfacesInMetadata(t *testing.T) {
 	if _, got := from(sim, "192.168.0.21", "GET", macs); strings.Count(got, "\n") != 2 {
 		t.Errorf("asked from a secondary address: %q", got)
 	}
-	_, got := from(sim, "192.168.0.11", "GET", macs+"00:16:3e:a8:00:15/network-interface-id")
+	_, got := from(sim, "192.168.0.11", "GET", macs+"02:16:c0:a8:00:15/network-interface-id")
 	if got != "eni-b" {
 		t.Errorf("interface %q", got)
 	}
-	if _, got = from(sim, "192.168.0.11", "GET", macs+"00:16:3e:a8:00:15/ipv6s"); got != "[2001:db8::21]" {
+	if _, got = from(sim, "192.168.0.11", "GET", macs+"02:16:c0:a8:00:15/ipv6s"); got != "[2001:db8::21]" {
 		t.Errorf("IPv6 %q", got)
 	}
 }

@@ -53,6 +53,9 @@ func load(text []byte, dir string) (Seed, error) {
 	if err := decoder.Decode(&seed); err != nil {
 		return Seed{}, fmt.Errorf("simulator seed: %w: %w", api.ErrInvalid, err)
 	}
+	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return Seed{}, fmt.Errorf("simulator seed: %w: there is a second document in it", api.ErrInvalid)
+	}
 	if err := seed.readPolicies(dir); err != nil {
 		return Seed{}, fmt.Errorf("simulator seed: %w", err)
 	}
@@ -66,7 +69,7 @@ func load(text []byte, dir string) (Seed, error) {
 	return seed, nil
 }
 
-// addresses finds what is no address where one belongs. The decoder would tell the first
+// addresses finds what is no address, or no time, where one belongs. The decoder would tell the first
 // of them, and without its line.
 func addresses(n *yaml.Node) []error {
 	var bad []error
@@ -94,6 +97,8 @@ func address(key, text string) (err error) {
 		_, err = netip.ParsePrefix(text)
 	case "ip", "moreIps", "ipv6":
 		_, err = netip.ParseAddr(text)
+	case "taskTime":
+		err = new(Duration).UnmarshalText([]byte(text))
 	}
 	return err
 }

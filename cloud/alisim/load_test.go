@@ -65,6 +65,13 @@ func TestLoadSeedNamesTheLine(t *testing.T) {
 		"secret is not there":    {"keys:\n- id: testid\n", "line 2: keys[0].secret: is missing"},
 		"account is no number":   {"account: me\n", `line 1: account: "me" is not a number`},
 		"unknown security group": {head + "instances:\n- {id: i-1, vswitch: vsw-1, ip: 10.0.0.1, securityGroups: [sg-9]}\n", `line 7: instances[0].securityGroups[0]: "sg-9" is no security group`},
+		"no time":                {"vpcs:\n- id: vpc-1\n  cidr: 10.0.0.0/16\n  taskTime: soon\n", "line 4: taskTime: "},
+		"second document":        {head + "---\nvpcs: []\n", "second document"},
+		"status nobody knows":    {head + "instances:\n- {id: i-1, vswitch: vsw-1, ip: 10.0.0.1, status: Broken}\n", `line 7: instances[0].status: "Broken" is none of`},
+		"route to a vSwitch":     {head + "  tables:\n  - {id: vtb-1, routes: [{destination: 10.0.0.0/24, nextHop: i-1}]}\n", "destination: 10.0.0.0/24 is in the vSwitch vsw-1"},
+		"route into a vSwitch":   {head + "  tables:\n  - {id: vtb-1, routes: [{destination: 10.0.0.8/32, nextHop: i-1}]}\n", "destination: 10.0.0.8/32 is in the vSwitch vsw-1"},
+		"route to loopback":      {head + "  tables:\n  - {id: vtb-1, routes: [{destination: 127.0.0.0/8, nextHop: i-1}]}\n", "destination: 127.0.0.0/8 is kept"},
+		"MAC used twice":         {head + "instances:\n- {id: i-1, vswitch: vsw-1, ip: 10.0.0.1, mac: \"02:00:00:00:00:01\"}\n- {id: i-2, vswitch: vsw-1, ip: 10.0.0.2, mac: \"02:00:00:00:00:01\"}\n", "instances[1].mac: "},
 		"no YAML":                {"vpcs: [\n", "line 1"},
 		"nothing":                {"# only a comment\n", "it is empty"},
 	}
@@ -126,5 +133,37 @@ func TestTheSeedOfTheManualIsGood(t *testing.T) {
 	}
 	if _, err := alisim.New(seed, alisim.Options{}); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestDerivedIDsDiffer(t *testing.T) {
+	seed := alisim.Seed{}
+	for n, name := range []string{"vpc-1", "prod-1", "test-1"} {
+		base := netip.AddrFrom4([4]byte{byte(10 + n), 168, 0, 0})
+		seed.VPCs = append(seed.VPCs, alisim.VPC{
+			ID: name, CIDR: netip.PrefixFrom(base, 16), VSwitches: []alisim.VSwitch{{ID: "vsw-" + name, CIDR: netip.PrefixFrom(base, 24)}},
+		})
+	}
+	for n, id := range []string{"i-1", "web-1", "db-1"} {
+		ip := netip.AddrFrom4([4]byte{byte(10 + n), 168, 0, 5})
+		seed.Instances = append(seed.Instances, alisim.Instance{ID: id, VSwitch: "vsw-" + seed.VPCs[n].ID, IP: ip})
+	}
+	sim, err := alisim.New(seed, alisim.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := sim.Snapshot()
+	if v, i := got.VPCs[0], got.Instances; v.VRouter != "vrt-1" || v.Tables[0].ID != "vtb-1-system" || i[1].ENI != "eni-1" {
+		t.Errorf("ids of the usual form changed: %s %s %s", v.VRouter, v.Tables[0].ID, i[1].ENI)
+	}
+	disks := map[any]bool{}
+	for n := range 3 {
+		disks[askECS(t, sim, "DescribeDisks", nil).at("Disks", "Disk", n, "DiskId")] = true
+	}
+	if len(disks) != 3 {
+		t.Errorf("disks are %v", disks)
+	}
+	if err := sim.AddInstance(alisim.Instance{ID: "i-9", VSwitch: "vsw-vpc-1", IP: netip.MustParseAddr("10.168.0.9"), MAC: got.Instances[1].MAC}); err == nil {
+		t.Error("a MAC was given twice")
 	}
 }

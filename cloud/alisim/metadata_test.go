@@ -40,11 +40,11 @@ func TestMetadataKnowsTheInstanceByItsAddress(t *testing.T) {
 	for path, want := range map[string]string{
 		"instance-id": "i-3", "region-id": "cn-hangzhou", "zone-id": "cn-hangzhou-h", "vpc-id": "vpc-1", "vswitch-id": "vsw-2",
 		"vpc-cidr-block": "192.168.0.0/16", "vswitch-cidr-block": "192.168.16.0/20", "private-ipv4": "192.168.16.13",
-		"mac": "00:16:3e:a8:10:0d", "owner-account-id": "1000000000000001", "network-type": "vpc",
-		"network/interfaces/macs/":                                       "00:16:3e:a8:10:0d/",
-		"network/interfaces/macs/00:16:3e:a8:10:0d/network-interface-id": "eni-3",
-		"network/interfaces/macs/00:16:3e:a8:10:0d/netmask":              "255.255.240.0",
-		"network/interfaces/macs/00:16:3e:a8:10:0d/gateway":              "192.168.31.253",
+		"mac": "02:16:c0:a8:10:0d", "owner-account-id": "1000000000000001", "network-type": "vpc",
+		"network/interfaces/macs/":                                       "02:16:c0:a8:10:0d/",
+		"network/interfaces/macs/02:16:c0:a8:10:0d/network-interface-id": "eni-3",
+		"network/interfaces/macs/02:16:c0:a8:10:0d/netmask":              "255.255.240.0",
+		"network/interfaces/macs/02:16:c0:a8:10:0d/gateway":              "192.168.31.253",
 	} {
 		if code, got := from(sim, "192.168.16.13", "GET", metaData+path); code != 200 || got != want {
 			t.Errorf("%s: %d %q, want %q", path, code, got, want)
@@ -100,7 +100,7 @@ func TestIdentityDocumentIsOneLine(t *testing.T) {
 	code, got := from(newSim(t, alisim.Options{}), "192.168.0.11", "GET", "/latest/dynamic/instance-identity/document")
 	want := `{"zone-id":"cn-hangzhou-h","serial-number":"00000000-0000-4000-8000-0000c0a8000b","instance-id":"i-1",` +
 		`"region-id":"cn-hangzhou","private-ipv4":"192.168.0.11","owner-account-id":"1000000000000001",` +
-		`"mac":"00:16:3e:a8:00:0b","image-id":"aliyun_3_x64_20G_alibase_sim.vhd","instance-type":"ecs.g7.large"}`
+		`"mac":"02:16:c0:a8:00:0b","image-id":"aliyun_3_x64_20G_alibase_sim.vhd","instance-type":"ecs.g7.large"}`
 	if code != 200 || got != want {
 		t.Errorf("%d\n%s", code, cmp.Diff(want, got))
 	}

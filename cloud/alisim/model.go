@@ -146,7 +146,7 @@ func (w *world) checker() *checker {
 		c.ids[i.ID] = "instance " + i.ID
 	}
 	for _, n := range w.nics() {
-		c.ids[n.Interface.ID] = "instance " + n.Instance.ID
+		c.ids[n.Interface.ID], c.ids[n.Interface.MAC] = "instance "+n.Instance.ID, "instance "+n.Instance.ID
 		for _, a := range n.Interface.Addresses() {
 			c.ids[a.String()] = "instance " + n.Instance.ID
 		}
@@ -273,10 +273,6 @@ func collect[T, U any](all []T, held func(T) []U) []U {
 	return out
 }
 
-// suffix is an id without its kind: "1" of "vpc-1".
-func suffix(id string) string {
-	if _, rest, ok := strings.Cut(id, "-"); ok {
-		return rest
-	}
-	return id
-}
+// bare is an id without its kind, so that ids can be derived from it: "1" of "vpc-1". One that
+// is written in another way stays whole, or two of them would lead to the same id.
+func bare(kind, id string) string { return strings.TrimPrefix(id, kind+"-") }

@@ -160,4 +160,8 @@ func TestPolicyOfARole(t *testing.T) {
 	if who.at("Arn") != "acs:ram::1000000000000001:assumed-role/writer/i-1" {
 		t.Errorf("identity: %v", who.body)
 	}
+	role, _ := who.at("RoleId").(string)
+	if _, told := who.body["UserId"]; told || role == "" || who.at("PrincipalId") != role+":i-1" {
+		t.Errorf("a role is %v", who.body)
+	}
 }

@@ -3,6 +3,7 @@ package alisim
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -118,6 +119,14 @@ const (
 	Running = "Running"
 	Stopped = "Stopped"
 )
+
+// powers are all states of an instance, as the API spells them.
+func powers() []string { return []string{"Pending", Running, "Starting", "Stopping", Stopped} }
+
+// known reports whether a state is one of those above.
+func (s State) known() bool {
+	return slices.Contains([]State{Available, Pending, Modifying, Deleting}, s)
+}
 
 // The types of next hops that exist here: an instance's primary interface, and any interface.
 const (

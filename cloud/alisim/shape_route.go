@@ -121,7 +121,7 @@ func noTags() tags { return tags{[]struct{}{}} }
 func (w *world) tableShape(t *table) routerTable {
 	associate, gateways := "VSwitch", []string{}
 	if t.Gateway {
-		associate, gateways = "Gateway", []string{"igw4-" + suffix(t.ID)}
+		associate, gateways = "Gateway", []string{"igw4-" + bare("vtb", t.ID)}
 	}
 	return routerTable{
 		VpcID: t.vpc.ID, RouterID: t.vpc.VRouter, RouterType: "VRouter", RouteTableID: t.ID, RouteTableName: t.Name,

@@ -8,17 +8,22 @@ import (
 type callerIdentity struct {
 	body
 	AccountID    string `json:"AccountId"`
-	UserID       string `json:"UserId"`
+	UserID       string `json:"UserId,omitempty"` // of users and the account
+	RoleID       string `json:"RoleId,omitempty"` // of roles
 	Arn          string `json:"Arn"`
 	IdentityType string `json:"IdentityType"`
 	PrincipalID  string `json:"PrincipalId"`
 }
 
-// userID is a RAM user's number, made from the name.
-func userID(name string) string {
+// userID is a RAM user's number, roleID a role's, made from the name.
+func userID(name string) string { return fmt.Sprintf("2%017d", hashed(name)) }
+
+func roleID(name string) string { return fmt.Sprintf("3%017d", hashed(name)) }
+
+func hashed(name string) uint32 {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(name)) // a hash takes every write
-	return fmt.Sprintf("2%017d", h.Sum32())
+	return h.Sum32()
 }
 
 func getCallerIdentity(s *Sim, c *call) (reply, error) {
@@ -26,7 +31,7 @@ func getCallerIdentity(s *Sim, c *call) (reply, error) {
 	if session, ok := s.sessions[c.key]; ok {
 		return &callerIdentity{
 			AccountID: account, Arn: "acs:ram::" + account + ":assumed-role/" + session.role + "/" + session.instance,
-			IdentityType: "AssumedRoleUser", PrincipalID: session.role + ":" + session.instance,
+			IdentityType: "AssumedRoleUser", RoleID: roleID(session.role), PrincipalID: roleID(session.role) + ":" + session.instance,
 		}, nil
 	}
 	if user := s.keys[c.key].user; user != "" {

@@ -135,13 +135,14 @@ func (c *checker) vpc(path string, v VPC, zone string) VPC {
 	for i, p := range v.UserCIDRs {
 		c.prefix(fmt.Sprintf("%s.userCidrs[%d]", path, i), p)
 	}
-	v.VRouter = cmp.Or(v.VRouter, "vrt-"+suffix(v.ID))
+	v.VRouter = cmp.Or(v.VRouter, "vrt-"+bare("vpc", v.ID))
 	c.id(path+".vrouter", v.VRouter)
 	v.Tables = c.allTables(path, v)
 	v.VSwitches = append([]VSwitch(nil), v.VSwitches...)
 	for i := range v.VSwitches {
 		v.VSwitches[i] = c.vswitch(fmt.Sprintf("%s.vswitches[%d]", path, i), v, i, zone)
 	}
+	c.destinations(path, v)
 	v.SecurityGroups = append([]SecurityGroup(nil), v.SecurityGroups...)
 	for _, g := range v.SecurityGroups {
 		c.groups[g.ID] = v.ID
@@ -164,7 +165,7 @@ func (c *checker) allTables(path string, v VPC) []Table {
 	}
 	switch {
 	case systems == 0:
-		tables = append([]Table{{ID: "vtb-" + suffix(v.ID) + "-system", System: true}}, tables...)
+		tables = append([]Table{{ID: "vtb-" + bare("vpc", v.ID) + "-system", System: true}}, tables...)
 	case systems > 1:
 		c.say(path+".tables", "%d of them are system tables; a VPC has one", systems)
 	}
@@ -194,7 +195,7 @@ func (c *checker) table(path string, t Table, vpc string) Table {
 		}
 		r.NextHopType = cmp.Or(r.NextHopType, HopInstance)
 		r.State = cmp.Or(r.State, Available)
-		if r.State != Available && r.State != Pending && r.State != Modifying && r.State != Deleting {
+		if !r.State.known() {
 			c.say(rp+".state", "%q is none of Available, Pending, Modifying, Deleting", r.State)
 		}
 		if describe(r.Name, r.Description) != nil {
@@ -203,6 +204,28 @@ func (c *checker) table(path string, t Table, vpc string) Table {
 		t.Routes[i] = r
 	}
 	return t
+}
+
+// destinations refuses routes that the API would refuse whatever their next hop.
+func (c *checker) destinations(path string, v VPC) {
+	for i, t := range v.Tables {
+		for j, r := range t.Routes {
+			at := fmt.Sprintf("%s.tables[%d].routes[%d].destination", path, i, j)
+			d := r.Destination
+			switch {
+			case !d.IsValid():
+			case d == serviceRange() || forbidden(d):
+				c.say(at, "%s is kept for the cloud itself", d)
+			}
+			for _, s := range v.VSwitches {
+				for _, p := range [...]netip.Prefix{s.CIDR, s.IPv6} {
+					if p.IsValid() && d.IsValid() && p.Contains(d.Addr()) && p.Bits() <= d.Bits() {
+						c.say(at, "%s is in the vSwitch %s", d, s.ID)
+					}
+				}
+			}
+		}
+	}
 }
 
 func (c *checker) vswitch(path string, v VPC, n int, zone string) VSwitch {

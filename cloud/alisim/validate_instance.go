@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 )
 
 func (c *checker) instance(path string, i Instance) Instance {
@@ -17,6 +18,12 @@ func (c *checker) instance(path string, i Instance) Instance {
 		c.say(path+".vpc", "%q is not the VPC of %s", i.VPC, i.VSwitch)
 	}
 	i = i.clone().complete(vpc)
+	if !slices.Contains(powers(), i.Status) {
+		c.say(path+".status", "%q is none of %s", i.Status, strings.Join(powers(), ", "))
+	}
+	if i.HTTPEndpoint != "enabled" && i.HTTPEndpoint != "disabled" {
+		c.say(path+".httpEndpoint", "%q is neither enabled nor disabled", i.HTTPEndpoint)
+	}
 	if i.HTTPTokens != "optional" && i.HTTPTokens != "required" {
 		c.say(path+".httpTokens", "%q is neither optional nor required", i.HTTPTokens)
 	}
@@ -52,6 +59,9 @@ func (c *checker) attached(path string, f Interface, vpc string) {
 			c.id(at, a.String())
 		}
 	}
+	if f.MAC != "" {
+		c.id(path+".mac", f.MAC)
+	}
 	for n, g := range f.SecurityGroups {
 		gp := fmt.Sprintf("%s.securityGroups[%d]", path, n)
 		switch {
@@ -68,7 +78,7 @@ func (i Instance) complete(vpc string) Instance {
 	i.VPC = vpc
 	i.Name = cmp.Or(i.Name, i.ID)
 	i.Status = cmp.Or(i.Status, Running)
-	i.ENI = cmp.Or(i.ENI, "eni-"+suffix(i.ID))
+	i.ENI = cmp.Or(i.ENI, "eni-"+bare("i", i.ID))
 	i.HTTPTokens = cmp.Or(i.HTTPTokens, "optional")
 	i.HTTPEndpoint = cmp.Or(i.HTTPEndpoint, "enabled")
 	i.MAC = cmp.Or(i.MAC, macOf(i.IP))
@@ -84,10 +94,11 @@ func (i Instance) complete(vpc string) Instance {
 	return i
 }
 
+// macOf is an address of the kind that everybody may give out, different for each IP.
 func macOf(ip netip.Addr) string {
 	if !ip.Is4() {
 		return ""
 	}
 	b := ip.As4()
-	return fmt.Sprintf("00:16:3e:%02x:%02x:%02x", b[1], b[2], b[3])
+	return fmt.Sprintf("02:16:%02x:%02x:%02x:%02x", b[0], b[1], b[2], b[3])
 }
