@@ -23,6 +23,7 @@ type item struct {
 	most  int       // entries that a batch with it may have, 0 for no such limit
 	token string    // a single create's ClientToken, the same for every attempt
 	entry string    // the entry id that a delete is about
+	dry   bool      // only asked, to be refused or not: nothing is made
 
 	answer  error          // what the call was answered, where that leaves the outcome open
 	failure error          // how the cloud refused it within a batch; read back before it is believed

@@ -16,13 +16,17 @@ type learned struct {
 	single  map[api.Verb]bool
 	pending map[api.Verb]time.Duration
 	entries map[api.TableID]int
-	fixed   bool
+	fixed   map[api.TableID]time.Time // until when entries are taken for not to be modified
 }
+
+// forgiven is how long a denied modify is believed: permissions change.
+const forgiven = 10 * time.Minute
 
 func newLearned() *learned {
 	return &learned{
 		size: map[api.Verb]int{}, single: map[api.Verb]bool{},
 		pending: map[api.Verb]time.Duration{}, entries: map[api.TableID]int{},
+		fixed: map[api.TableID]time.Time{},
 	}
 }
 
@@ -63,20 +67,21 @@ func (l *learned) forbid(verb api.Verb) bool {
 	return news
 }
 
-// unmodifiable notes that entries may not be modified, and reports whether that is news.
-func (l *learned) unmodifiable() bool {
+// unmodifiable notes that entries of a table may not be modified, and reports whether that is
+// news.
+func (l *learned) unmodifiable(table api.TableID) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	news := !l.fixed
-	l.fixed = true
-	return news
+	_, before := l.fixed[table]
+	l.fixed[table] = time.Now().Add(forgiven)
+	return !before
 }
 
-// mayModify reports whether nothing is known against modifying entries.
-func (l *learned) mayModify() bool {
+// mayModify reports whether nothing is known against modifying entries of a table.
+func (l *learned) mayModify(table api.TableID) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return !l.fixed
+	return time.Now().After(l.fixed[table])
 }
 
 // pause is how long a change of this verb is pending as a rule; 0 when that is not known.

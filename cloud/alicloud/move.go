@@ -1,6 +1,7 @@
 package alicloud
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,16 +16,14 @@ import (
 // two more it is bridged: the halves of the destination are sent to the new next hop first,
 // and while they are there the entry itself is made anew. The longest match keeps every
 // packet on the old or the new next hop, at whatever step this ends; and to begin again
-// finds done what was done. Otherwise there is a gap, which is announced.
+// finds done what was done. Otherwise there is a gap, see leap.
 func (r *series) move(ctx context.Context, e, want api.Route) error {
-	err := r.bridge(ctx, want)
-	gap := errors.Is(err, errNoBridge)
-	if err != nil && !gap {
-		return fmt.Errorf("bridge %s: %w", want.Destination, err)
+	err := r.bridge(ctx, e, want)
+	if errors.Is(err, errNoBridge) {
+		return r.leap(ctx, e, want, err)
 	}
-	if gap {
-		r.log.WarnContext(ctx, "the route will be missing for a moment: it can be neither modified nor bridged",
-			api.KeyDestination, want.Destination.String(), api.KeyTable, want.Table, api.KeyDetail, err.Error())
+	if err != nil {
+		return fmt.Errorf("bridge %s: %w", want.Destination, err)
 	}
 	if err := r.make(ctx, api.Delete, e); err != nil {
 		return fmt.Errorf("take away the entry to %s: %w", e.NextHop, err)
@@ -32,20 +31,70 @@ func (r *series) move(ctx context.Context, e, want api.Route) error {
 	if err := r.make(ctx, api.Create, want); err != nil {
 		return fmt.Errorf("make the entry anew: %w", err)
 	}
-	if gap {
-		return nil
-	}
 	if err := r.make(ctx, api.Delete, halves(want)...); err != nil {
 		return fmt.Errorf("the entry is made anew; take away the halves that bridged it: %w", err)
 	}
 	return nil
 }
 
+// leap takes the entry away before it makes it anew: there is a gap, which is announced. It
+// is not opened where the cloud says beforehand that it will not make the new entry, and
+// when that fails all the same, the entry is made as it was.
+func (r *series) leap(ctx context.Context, e, want api.Route, why error) error {
+	if err := r.rehearse(ctx, want); err != nil {
+		return fmt.Errorf("the entry to %s is left, try out the new one: %w", e.NextHop, err)
+	}
+	about := []any{api.KeyDestination, want.Destination.String(), api.KeyTable, want.Table}
+	r.log.WarnContext(ctx, "the route will be missing for a moment: it can be neither modified nor bridged",
+		append(about, api.KeyDetail, why.Error())...)
+	if err := r.make(ctx, api.Delete, e); err != nil {
+		return fmt.Errorf("take away the entry to %s: %w", e.NextHop, err)
+	}
+	err := r.make(ctx, api.Create, want)
+	if err == nil {
+		return nil
+	}
+	err = fmt.Errorf("make the entry anew: %w", err)
+	if e.Mark.IsZero() {
+		e.Mark = want.Mark // its own name and description are not known any more
+	}
+	back := cloud.Validate(api.Change{Verb: api.Create, Route: e})
+	if back == nil {
+		back = r.make(ctx, api.Create, e)
+	}
+	if back == nil {
+		return fmt.Errorf("the entry to %s is there again: %w", e.NextHop, err)
+	}
+	err = errors.Join(err, fmt.Errorf("make the entry to %s again: %w", e.NextHop, back))
+	r.log.ErrorContext(ctx, "the route may be missing: it was taken away to be moved, and could not be made again",
+		append(about, api.KeyError, err)...)
+	return err
+}
+
+// rehearse asks whether the cloud would make an entry in the place of one that is there. That
+// the place is taken, or the table full, says nothing against it.
+func (r *series) rehearse(ctx context.Context, want api.Route) error {
+	it := &item{change: api.Change{Verb: api.Create, Route: want}, dry: true}
+	_, err := r.send(ctx, []*item{it})
+	if judged(err).code == forbidden && r.learned.forbid(api.Create) {
+		_, err = r.send(ctx, []*item{it})
+	}
+	if err = cmp.Or(err, it.failure); err == nil {
+		return nil
+	}
+	switch f := judged(err); {
+	case f.code == "DryRunOperation", f.class == unknown && errors.Is(err, api.ErrRefused), errors.Is(err, api.ErrQuota):
+		return nil
+	}
+	return err
+}
+
 // errNoBridge says that there is no bridge, and nothing was left of one.
 var errNoBridge = errors.New("no bridge")
 
-// bridge makes the halves.
-func (r *series) bridge(ctx context.Context, want api.Route) error {
+// bridge makes the halves of what is to replace an entry. A half that is there may go if it is
+// of a former move between these two hosts that was cut off.
+func (r *series) bridge(ctx context.Context, was, want api.Route) error {
 	both := halves(want)
 	if both == nil {
 		return fmt.Errorf("%w: a single address has no halves", errNoBridge)
@@ -61,23 +110,31 @@ func (r *series) bridge(ctx context.Context, want api.Route) error {
 			continue
 		}
 		free++ // it is there, or goes
-		if e.OwnedBy(want.Mark.Cluster) && !cloud.Same(e, both[i]) {
-			// Of a former move that was cut off; what it leads to, the entry itself leads to.
-			if err := r.make(ctx, api.Delete, e); err != nil {
-				return fmt.Errorf("take away %s, left of a former bridge: %w", e, err)
-			}
+		if cloud.Same(e, both[i]) {
+			continue
+		}
+		if e.Mark.IsZero() || !e.Mark.Same(was.Mark) && !e.Mark.Same(want.Mark) {
+			return fmt.Errorf("%w: %w", errNoBridge, inTheWay(e))
+		}
+		if err := r.make(ctx, api.Delete, e); err != nil {
+			return fmt.Errorf("take away %s, left of a former bridge: %w", e, err)
 		}
 	}
 	if free < len(both) {
 		return fmt.Errorf("%w: the table has room for %d more", errNoBridge, max(0, free))
 	}
 	err = r.make(ctx, api.Create, both...)
-	if err == nil || !errors.Is(err, api.ErrQuota) && !errors.Is(err, api.ErrRefused) && !errors.Is(err, api.ErrInvalid) {
+	taken := errors.Is(err, api.ErrQuota) || errors.Is(err, api.ErrRefused)
+	wrong := errors.Is(err, api.ErrInvalid) || errors.Is(err, api.ErrNotFound)
+	if !taken && !wrong {
 		return err
 	}
 	// One half may be there; it goes, or the table would not be as it was found.
 	if undo := r.make(ctx, api.Delete, both...); undo != nil && !errors.Is(undo, api.ErrRefused) {
 		return errors.Join(err, undo)
+	}
+	if wrong {
+		return err // what the halves are refused for, the entry itself would be
 	}
 	return fmt.Errorf("%w: %w", errNoBridge, err)
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/aliyun/alibaba-cloud-sdk-go/services/vpc"
@@ -38,7 +39,7 @@ func (r *series) replace(ctx context.Context, it *item) (live []*item, err error
 		return nil, nil
 	}
 	err = errUnmodifiable
-	if r.learned.mayModify() {
+	if r.learned.mayModify(want.Table) {
 		err = r.modify(ctx, e, want)
 	}
 	if f := judged(err); !errors.Is(err, errUnmodifiable) && !f.noSuchCall() {
@@ -48,7 +49,7 @@ func (r *series) replace(ctx context.Context, it *item) (live []*item, err error
 		it.end(err) // to take over a mark no traffic is put at risk
 		return nil, nil
 	}
-	if judged(err).code == forbidden && r.learned.unmodifiable() {
+	if judged(err).code == forbidden && r.learned.unmodifiable(want.Table) {
 		r.log.WarnContext(ctx, "no permission to modify entries, moving them by others", api.KeyError, err)
 	}
 	if err = r.move(cloud.Throughout(ctx), e, want); stops(err) {
@@ -62,12 +63,21 @@ func (r *series) replace(ctx context.Context, it *item) (live []*item, err error
 var errUnmodifiable = fmt.Errorf("entries may not be modified: %w", api.ErrDenied)
 
 // noSuchCall reports whether an answer says that the action is not to be had here, whatever
-// is asked of it.
+// is asked of it: not what says that the next hop or the destination is not to be had.
 func (f *failure) noSuchCall() bool {
-	return f.code == forbidden || f.code == "InvalidAction.NotFound" || f.code == "OperationDenied" ||
-		strings.HasPrefix(f.code, "OperationUnsupported") ||
+	switch {
+	case f.code == forbidden, f.code == "InvalidAction.NotFound", f.code == "OperationDenied":
+		return true
+	case slices.ContainsFunc(ofEntry, func(word string) bool { return strings.Contains(f.code, word) }):
+		return false
+	}
+	return strings.HasPrefix(f.code, "OperationUnsupported") ||
 		strings.HasPrefix(f.code, "OperationDenied.") && !errors.Is(f.kind, api.ErrRefused)
 }
+
+// ofEntry are words in codes that are about a next hop or a destination: of IPv6 entries and
+// of gateways there are several (CreateRouteEntry page).
+var ofEntry = []string{"NextHop", "Nexthop", "Ipv6", "Interface", "Eni", "Instance", "Cidr"} //nolint:gochecknoglobals // a constant table
 
 // modify sends what differs: an unchanged next hop would be refused.
 func (p *Provider) modify(ctx context.Context, e, want api.Route) error {

@@ -44,6 +44,9 @@ func (r *series) send(ctx context.Context, batch []*item) (live []*item, err err
 func (p *Provider) sendCreates(ctx context.Context, items []*item) error {
 	req, resp := vpc.CreateCreateRouteEntriesRequest(), vpc.CreateCreateRouteEntriesResponse()
 	form := req.GetFormParams()
+	if items[0].dry {
+		form["DryRun"] = "true"
+	}
 	for i, it := range items {
 		r, prefix := it.change.Route, "RouteEntries."+strconv.Itoa(i+1)+"."
 		form[prefix+"RouteTableId"] = string(r.Table)
@@ -130,6 +133,9 @@ func (p *Provider) sendCreate(ctx context.Context, it *item) error {
 	req.NextHopId, req.NextHopType = r.NextHop, hopType(r)
 	req.RouteEntryName, req.Description = r.Mark.Name(), p.seal.Description(r)
 	req.ClientToken = it.token
+	if it.dry {
+		req.GetQueryParams()["DryRun"] = "true"
+	}
 	return p.write(ctx, place(r), req, resp)
 }
 
@@ -140,7 +146,7 @@ func (p *Provider) sendDelete(ctx context.Context, it *item) error {
 }
 
 func (p *Provider) write(ctx context.Context, about string, req requests.AcsRequest, resp responses.AcsResponse) error {
-	return p.client.do(ctx, call{about: about, req: req, resp: resp, permit: true})
+	return p.client.do(ctx, call{about: about, req: req, resp: resp})
 }
 
 // removable reads the entries again and returns the items whose entry is there, is what the
