@@ -126,7 +126,7 @@ func TestRulesDoNotGrowWithHosts(t *testing.T) {
 	}
 	world := many.Snapshot()
 	must(t, kernel.Pass(v.ns, v.handle, world, ports))
-	if got := lines(t, v); fmt.Sprint(got) != fmt.Sprint(few) || len(got) != 5 {
+	if got := lines(t, v); fmt.Sprint(got) != fmt.Sprint(few) || len(got) != 6 {
 		t.Errorf("rules of 1500 hosts: %v, of three: %v", got, few)
 	}
 

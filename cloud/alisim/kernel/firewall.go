@@ -19,10 +19,9 @@ const (
 	chainIn     = "to-router"
 	chainAcross = "across"
 	chainOut    = "from-router"
-	setVacant   = "vacant"   // links that lead to nobody
-	setChecked  = "checked"  // links whose interface has the check on
-	mapVPC      = "vpc"      // links to the numbers of their VPCs
-	setSame     = "same-vpc" // each number, twice
+	setVacant   = "vacant"  // links that lead to nobody
+	setChecked  = "checked" // links whose interface has the check on
+	mapVPC      = "vpc"     // links to the chains of their VPCs, which are named after it
 )
 
 // firewall keeps a filter in a table of nftables, which goes with the namespace.

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/netip"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -72,6 +73,26 @@ func TestEachHarmIsMended(t *testing.T) {
 			t.Errorf("done again:\n%s", log.String())
 		}
 	}
+}
+
+// TestTableCanBeListed: who looks for a lost packet lists the table with nft, which does not
+// understand all that the kernel does.
+func TestTableCanBeListed(t *testing.T) {
+	v := newVPC(t)
+	tool, err := exec.LookPath("nft")
+	if err != nil {
+		t.Skip("needs nft: lists the table")
+	}
+	sim, err := alisim.New(twoVPCs(true), alisim.Options{})
+	must(t, err)
+	must(t, kernel.Pass(v.ns, v.handle, sim.Snapshot(), map[string]kernel.Port{"i-1": {Link: "p1"}, "i-o": {Link: "po"}}))
+	must(t, v.do(func() error {
+		out, err := exec.CommandContext(t.Context(), tool, "list", "table", "inet", kernel.TableName).CombinedOutput()
+		if !strings.Contains(string(out), "iifname vmap @vpc") {
+			t.Errorf("the border is not in the list:\n%s", out)
+		}
+		return err
+	}))
 }
 
 // contents counts the rules of each chain of our table and the elements of each set.

@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"github.com/google/nftables"
-	"github.com/google/nftables/binaryutil"
 	"github.com/google/nftables/expr"
 
 	"github.com/sealane/sealane/cloud/alisim"
@@ -36,34 +35,36 @@ func (l *layer) lay(f filter) error {
 			return err
 		}
 	}
-	l.base(chainIn, nftables.ChainHookInput, absent(alisim.Egress), neighbours(), foreign(v4(), alisim.Egress), foreign(v6(), alisim.Egress))
-	l.base(chainOut, nftables.ChainHookOutput, absent(alisim.Ingress))
-	l.base(chainAcross, nftables.ChainHookForward, absent(alisim.Egress), absent(alisim.Ingress), strangers(),
+	l.base(chainIn, nftables.ChainHookInput, shut(alisim.Egress, setVacant), neighbours(), foreign(v4(), alisim.Egress), foreign(v6(), alisim.Egress))
+	l.base(chainOut, nftables.ChainHookOutput, shut(alisim.Ingress, setVacant))
+	l.base(chainAcross, nftables.ChainHookForward, shut(alisim.Egress, setVacant), shut(alisim.Ingress, setVacant), ask(alisim.Egress, mapVPC),
 		foreign(v4(), alisim.Egress), foreign(v6(), alisim.Egress), foreign(v4(), alisim.Ingress), foreign(v6(), alisim.Ingress),
-		replies(), ask(alisim.Egress), ask(alisim.Ingress))
+		replies(), ask(alisim.Egress, string(alisim.Egress)), ask(alisim.Ingress, string(alisim.Ingress)))
 	return nil
 }
 
-// networks queues what keeps VPCs apart.
+// networks queues a chain for each VPC, which drops what goes to the links of the others, and
+// the map from links to them.
 func (l *layer) networks(vpcs map[string]int) error {
-	number := func(link string) []byte { return binaryutil.NativeEndian.PutUint32(uint32(vpcs[link])) }
-	var elements, same []nftables.SetElement
-	known := map[int]bool{}
-	for _, link := range slices.Sorted(maps.Keys(vpcs)) {
-		elements = append(elements, nftables.SetElement{Key: ifname(link), Val: number(link)})
-		if !known[vpcs[link]] {
-			known[vpcs[link]] = true
-			same = append(same, nftables.SetElement{Key: slices.Concat(number(link), number(link))})
+	links := slices.Sorted(maps.Keys(vpcs))
+	var elements []nftables.SetElement
+	for _, n := range slices.Compact(slices.Sorted(maps.Values(vpcs))) {
+		name, set := fmt.Sprintf("%s-%d", mapVPC, n), fmt.Sprintf("others-%d", n)
+		others := slices.DeleteFunc(slices.Clone(links), func(link string) bool { return vpcs[link] == n })
+		if err := l.set(nftables.Set{Name: set, KeyType: nftables.TypeIFName}, names(others)); err != nil {
+			return err
 		}
+		l.chain(&nftables.Chain{Name: name}, [][]expr.Any{shut(alisim.Ingress, set)})
 	}
-	if err := l.set(nftables.Set{Name: mapVPC, KeyType: nftables.TypeIFName, DataType: nftables.TypeMark, IsMap: true}, elements); err != nil {
-		return err
+	for _, link := range links {
+		elements = append(elements, jump(link, fmt.Sprintf("%s-%d", mapVPC, vpcs[link])))
 	}
-	key, err := nftables.ConcatSetType(nftables.TypeMark, nftables.TypeMark)
-	if err != nil {
-		return err
-	}
-	return l.set(nftables.Set{Name: setSame, KeyType: key, Concatenation: true}, same)
+	return l.set(nftables.Set{Name: mapVPC, KeyType: nftables.TypeIFName, DataType: nftables.TypeVerdict, IsMap: true}, elements)
+}
+
+// jump is an element that leads from a link to a chain.
+func jump(link, chain string) nftables.SetElement {
+	return nftables.SetElement{Key: ifname(link), VerdictData: &expr.Verdict{Kind: expr.VerdictJump, Chain: chain}}
 }
 
 // names are links as elements of a set.
@@ -115,7 +116,7 @@ func (l *layer) groups(d alisim.Direction, chains []chain, asked map[string]int)
 	}
 	var elements []nftables.SetElement
 	for _, link := range slices.Sorted(maps.Keys(asked)) {
-		elements = append(elements, nftables.SetElement{Key: ifname(link), VerdictData: &expr.Verdict{Kind: expr.VerdictJump, Chain: name(asked[link])}})
+		elements = append(elements, jump(link, name(asked[link])))
 	}
 	return l.set(nftables.Set{Name: string(d), KeyType: nftables.TypeIFName, DataType: nftables.TypeVerdict, IsMap: true}, elements)
 }

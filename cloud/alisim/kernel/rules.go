@@ -26,22 +26,9 @@ func foreign(ip family, d alisim.Direction) []expr.Any {
 	}
 }
 
-// absent drops what comes from a port where nobody is, or goes there.
-func absent(d alisim.Direction) []expr.Any {
-	return []expr.Any{link(d), &expr.Lookup{SourceRegister: unix.NFT_REG_1, SetName: setVacant}, verdict(expr.VerdictDrop)}
-}
-
-// strangers drops what goes from a link of one VPC to a link of another. A link that is in
-// neither is no instance's.
-func strangers() []expr.Any {
-	return []expr.Any{
-		&expr.Meta{Key: expr.MetaKeyIIFNAME, Register: unix.NFT_REG_2},
-		&expr.Lookup{SourceRegister: unix.NFT_REG_2, SetName: mapVPC, DestRegister: unix.NFT_REG32_00, IsDestRegSet: true},
-		&expr.Meta{Key: expr.MetaKeyOIFNAME, Register: unix.NFT_REG_2},
-		&expr.Lookup{SourceRegister: unix.NFT_REG_2, SetName: mapVPC, DestRegister: unix.NFT_REG32_01, IsDestRegSet: true},
-		&expr.Lookup{SourceRegister: unix.NFT_REG32_00, SetName: setSame, Invert: true},
-		verdict(expr.VerdictDrop),
-	}
+// shut drops what comes from, or goes to, the links in a set.
+func shut(d alisim.Direction, set string) []expr.Any {
+	return []expr.Any{link(d), &expr.Lookup{SourceRegister: unix.NFT_REG_1, SetName: set}, verdict(expr.VerdictDrop)}
 }
 
 // neighbours lets pass what IPv6 says on the link itself, from fe80::/10 (RFC 4861).
@@ -63,11 +50,11 @@ func replies() []expr.Any {
 	}
 }
 
-// ask goes to the chain that is there for the link. What has none passes.
-func ask(d alisim.Direction) []expr.Any {
+// ask goes to the chain that a map has for the link. What has none passes.
+func ask(d alisim.Direction, links string) []expr.Any {
 	return []expr.Any{
 		link(d),
-		&expr.Lookup{SourceRegister: unix.NFT_REG_1, SetName: string(d), DestRegister: unix.NFT_REG_VERDICT, IsDestRegSet: true},
+		&expr.Lookup{SourceRegister: unix.NFT_REG_1, SetName: links, DestRegister: unix.NFT_REG_VERDICT, IsDestRegSet: true},
 	}
 }
 
