@@ -46,73 +46,76 @@ type call struct {
 	list  string // the member of the answer that must be there; empty for a write
 	req   requests.AcsRequest
 	resp  responses.AcsResponse
-
-	permit bool // ask the context's permit at the last moment
 }
 
 func (c call) writes() bool { return c.list == "" }
 
 // do makes one call, when its turn has come, and translates its errors. A write whose
-// request may have left this machine without an answer is ErrUnknown.
+// request may have left this machine without an answer is ErrUnknown. The context's permit is
+// asked just before a write is sent, after all that may take a while.
 func (c *client) do(ctx context.Context, cl call) error {
 	action := cl.req.GetActionName()
-	leave, err := c.enter(ctx, cl, action)
+	cred, leave, err := c.enter(ctx, cl, action)
 	if err != nil {
 		return fmt.Errorf("%s of %s: %w", action, cl.about, err)
 	}
 	defer leave()
 	began := time.Now()
-	err = c.exchange(ctx, cl)
+	err = c.exchange(ctx, cl, cred)
 	if c.pacer != nil {
 		c.pacer.Answered(action, time.Since(began), err, judged(err).after)
 	}
 	return err
 }
 
-// enter waits until the call may be made.
-func (c *client) enter(ctx context.Context, cl call, action string) (leave func(), err error) {
-	leave = func() {}
-	if !cl.writes() {
-		select {
-		case c.lanes <- struct{}{}:
-			leave = func() { <-c.lanes }
-		case <-ctx.Done():
-		}
-	}
+// enter waits until the call may be made: for its turn and a credential, then, if it is a
+// read, for a lane, which nobody holds who has to wait for anything else.
+func (c *client) enter(ctx context.Context, cl call, action string) (cred credential, leave func(), err error) {
 	if err = ctx.Err(); err == nil && c.pacer != nil {
 		err = c.pacer.Wait(ctx, action)
 	}
-	if err == nil && cl.permit {
-		err = permitted(ctx)
-	}
 	if err != nil {
-		leave()
+		return cred, nil, err
 	}
-	return leave, err
+	if cred, err = c.source.credential(ctx); err != nil {
+		return cred, nil, err
+	}
+	if cl.writes() {
+		return cred, func() {}, cl.permitted(ctx)
+	}
+	select {
+	case c.lanes <- struct{}{}:
+		return cred, func() { <-c.lanes }, nil
+	case <-ctx.Done():
+		return cred, nil, ctx.Err()
+	}
 }
 
 // errNotPermitted marks the error of a permit, whose kind is its own.
 var errNotPermitted = errors.New("not permitted any more")
 
-func permitted(ctx context.Context) error {
+// permitted asks the context's permit for a write.
+func (c call) permitted(ctx context.Context) error {
+	if !c.writes() {
+		return nil
+	}
 	if err := cloud.Permitted(ctx); err != nil {
 		return fmt.Errorf("%w: %w", errNotPermitted, err)
 	}
 	return nil
 }
 
-// exchange makes the call.
-func (c *client) exchange(ctx context.Context, cl call) error {
-	cred, err := c.source.credential(ctx)
-	if err != nil {
-		return fmt.Errorf("%s of %s: %w", cl.req.GetActionName(), cl.about, err)
-	}
+// exchange makes the call, once more with another credential if this one has expired.
+func (c *client) exchange(ctx context.Context, cl call, cred credential) error {
 	timed, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	trip := &trip{ctx: timed, next: c.transport}
-	err = c.send(cl, cred, trip)
+	err := c.send(cl, cred, trip)
 	if stale(err) { // refused before any work was done, so that a write may be repeated
 		if fresh, ok := c.source.renew(timed, cred); ok {
+			if err := cl.permitted(ctx); err != nil {
+				return fmt.Errorf("%s of %s: %w", cl.req.GetActionName(), cl.about, err)
+			}
 			cred = fresh
 			err = c.send(cl, cred, trip)
 		}

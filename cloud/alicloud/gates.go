@@ -30,9 +30,6 @@ func (p *Provider) setSourceCheck(ctx context.Context, id api.InterfaceID, on bo
 	if err != nil || is == on {
 		return false, err
 	}
-	if err := cloud.Permitted(ctx); err != nil {
-		return false, err
-	}
 	req, resp := ecs.CreateModifyNetworkInterfaceAttributeRequest(), ecs.CreateModifyNetworkInterfaceAttributeResponse()
 	req.NetworkInterfaceId, req.SourceDestCheck = string(id), requests.NewBoolean(on)
 	err = p.client.do(ctx, call{about: string(id), req: req, resp: resp})
