@@ -21,7 +21,7 @@ func describeInstances(s *Sim, c *call) (reply, error) {
 		// An id that is not known is simply missing from the answer.
 		if listed(ids, i.ID) && listed(ips, i.IP.String()) && c.matches("VpcId", i.VPC) && c.matches("VSwitchId", i.VSwitch) &&
 			c.matches("Status", i.Status) && c.matches("ZoneId", s.world.zoneOf(i.VSwitch)) && c.matches("InstanceName", i.Name) &&
-			(c.get("SecurityGroupId") == "" || slices.Contains(i.SecurityGroups, c.get("SecurityGroupId"))) {
+			(c.get("SecurityGroupId") == "" || slices.Contains(i.SecurityGroups, c.get("SecurityGroupId"))) && c.ofInstance(i) {
 			found = append(found, i)
 		}
 	}
@@ -33,6 +33,21 @@ func describeInstances(s *Sim, c *call) (reply, error) {
 	options := slices.Contains(c.list("AdditionalAttributes"), "META_OPTIONS")
 	out.Instances.Instance = mapped(page, func(i *Instance) instanceItem { return s.world.instanceItem(i, options) })
 	return out, nil
+}
+
+// ofInstance are the filters that are not about where an instance is.
+func (c *call) ofInstance(i *Instance) bool {
+	return c.tagged(i.Tags) && c.hasIPv6(i.IPv6) && c.matches("InstanceType", instanceType) && c.matches("InstanceTypeFamily", "ecs.g7") &&
+		c.matches("ImageId", imageID) && c.matches("InstanceNetworkType", "vpc") && c.matches("InstanceChargeType", "PostPaid") &&
+		c.matches("HttpEndpoint", i.HTTPEndpoint) && c.matches("HttpTokens", i.HTTPTokens) && c.matches("HttpPutResponseHopLimit", "1") &&
+		c.blank("ResourceGroupId", "KeyPairName", "HpcClusterId", "LockReason", "Filter", "InternetChargeType",
+			"PublicIpAddresses", "EipAddresses", "InnerIpAddresses", "RdmaIpAddresses")
+}
+
+// hasIPv6 is the filter for any of some IPv6 addresses.
+func (c *call) hasIPv6(all []netip.Addr) bool {
+	wanted := c.list("Ipv6Address")
+	return wanted == nil || slices.ContainsFunc(all, func(ip netip.Addr) bool { return slices.Contains(wanted, ip.String()) })
 }
 
 // pageEither pages by token when MaxResults or NextToken is given, as ECS does beside its
@@ -54,7 +69,7 @@ func describeInstanceStatus(s *Sim, c *call) (reply, error) {
 	ids := c.list("InstanceId")
 	var found []*Instance
 	for _, i := range s.world.instances {
-		if listed(ids, i.ID) && c.matches("ZoneId", s.world.zoneOf(i.VSwitch)) {
+		if listed(ids, i.ID) && c.matches("ZoneId", s.world.zoneOf(i.VSwitch)) && c.blank("ClusterId") {
 			found = append(found, i)
 		}
 	}

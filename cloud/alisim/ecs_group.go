@@ -14,7 +14,8 @@ func describeSecurityGroups(s *Sim, c *call) (reply, error) {
 	for _, v := range s.world.vpcs {
 		for _, g := range v.groups {
 			if listed(ids, g.ID) && c.matches("SecurityGroupId", g.ID) && c.matches("VpcId", v.ID) &&
-				c.matches("SecurityGroupName", g.Name) && c.matches("SecurityGroupType", g.Type) {
+				c.matches("SecurityGroupName", g.Name) && c.matches("SecurityGroupType", g.Type) && c.tagged(g.Tags) &&
+				c.matches("NetworkType", "vpc") && c.matches("ServiceManaged", "false") && c.blank("ResourceGroupId") {
 				found = append(found, s.world.groupItem(v, g))
 			}
 		}
@@ -31,7 +32,7 @@ func describeSecurityGroups(s *Sim, c *call) (reply, error) {
 func (w *world) groupItem(v *vpc, g *SecurityGroup) securityGroupItem {
 	out := securityGroupItem{
 		SecurityGroupID: g.ID, SecurityGroupName: g.Name, SecurityGroupType: g.Type, VpcID: v.ID, CreationTime: stamp(w.born),
-		RuleCount: len(g.Ingress) + len(g.Egress), GroupToGroupRuleCount: g.grants(), Tags: noTags(),
+		RuleCount: len(g.Ingress) + len(g.Egress), GroupToGroupRuleCount: g.grants(), Tags: ecsTags(g.Tags),
 	}
 	for _, i := range w.instances {
 		if slices.Contains(i.SecurityGroups, g.ID) {

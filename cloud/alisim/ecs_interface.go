@@ -16,7 +16,8 @@ func describeNetworkInterfaces(s *Sim, c *call) (reply, error) {
 		f := n.Interface
 		if listed(ids, f.ID) && (ips == nil || slices.ContainsFunc(ips, f.has)) && c.matches("InstanceId", n.Instance.ID) &&
 			c.matches("VpcId", n.VPC) && c.matches("VSwitchId", f.VSwitch) && c.matches("Type", interfaceKind(n.primary)) &&
-			c.matches("Status", "InUse") && c.matches("PrimaryIpAddress", f.IP.String()) && n.inGroup(c.get("SecurityGroupId")) {
+			c.matches("Status", "InUse") && c.matches("PrimaryIpAddress", f.IP.String()) && n.inGroup(c.get("SecurityGroupId")) &&
+			c.tagged(f.Tags) && c.hasIPv6(f.IPv6) && c.matches("ServiceManaged", "false") && c.blank("ResourceGroupId", "NetworkInterfaceName") {
 			found = append(found, n)
 		}
 	}

@@ -71,27 +71,31 @@ type disks struct {
 }
 
 type disk struct {
-	DiskID             string `json:"DiskId"`
-	DiskName           string `json:"DiskName"`
-	InstanceID         string `json:"InstanceId"`
-	Device             string `json:"Device"`
-	Type               string `json:"Type"`
-	Category           string `json:"Category"`
-	Size               int    `json:"Size"` // GiB
-	Status             string `json:"Status"`
-	Portable           bool   `json:"Portable"`
-	DeleteWithInstance bool   `json:"DeleteWithInstance"`
-	RegionID           string `json:"RegionId"`
-	ZoneID             string `json:"ZoneId"`
-	CreationTime       string `json:"CreationTime"`
-	Tags               tags   `json:"Tags"`
+	DiskID             string          `json:"DiskId"`
+	DiskName           string          `json:"DiskName"`
+	InstanceID         string          `json:"InstanceId"`
+	Device             string          `json:"Device"`
+	Type               string          `json:"Type"`
+	Category           string          `json:"Category"`
+	Size               int             `json:"Size"` // GiB
+	Status             string          `json:"Status"`
+	Portable           bool            `json:"Portable"`
+	DeleteWithInstance bool            `json:"DeleteWithInstance"`
+	RegionID           string          `json:"RegionId"`
+	ZoneID             string          `json:"ZoneId"`
+	CreationTime       string          `json:"CreationTime"`
+	Tags               tagList[ecsTag] `json:"Tags"`
 }
 
 // describeDisks gives each instance its system disk and no other.
 func describeDisks(s *Sim, c *call) (reply, error) {
+	ids, err := c.array("DiskIds")
+	if err != nil {
+		return nil, err
+	}
 	var owners []*Instance
 	for _, i := range s.world.instances {
-		if c.matches("InstanceId", i.ID) && c.matches("ZoneId", s.world.vswitch(i.VSwitch).Zone) {
+		if c.matches("InstanceId", i.ID) && c.matches("ZoneId", s.world.vswitch(i.VSwitch).Zone) && c.ofSystemDisk(ids, i) {
 			owners = append(owners, i)
 		}
 	}
@@ -104,10 +108,18 @@ func describeDisks(s *Sim, c *call) (reply, error) {
 	return out, nil
 }
 
+// ofSystemDisk is what is asked of a disk itself.
+func (c *call) ofSystemDisk(ids []string, i *Instance) bool {
+	all := func(name, value string) bool { return c.matches(name, value) || c.matches(name, "all") }
+	return listed(ids, "d-"+bare("i", i.ID)) && all("DiskType", "system") && all("Category", "cloud_essd") && all("Status", "In_use") &&
+		c.matches("Portable", "false") && c.matches("DeleteWithInstance", "true") && c.matches("Encrypted", "false") && c.tagged(nil) &&
+		c.blank("ResourceGroupId", "DiskName", "AutoSnapshotPolicyId", "SnapshotId", "KMSKeyId", "LockReason", "Filter")
+}
+
 func (w *world) systemDisk(i *Instance) disk {
 	return disk{
 		DiskID: "d-" + bare("i", i.ID), InstanceID: i.ID, Device: "/dev/xvda", Type: "system", Category: "cloud_essd", Size: 40,
 		Status: "In_use", DeleteWithInstance: true, RegionID: w.region, ZoneID: w.vswitch(i.VSwitch).Zone,
-		CreationTime: stamp(w.born), Tags: noTags(),
+		CreationTime: stamp(w.born), Tags: ecsTags(nil),
 	}
 }

@@ -2,6 +2,7 @@ package alisim
 
 import (
 	"cmp"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -9,12 +10,13 @@ import (
 
 // SecurityGroup is a group of interfaces with the rules for what may come in and go out.
 type SecurityGroup struct {
-	ID          string `json:"id" yaml:"id"`
-	Name        string `json:"name,omitempty" yaml:"name,omitempty"`               // default the id
-	Type        string `json:"type,omitempty" yaml:"type,omitempty"`               // normal (default, "basic") or enterprise
-	InnerAccess string `json:"innerAccess,omitempty" yaml:"innerAccess,omitempty"` // among members: Accept (default of normal groups) or Drop
-	Ingress     []Rule `json:"ingress,omitempty" yaml:"ingress,omitempty"`
-	Egress      []Rule `json:"egress,omitempty" yaml:"egress,omitempty"`
+	ID          string            `json:"id" yaml:"id"`
+	Name        string            `json:"name,omitempty" yaml:"name,omitempty"` // default the id
+	Tags        map[string]string `json:"tags,omitempty" yaml:"tags,omitempty"`
+	Type        string            `json:"type,omitempty" yaml:"type,omitempty"`               // normal (default, "basic") or enterprise
+	InnerAccess string            `json:"innerAccess,omitempty" yaml:"innerAccess,omitempty"` // among members: Accept (default of normal groups) or Drop
+	Ingress     []Rule            `json:"ingress,omitempty" yaml:"ingress,omitempty"`
+	Egress      []Rule            `json:"egress,omitempty" yaml:"egress,omitempty"`
 }
 
 // The types of security groups, as the API spells them.
@@ -186,6 +188,6 @@ func (g *SecurityGroup) set(d Direction, rules []Rule) {
 }
 
 func (g SecurityGroup) clone() SecurityGroup {
-	g.Ingress, g.Egress = slices.Clone(g.Ingress), slices.Clone(g.Egress)
+	g.Ingress, g.Egress, g.Tags = slices.Clone(g.Ingress), slices.Clone(g.Egress), maps.Clone(g.Tags)
 	return g
 }

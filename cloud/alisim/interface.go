@@ -1,6 +1,7 @@
 package alisim
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 )
@@ -8,14 +9,15 @@ import (
 // Interface is a network interface (ENI) of an instance: one of its secondary ones in a seed,
 // or any of them as [Instance.Attached] gives them.
 type Interface struct {
-	ID              string       `json:"id" yaml:"id"`
-	MAC             string       `json:"mac,omitempty" yaml:"mac,omitempty"`         // default from the address
-	VSwitch         string       `json:"vswitch,omitempty" yaml:"vswitch,omitempty"` // default the instance's
-	IP              netip.Addr   `json:"ip" yaml:"ip"`
-	MoreIPs         []netip.Addr `json:"moreIps,omitempty" yaml:"moreIps,omitempty"`
-	IPv6            []netip.Addr `json:"ipv6,omitempty" yaml:"ipv6,omitempty"`
-	SecurityGroups  []string     `json:"securityGroups,omitempty" yaml:"securityGroups,omitempty"` // default the instance's
-	SourceDestCheck bool         `json:"sourceDestCheck,omitempty" yaml:"sourceDestCheck,omitempty"`
+	ID              string            `json:"id" yaml:"id"`
+	Tags            map[string]string `json:"tags,omitempty" yaml:"tags,omitempty"`
+	MAC             string            `json:"mac,omitempty" yaml:"mac,omitempty"`         // default from the address
+	VSwitch         string            `json:"vswitch,omitempty" yaml:"vswitch,omitempty"` // default the instance's
+	IP              netip.Addr        `json:"ip" yaml:"ip"`
+	MoreIPs         []netip.Addr      `json:"moreIps,omitempty" yaml:"moreIps,omitempty"`
+	IPv6            []netip.Addr      `json:"ipv6,omitempty" yaml:"ipv6,omitempty"`
+	SecurityGroups  []string          `json:"securityGroups,omitempty" yaml:"securityGroups,omitempty"` // default the instance's
+	SourceDestCheck bool              `json:"sourceDestCheck,omitempty" yaml:"sourceDestCheck,omitempty"`
 }
 
 // Addresses are all of the interface's addresses, the primary one first.
@@ -96,10 +98,11 @@ func (i *Instance) edit(id string, change func(*Interface)) {
 // clone copies an instance with all that it points at.
 func (i Instance) clone() Instance {
 	i.MoreIPs, i.IPv6 = slices.Clone(i.MoreIPs), slices.Clone(i.IPv6)
-	i.SecurityGroups = slices.Clone(i.SecurityGroups)
+	i.SecurityGroups, i.Tags = slices.Clone(i.SecurityGroups), maps.Clone(i.Tags)
 	i.Interfaces = slices.Clone(i.Interfaces)
 	for n, f := range i.Interfaces {
 		f.MoreIPs, f.IPv6, f.SecurityGroups = slices.Clone(f.MoreIPs), slices.Clone(f.IPv6), slices.Clone(f.SecurityGroups)
+		f.Tags = maps.Clone(f.Tags)
 		i.Interfaces[n] = f
 	}
 	return i

@@ -85,6 +85,13 @@ func TestLoadSeedNamesTheLine(t *testing.T) {
 	}
 }
 
+func TestTagsAreNoAddresses(t *testing.T) {
+	seed, err := alisim.LoadSeed(strings.NewReader("vpcs:\n- {id: vpc-1, cidr: 10.0.0.0/16, tags: {source: terraform, ip: none}}\n"))
+	if err != nil || seed.VPCs[0].Tags["source"] != "terraform" {
+		t.Errorf("%v %v", seed.VPCs, err)
+	}
+}
+
 func TestNewTellsEveryMistake(t *testing.T) {
 	_, err := alisim.New(alisim.Seed{
 		VPCs: []alisim.VPC{{ID: "vpc-1", Tables: []alisim.Table{

@@ -21,17 +21,18 @@ type Seed struct {
 
 // VPC is a virtual network. One that names no system table gets one.
 type VPC struct {
-	ID             string          `json:"id" yaml:"id"`
-	Name           string          `json:"name,omitempty" yaml:"name,omitempty"`
-	CIDR           netip.Prefix    `json:"cidr" yaml:"cidr"`
-	Secondary      []netip.Prefix  `json:"secondary,omitempty" yaml:"secondary,omitempty"`
-	IPv6           netip.Prefix    `json:"ipv6Cidr,omitzero" yaml:"ipv6Cidr,omitempty"`    // none by default
-	UserCIDRs      []netip.Prefix  `json:"userCidrs,omitempty" yaml:"userCidrs,omitempty"` // public space used as private
-	VRouter        string          `json:"vrouter,omitempty" yaml:"vrouter,omitempty"`
-	VSwitches      []VSwitch       `json:"vswitches" yaml:"vswitches,omitempty"`
-	Tables         []Table         `json:"tables" yaml:"tables,omitempty"`
-	SecurityGroups []SecurityGroup `json:"securityGroups,omitempty" yaml:"securityGroups,omitempty"`
-	TaskTime       Duration        `json:"taskTime,omitempty" yaml:"taskTime,omitempty"` // of changes; default that of the options
+	ID             string            `json:"id" yaml:"id"`
+	Name           string            `json:"name,omitempty" yaml:"name,omitempty"`
+	CIDR           netip.Prefix      `json:"cidr" yaml:"cidr"`
+	Secondary      []netip.Prefix    `json:"secondary,omitempty" yaml:"secondary,omitempty"`
+	IPv6           netip.Prefix      `json:"ipv6Cidr,omitzero" yaml:"ipv6Cidr,omitempty"`    // none by default
+	UserCIDRs      []netip.Prefix    `json:"userCidrs,omitempty" yaml:"userCidrs,omitempty"` // public space used as private
+	VRouter        string            `json:"vrouter,omitempty" yaml:"vrouter,omitempty"`
+	VSwitches      []VSwitch         `json:"vswitches" yaml:"vswitches,omitempty"`
+	Tables         []Table           `json:"tables" yaml:"tables,omitempty"`
+	SecurityGroups []SecurityGroup   `json:"securityGroups,omitempty" yaml:"securityGroups,omitempty"`
+	Tags           map[string]string `json:"tags,omitempty" yaml:"tags,omitempty"`
+	TaskTime       Duration          `json:"taskTime,omitempty" yaml:"taskTime,omitempty"` // of changes; default that of the options
 }
 
 // Duration is a time.Duration that is written like "2s".
@@ -52,21 +53,24 @@ func (d *Duration) UnmarshalText(text []byte) error {
 
 // VSwitch is one subnet of a VPC. It uses exactly one table.
 type VSwitch struct {
-	ID    string       `json:"id" yaml:"id"`
-	CIDR  netip.Prefix `json:"cidr" yaml:"cidr"`
-	IPv6  netip.Prefix `json:"ipv6Cidr,omitzero" yaml:"ipv6Cidr,omitempty"` // inside the VPC's
-	Zone  string       `json:"zone,omitempty" yaml:"zone,omitempty"`        // default the seed's
-	Table string       `json:"table,omitempty" yaml:"table,omitempty"`      // default the VPC's system table
+	ID    string            `json:"id" yaml:"id"`
+	Name  string            `json:"name,omitempty" yaml:"name,omitempty"` // default the id
+	Tags  map[string]string `json:"tags,omitempty" yaml:"tags,omitempty"`
+	CIDR  netip.Prefix      `json:"cidr" yaml:"cidr"`
+	IPv6  netip.Prefix      `json:"ipv6Cidr,omitzero" yaml:"ipv6Cidr,omitempty"` // inside the VPC's
+	Zone  string            `json:"zone,omitempty" yaml:"zone,omitempty"`        // default the seed's
+	Table string            `json:"table,omitempty" yaml:"table,omitempty"`      // default the VPC's system table
 }
 
 // Table is a route table with its custom entries; system entries follow from the vSwitches.
 type Table struct {
-	ID      string  `json:"id" yaml:"id"`
-	Name    string  `json:"name,omitempty" yaml:"name,omitempty"`
-	System  bool    `json:"system,omitempty" yaml:"system,omitempty"`
-	Gateway bool    `json:"gateway,omitempty" yaml:"gateway,omitempty"` // bound to a gateway: takes no entries
-	Quota   int     `json:"quota,omitempty" yaml:"quota,omitempty"`     // custom entries it may hold; default 200
-	Routes  []Route `json:"routes,omitempty" yaml:"routes,omitempty"`
+	ID      string            `json:"id" yaml:"id"`
+	Name    string            `json:"name,omitempty" yaml:"name,omitempty"`
+	System  bool              `json:"system,omitempty" yaml:"system,omitempty"`
+	Gateway bool              `json:"gateway,omitempty" yaml:"gateway,omitempty"` // bound to a gateway: takes no entries
+	Tags    map[string]string `json:"tags,omitempty" yaml:"tags,omitempty"`
+	Quota   int               `json:"quota,omitempty" yaml:"quota,omitempty"` // custom entries it may hold; default 200
+	Routes  []Route           `json:"routes,omitempty" yaml:"routes,omitempty"`
 }
 
 // Route is an entry of a table. ID and System are answers only; a seed must not set them.
@@ -85,22 +89,23 @@ type Route struct {
 // Instance is a machine. Its VPC may be left out: it follows from the vSwitch. VSwitch,
 // addresses, SecurityGroups, SourceDestCheck, MAC and ENI are those of its primary interface.
 type Instance struct {
-	ID              string       `json:"id" yaml:"id"`
-	Name            string       `json:"name,omitempty" yaml:"name,omitempty"` // default the id
-	VPC             string       `json:"vpc,omitempty" yaml:"vpc,omitempty"`
-	VSwitch         string       `json:"vswitch" yaml:"vswitch"`
-	IP              netip.Addr   `json:"ip" yaml:"ip"`                               // the metadata service knows callers by it
-	MoreIPs         []netip.Addr `json:"moreIps,omitempty" yaml:"moreIps,omitempty"` // secondary private addresses
-	IPv6            []netip.Addr `json:"ipv6,omitempty" yaml:"ipv6,omitempty"`       // inside the vSwitch's IPv6 range
-	Status          string       `json:"status,omitempty" yaml:"status,omitempty"`   // default Running
-	SecurityGroups  []string     `json:"securityGroups,omitempty" yaml:"securityGroups,omitempty"`
-	SourceDestCheck bool         `json:"sourceDestCheck,omitempty" yaml:"sourceDestCheck,omitempty"`
-	MAC             string       `json:"mac,omitempty" yaml:"mac,omitempty"`                   // default from the address
-	ENI             string       `json:"eni,omitempty" yaml:"eni,omitempty"`                   // default from the id
-	Role            string       `json:"role,omitempty" yaml:"role,omitempty"`                 // RAM role; none by default
-	HTTPTokens      string       `json:"httpTokens,omitempty" yaml:"httpTokens,omitempty"`     // metadata: optional (default) or required
-	HTTPEndpoint    string       `json:"httpEndpoint,omitempty" yaml:"httpEndpoint,omitempty"` // metadata: enabled (default) or disabled
-	Interfaces      []Interface  `json:"interfaces,omitempty" yaml:"interfaces,omitempty"`     // the secondary ones
+	ID              string            `json:"id" yaml:"id"`
+	Name            string            `json:"name,omitempty" yaml:"name,omitempty"` // default the id
+	Tags            map[string]string `json:"tags,omitempty" yaml:"tags,omitempty"`
+	VPC             string            `json:"vpc,omitempty" yaml:"vpc,omitempty"`
+	VSwitch         string            `json:"vswitch" yaml:"vswitch"`
+	IP              netip.Addr        `json:"ip" yaml:"ip"`                               // the metadata service knows callers by it
+	MoreIPs         []netip.Addr      `json:"moreIps,omitempty" yaml:"moreIps,omitempty"` // secondary private addresses
+	IPv6            []netip.Addr      `json:"ipv6,omitempty" yaml:"ipv6,omitempty"`       // inside the vSwitch's IPv6 range
+	Status          string            `json:"status,omitempty" yaml:"status,omitempty"`   // default Running
+	SecurityGroups  []string          `json:"securityGroups,omitempty" yaml:"securityGroups,omitempty"`
+	SourceDestCheck bool              `json:"sourceDestCheck,omitempty" yaml:"sourceDestCheck,omitempty"`
+	MAC             string            `json:"mac,omitempty" yaml:"mac,omitempty"`                   // default from the address
+	ENI             string            `json:"eni,omitempty" yaml:"eni,omitempty"`                   // default from the id
+	Role            string            `json:"role,omitempty" yaml:"role,omitempty"`                 // RAM role; none by default
+	HTTPTokens      string            `json:"httpTokens,omitempty" yaml:"httpTokens,omitempty"`     // metadata: optional (default) or required
+	HTTPEndpoint    string            `json:"httpEndpoint,omitempty" yaml:"httpEndpoint,omitempty"` // metadata: enabled (default) or disabled
+	Interfaces      []Interface       `json:"interfaces,omitempty" yaml:"interfaces,omitempty"`     // the secondary ones
 }
 
 // State is where the cloud is with an entry.

@@ -41,7 +41,7 @@ type instanceItem struct {
 	EipAddress          eipAddress        `json:"EipAddress"`
 	MetadataOptions     *metadataOptions  `json:"MetadataOptions,omitempty"`
 	OperationLocks      map[string][]bool `json:"OperationLocks"`
-	Tags                tags              `json:"Tags"`
+	Tags                tagList[ecsTag]   `json:"Tags"`
 }
 
 type vpcAttributes struct {
@@ -146,7 +146,7 @@ func (w *world) instanceItem(i *Instance, options bool) instanceItem {
 		NetworkInterfaces: interfaces{i.briefs()},
 		SecurityGroupIDs:  groupIDs{nonNil(i.SecurityGroups)},
 		PublicIPAddress:   ipList{[]string{}}, InnerIPAddress: ipList{[]string{}},
-		OperationLocks: none("LockReason"), Tags: noTags(),
+		OperationLocks: none("LockReason"), Tags: ecsTags(i.Tags),
 	}
 	if options {
 		out.MetadataOptions = &metadataOptions{i.HTTPEndpoint, i.HTTPTokens, 1}
@@ -204,7 +204,7 @@ type networkInterface struct {
 	ResourceGroupID             string            `json:"ResourceGroupId"`
 	CreationTime                string            `json:"CreationTime"`
 	Attachment                  attachment        `json:"Attachment"`
-	Tags                        tags              `json:"Tags"`
+	Tags                        tagList[ecsTag]   `json:"Tags"`
 }
 
 type attachment struct {
@@ -221,6 +221,6 @@ func (w *world) networkInterface(n nic) networkInterface {
 		Ipv6Sets: f.ipv6Sets(), Ipv4PrefixSets: none("Ipv4PrefixSet"), Ipv6PrefixSets: none("Ipv6PrefixSet"),
 		SecurityGroupIDs: groupIDs{nonNil(f.SecurityGroups)}, SourceDestCheck: f.SourceDestCheck, DeleteOnRelease: true,
 		NetworkInterfaceTrafficMode: "Standard", QueueNumber: 2, OwnerID: w.account, CreationTime: stamp(w.born),
-		Attachment: attachment{InstanceID: n.Instance.ID, DeviceIndex: n.device}, Tags: noTags(),
+		Attachment: attachment{InstanceID: n.Instance.ID, DeviceIndex: n.device}, Tags: ecsTags(f.Tags),
 	}
 }

@@ -87,18 +87,18 @@ type securityGroups struct {
 }
 
 type securityGroupItem struct {
-	SecurityGroupID         string `json:"SecurityGroupId"`
-	SecurityGroupName       string `json:"SecurityGroupName"`
-	SecurityGroupType       string `json:"SecurityGroupType"`
-	Description             string `json:"Description"`
-	VpcID                   string `json:"VpcId"`
-	CreationTime            string `json:"CreationTime"`
-	EcsCount                int    `json:"EcsCount"`
-	AvailableInstanceAmount int    `json:"AvailableInstanceAmount"`
-	ResourceGroupID         string `json:"ResourceGroupId"`
-	ServiceManaged          bool   `json:"ServiceManaged"`
-	ServiceID               int    `json:"ServiceID"`
-	RuleCount               int    `json:"RuleCount"`
-	GroupToGroupRuleCount   int    `json:"GroupToGroupRuleCount"`
-	Tags                    tags   `json:"Tags"`
+	SecurityGroupID         string          `json:"SecurityGroupId"`
+	SecurityGroupName       string          `json:"SecurityGroupName"`
+	SecurityGroupType       string          `json:"SecurityGroupType"`
+	Description             string          `json:"Description"`
+	VpcID                   string          `json:"VpcId"`
+	CreationTime            string          `json:"CreationTime"`
+	EcsCount                int             `json:"EcsCount"`
+	AvailableInstanceAmount int             `json:"AvailableInstanceAmount"`
+	ResourceGroupID         string          `json:"ResourceGroupId"`
+	ServiceManaged          bool            `json:"ServiceManaged"`
+	ServiceID               int             `json:"ServiceID"`
+	RuleCount               int             `json:"RuleCount"`
+	GroupToGroupRuleCount   int             `json:"GroupToGroupRuleCount"`
+	Tags                    tagList[ecsTag] `json:"Tags"`
 }

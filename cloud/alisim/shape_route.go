@@ -85,22 +85,22 @@ type routeTableList struct {
 }
 
 type routerTable struct {
-	VpcID                  string     `json:"VpcId"`
-	RouterID               string     `json:"RouterId"`
-	RouterType             string     `json:"RouterType"`
-	RouteTableID           string     `json:"RouteTableId"`
-	RouteTableName         string     `json:"RouteTableName"`
-	RouteTableType         string     `json:"RouteTableType"`
-	AssociateType          string     `json:"AssociateType"`
-	Status                 State      `json:"Status"`
-	OwnerID                int64      `json:"OwnerId"`
-	Description            string     `json:"Description"`
-	ResourceGroupID        string     `json:"ResourceGroupId"`
-	CreationTime           string     `json:"CreationTime"`
-	RoutePropagationEnable bool       `json:"RoutePropagationEnable"`
-	VSwitchIDs             vswitchIDs `json:"VSwitchIds"`
-	GatewayIDs             gatewayIDs `json:"GatewayIds"`
-	Tags                   tags       `json:"Tags"`
+	VpcID                  string          `json:"VpcId"`
+	RouterID               string          `json:"RouterId"`
+	RouterType             string          `json:"RouterType"`
+	RouteTableID           string          `json:"RouteTableId"`
+	RouteTableName         string          `json:"RouteTableName"`
+	RouteTableType         string          `json:"RouteTableType"`
+	AssociateType          string          `json:"AssociateType"`
+	Status                 State           `json:"Status"`
+	OwnerID                int64           `json:"OwnerId"`
+	Description            string          `json:"Description"`
+	ResourceGroupID        string          `json:"ResourceGroupId"`
+	CreationTime           string          `json:"CreationTime"`
+	RoutePropagationEnable bool            `json:"RoutePropagationEnable"`
+	VSwitchIDs             vswitchIDs      `json:"VSwitchIds"`
+	GatewayIDs             gatewayIDs      `json:"GatewayIds"`
+	Tags                   tagList[vpcTag] `json:"Tags"`
 }
 
 type vswitchIDs struct {
@@ -111,13 +111,6 @@ type gatewayIDs struct {
 	GatewayIDs []string `json:"GatewayIds"`
 }
 
-// tags are always empty: the simulator keeps none.
-type tags struct {
-	Tag []struct{} `json:"Tag"`
-}
-
-func noTags() tags { return tags{[]struct{}{}} }
-
 func (w *world) tableShape(t *table) routerTable {
 	associate, gateways := "VSwitch", []string{}
 	if t.Gateway {
@@ -127,7 +120,7 @@ func (w *world) tableShape(t *table) routerTable {
 		VpcID: t.vpc.ID, RouterID: t.vpc.VRouter, RouterType: "VRouter", RouteTableID: t.ID, RouteTableName: t.Name,
 		RouteTableType: t.kind(), AssociateType: associate, Status: t.status, OwnerID: w.owner(),
 		CreationTime: stamp(w.born), RoutePropagationEnable: true,
-		VSwitchIDs: vswitchIDs{t.users()}, GatewayIDs: gatewayIDs{gateways}, Tags: noTags(),
+		VSwitchIDs: vswitchIDs{t.users()}, GatewayIDs: gatewayIDs{gateways}, Tags: vpcTags(t.Tags),
 	}
 }
 

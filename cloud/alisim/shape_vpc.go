@@ -15,28 +15,28 @@ type vpcs struct {
 
 // vpcFacts are what both VPC actions tell.
 type vpcFacts struct {
-	VpcID                string         `json:"VpcId"`
-	VpcName              string         `json:"VpcName"`
-	RegionID             string         `json:"RegionId"`
-	Status               State          `json:"Status"`
-	CidrBlock            netip.Prefix   `json:"CidrBlock"`
-	VRouterID            string         `json:"VRouterId"`
-	IsDefault            bool           `json:"IsDefault"`
-	OwnerID              int64          `json:"OwnerId"`
-	Description          string         `json:"Description"`
-	CreationTime         string         `json:"CreationTime"`
-	ResourceGroupID      string         `json:"ResourceGroupId"`
-	EnabledIpv6          bool           `json:"EnabledIpv6"`
-	Ipv6CidrBlock        string         `json:"Ipv6CidrBlock"`
-	DhcpOptionsSetID     string         `json:"DhcpOptionsSetId"`
-	DhcpOptionsSetStatus string         `json:"DhcpOptionsSetStatus"`
-	DNSHostnameStatus    string         `json:"DnsHostnameStatus"`
-	NetworkACLNum        string         `json:"NetworkAclNum"`
-	VSwitchIDs           vswitchIDs     `json:"VSwitchIds"`
-	SecondaryCidrBlocks  secondaryCidrs `json:"SecondaryCidrBlocks"`
-	UserCidrs            userCidrs      `json:"UserCidrs"`
-	Ipv6CidrBlocks       ipv6CidrBlocks `json:"Ipv6CidrBlocks"`
-	Tags                 tags           `json:"Tags"`
+	VpcID                string          `json:"VpcId"`
+	VpcName              string          `json:"VpcName"`
+	RegionID             string          `json:"RegionId"`
+	Status               State           `json:"Status"`
+	CidrBlock            netip.Prefix    `json:"CidrBlock"`
+	VRouterID            string          `json:"VRouterId"`
+	IsDefault            bool            `json:"IsDefault"`
+	OwnerID              int64           `json:"OwnerId"`
+	Description          string          `json:"Description"`
+	CreationTime         string          `json:"CreationTime"`
+	ResourceGroupID      string          `json:"ResourceGroupId"`
+	EnabledIpv6          bool            `json:"EnabledIpv6"`
+	Ipv6CidrBlock        string          `json:"Ipv6CidrBlock"`
+	DhcpOptionsSetID     string          `json:"DhcpOptionsSetId"`
+	DhcpOptionsSetStatus string          `json:"DhcpOptionsSetStatus"`
+	DNSHostnameStatus    string          `json:"DnsHostnameStatus"`
+	NetworkACLNum        string          `json:"NetworkAclNum"`
+	VSwitchIDs           vswitchIDs      `json:"VSwitchIds"`
+	SecondaryCidrBlocks  secondaryCidrs  `json:"SecondaryCidrBlocks"`
+	UserCidrs            userCidrs       `json:"UserCidrs"`
+	Ipv6CidrBlocks       ipv6CidrBlocks  `json:"Ipv6CidrBlocks"`
+	Tags                 tagList[vpcTag] `json:"Tags"`
 }
 
 type secondaryCidrs struct {
@@ -115,7 +115,7 @@ func (w *world) vpcFacts(v *vpc) vpcFacts {
 		SecondaryCidrBlocks: secondaryCidrs{nonNil(v.Secondary)},
 		UserCidrs:           userCidrs{nonNil(v.UserCIDRs)},
 		EnabledIpv6:         v.IPv6.IsValid(), Ipv6CidrBlock: optional(v.IPv6), Ipv6CidrBlocks: ipv6Cidrs(v.IPv6),
-		Tags: noTags(),
+		Tags: vpcTags(v.Tags),
 	}
 }
 
@@ -152,24 +152,24 @@ type vswitchList struct {
 }
 
 type vswitchItem struct {
-	VSwitchID               string       `json:"VSwitchId"`
-	VpcID                   string       `json:"VpcId"`
-	VSwitchName             string       `json:"VSwitchName"`
-	ZoneID                  string       `json:"ZoneId"`
-	Status                  State        `json:"Status"`
-	CidrBlock               netip.Prefix `json:"CidrBlock"`
-	Ipv6CidrBlock           string       `json:"Ipv6CidrBlock"`
-	EnabledIpv6             bool         `json:"EnabledIpv6"`
-	AvailableIPAddressCount int          `json:"AvailableIpAddressCount"`
-	IsDefault               bool         `json:"IsDefault"`
-	OwnerID                 int64        `json:"OwnerId"`
-	ShareType               string       `json:"ShareType"`
-	Description             string       `json:"Description"`
-	CreationTime            string       `json:"CreationTime"`
-	ResourceGroupID         string       `json:"ResourceGroupId"`
-	NetworkACLID            string       `json:"NetworkAclId"`
-	RouteTable              tableName    `json:"RouteTable"`
-	Tags                    tags         `json:"Tags"`
+	VSwitchID               string          `json:"VSwitchId"`
+	VpcID                   string          `json:"VpcId"`
+	VSwitchName             string          `json:"VSwitchName"`
+	ZoneID                  string          `json:"ZoneId"`
+	Status                  State           `json:"Status"`
+	CidrBlock               netip.Prefix    `json:"CidrBlock"`
+	Ipv6CidrBlock           string          `json:"Ipv6CidrBlock"`
+	EnabledIpv6             bool            `json:"EnabledIpv6"`
+	AvailableIPAddressCount int             `json:"AvailableIpAddressCount"`
+	IsDefault               bool            `json:"IsDefault"`
+	OwnerID                 int64           `json:"OwnerId"`
+	ShareType               string          `json:"ShareType"`
+	Description             string          `json:"Description"`
+	CreationTime            string          `json:"CreationTime"`
+	ResourceGroupID         string          `json:"ResourceGroupId"`
+	NetworkACLID            string          `json:"NetworkAclId"`
+	RouteTable              tableName       `json:"RouteTable"`
+	Tags                    tagList[vpcTag] `json:"Tags"`
 }
 
 type tableName struct {
@@ -186,10 +186,10 @@ func (w *world) vswitchItem(s *vswitch) vswitchItem {
 	}
 	// Of a subnet's addresses the cloud keeps the first and the last three.
 	return vswitchItem{
-		VSwitchID: s.ID, VpcID: s.vpc.ID, VSwitchName: s.ID, ZoneID: s.Zone, Status: s.status, CidrBlock: s.CIDR,
+		VSwitchID: s.ID, VpcID: s.vpc.ID, VSwitchName: s.Name, ZoneID: s.Zone, Status: s.status, CidrBlock: s.CIDR,
 		Ipv6CidrBlock: optional(s.IPv6), EnabledIpv6: s.IPv6.IsValid(),
 		AvailableIPAddressCount: max(0, 1<<(32-s.CIDR.Bits())-4-used), OwnerID: w.owner(), CreationTime: stamp(w.born),
-		RouteTable: tableName{s.table.ID, s.table.kind()}, Tags: noTags(),
+		RouteTable: tableName{s.table.ID, s.table.kind()}, Tags: vpcTags(s.Tags),
 	}
 }
 

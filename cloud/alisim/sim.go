@@ -1,6 +1,7 @@
 package alisim
 
 import (
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -132,13 +133,15 @@ func (s *Sim) Snapshot() Seed {
 func (v *vpc) snapshot() VPC {
 	out := v.VPC
 	out.Secondary, out.UserCIDRs = slices.Clone(v.Secondary), slices.Clone(v.UserCIDRs)
+	out.Tags = maps.Clone(v.Tags)
 	for _, sw := range v.vswitches {
 		c := sw.VSwitch
-		c.Table = sw.table.ID
+		c.Table, c.Tags = sw.table.ID, maps.Clone(sw.Tags)
 		out.VSwitches = append(out.VSwitches, c)
 	}
 	for _, t := range v.tables {
 		c := t.Table
+		c.Tags = maps.Clone(t.Tags)
 		c.Routes = slices.DeleteFunc(t.routes(), func(r Route) bool { return r.System })
 		out.Tables = append(out.Tables, c)
 	}

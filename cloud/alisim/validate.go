@@ -231,7 +231,7 @@ func (c *checker) destinations(path string, v VPC) {
 func (c *checker) vswitch(path string, v VPC, n int, zone string) VSwitch {
 	s := v.VSwitches[n]
 	c.id(path+".id", s.ID)
-	s.Zone = cmp.Or(s.Zone, zone)
+	s.Name, s.Zone = cmp.Or(s.Name, s.ID), cmp.Or(s.Zone, zone)
 	if c.prefix(path+".cidr", s.CIDR) {
 		c.place(path, v, n)
 	}

@@ -2,6 +2,7 @@ package alisim
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -12,7 +13,9 @@ func describeVpcs(s *Sim, c *call) (reply, error) {
 	}
 	var found []*vpc
 	for _, v := range s.world.vpcs {
-		if (len(ids) == 0 || slices.Contains(ids, v.ID)) && c.matches("VpcName", v.Name) && c.matches("IsDefault", "false") {
+		if (len(ids) == 0 || slices.Contains(ids, v.ID)) && c.matches("VpcName", v.Name) && c.matches("IsDefault", "false") &&
+			c.matches("EnableIpv6", strconv.FormatBool(v.IPv6.IsValid())) && c.matches("VpcOwnerId", s.account) && c.tagged(v.Tags) &&
+			c.blank("ResourceGroupId", "DhcpOptionsSetId") {
 			found = append(found, v)
 		}
 	}
@@ -44,7 +47,9 @@ func describeVSwitches(s *Sim, c *call) (reply, error) {
 	var found []*vswitch
 	for _, sw := range s.world.vswitches() {
 		if c.matches("VpcId", sw.vpc.ID) && c.matches("ZoneId", sw.Zone) && c.matches("RouteTableId", sw.table.ID) &&
-			(len(ids) == 0 || slices.Contains(ids, sw.ID)) {
+			(len(ids) == 0 || slices.Contains(ids, sw.ID)) && c.matches("VSwitchName", sw.Name) && c.matches("IsDefault", "false") &&
+			c.matches("EnableIpv6", strconv.FormatBool(sw.IPv6.IsValid())) && c.matches("VSwitchOwnerId", s.account) &&
+			c.tagged(sw.Tags) && c.blank("ResourceGroupId") {
 			found = append(found, sw)
 		}
 	}

@@ -10,7 +10,8 @@ func describeRouteTableList(s *Sim, c *call) (reply, error) {
 	var found []*table
 	for _, t := range s.world.tables() {
 		if c.matches("VpcId", t.vpc.ID) && c.matches("RouterId", t.vpc.VRouter) && c.matches("RouterType", "VRouter") &&
-			c.matches("RouteTableId", t.ID) && c.matches("RouteTableName", t.Name) && c.matches("RouteTableType", t.kind()) {
+			c.matches("RouteTableId", t.ID) && c.matches("RouteTableName", t.Name) && c.matches("RouteTableType", t.kind()) &&
+			c.tagged(t.Tags) && c.blank("ResourceGroupId") {
 			found = append(found, t)
 		}
 	}
@@ -31,7 +32,8 @@ func describeRouteTables(s *Sim, c *call) (reply, error) {
 	}
 	var found []*table
 	for _, t := range s.world.tables() {
-		if (router == "" || router == t.vpc.VRouter) && c.matches("RouteTableId", t.ID) && c.matches("RouteTableName", t.Name) {
+		if (router == "" || router == t.vpc.VRouter) && c.matches("RouteTableId", t.ID) && c.matches("RouteTableName", t.Name) &&
+			c.matches("RouterType", "VRouter") && c.blank("ResourceGroupId") {
 			found = append(found, t)
 		}
 	}
