@@ -20,7 +20,7 @@ func parseDestination(text string, hostBits Reading) (netip.Prefix, error) {
 	}
 	p, err := netip.ParsePrefix(text)
 	switch {
-	case err != nil:
+	case err != nil || p.Addr().Is4In6(): // an IPv4 network in the clothes of another
 		return netip.Prefix{}, refuse("IllegalParam.CidrBlock")
 	case p != p.Masked() && hostBits != Clamp:
 		return netip.Prefix{}, refuse("InvalidCidrBlock.Malformed")

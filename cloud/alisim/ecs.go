@@ -89,7 +89,7 @@ func (c *call) array(name string) ([]string, error) {
 		return nil, nil
 	}
 	out := []string{}
-	if err := json.Unmarshal([]byte(text), &out); err != nil || len(out) > 100 {
+	if err := json.Unmarshal([]byte(text), &out); err != nil || out == nil || len(out) > 100 {
 		r := refuse("InvalidParameter")
 		r.message = "The specified " + name + " is not a JSON array of at most 100."
 		return nil, r

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -51,6 +52,8 @@ func (s *Sim) passFor(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case i == nil:
 		http.Error(w, "no instance has this address", http.StatusNotFound)
+	case i.HTTPEndpoint == "disabled":
+		http.Error(w, "the metadata service is disabled", http.StatusForbidden)
 	case r.Header.Get("X-Forwarded-For") != "":
 		http.Error(w, "forwarded requests get no token", http.StatusForbidden)
 	case err != nil || seconds < 1 || seconds > longestPass:
@@ -110,11 +113,35 @@ func (s *Sim) metaData(w http.ResponseWriter, r *http.Request, i *Instance) {
 		s.credentials(w, i, role)
 		return
 	}
-	if text, ok := s.world.metadata(i)[path]; ok {
+	if text, ok := look(s.world.metadata(i), path); ok {
 		say(w, text)
 		return
 	}
 	http.Error(w, "404 - Not Found", http.StatusNotFound)
+}
+
+// look finds what is at a path: a fact, or a list, which needs no slash at its end, or what a
+// directory holds, directories with a slash.
+func look(all map[string]string, path string) (text string, ok bool) {
+	directory := strings.TrimSuffix(path, "/") + "/"
+	for _, at := range [...]string{path, directory} {
+		if text, ok := all[at]; ok {
+			return text, true
+		}
+	}
+	var held []string
+	for at := range all {
+		rest, inside := strings.CutPrefix(at, strings.TrimPrefix(directory, "/"))
+		name, _, deeper := strings.Cut(rest, "/")
+		if deeper {
+			name += "/"
+		}
+		if inside {
+			held = append(held, name)
+		}
+	}
+	slices.Sort(held)
+	return strings.Join(slices.Compact(held), "\n"), len(held) > 0
 }
 
 // metadata is what an instance may ask for, by path.

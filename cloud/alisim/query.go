@@ -21,6 +21,7 @@ type call struct {
 	agent   string
 	token   string // security token of a request signed in the header
 	host    string
+	secured bool  // it came over TLS
 	fault   Fault // that struck; zero: none
 
 	pageTime  time.Duration // how long a NextToken of this answer holds

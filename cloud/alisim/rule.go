@@ -135,6 +135,8 @@ func (c *checker) network(path string, p netip.Prefix) bool {
 	switch {
 	case !p.IsValid():
 		c.say(path, "is missing")
+	case p.Addr().Is4In6():
+		c.say(path, "%s is IPv4 written as IPv6", p)
 	case p != p.Masked():
 		c.say(path, "%s has host bits set: write %s", p, p.Masked())
 	default:

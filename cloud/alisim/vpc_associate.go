@@ -77,9 +77,12 @@ func (sw *vswitch) associate(s *Sim, c *call, t *table) error {
 
 // describeEndpoints is the location service's only action: everything is here.
 func describeEndpoints(s *Sim, c *call) (reply, error) {
-	out := &endpoints{Success: true}
+	out, scheme := &endpoints{Success: true}, "HTTP"
+	if c.secured {
+		scheme = "HTTPS"
+	}
 	out.Endpoints.Endpoint = []endpoint{{
-		Protocols: protocols{[]string{"HTTP"}}, Type: cmp.Or(c.get("Type"), "openAPI"), ID: cmp.Or(c.get("Id"), s.world.region),
+		Protocols: protocols{[]string{scheme}}, Type: cmp.Or(c.get("Type"), "openAPI"), ID: cmp.Or(c.get("Id"), s.world.region),
 		ServiceCode: c.get("ServiceCode"), Endpoint: c.host,
 	}}
 	return out, nil

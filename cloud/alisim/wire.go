@@ -178,7 +178,7 @@ func (w *world) afflict(before int, f Fault) {
 // wherever this client puts them.
 func readCall(w http.ResponseWriter, r *http.Request) (*call, error) {
 	now := time.Now()
-	c := &call{method: r.Method, params: map[string]string{}, now: now, began: now, agent: r.UserAgent(), host: r.Host}
+	c := &call{method: r.Method, params: map[string]string{}, now: now, began: now, agent: r.UserAgent(), host: r.Host, secured: r.TLS != nil}
 	if r.Method != http.MethodGet && r.Method != http.MethodPost {
 		return c, refuse("UnsupportedHTTPMethod")
 	}
