@@ -66,7 +66,7 @@ func (a answered) at(path ...any) any {
 // ask sends one request straight to the handler. The version is the VPC's unless given.
 func ask(t testing.TB, sim *alisim.Sim, action string, with args) answered {
 	t.Helper()
-	values := url.Values{"Action": {action}, "Version": {"2016-04-28"}, "Format": {"JSON"}}
+	values := url.Values{"Action": {action}, "Version": {"2016-04-28"}, "Format": {"JSON"}, "RegionId": {"cn-hangzhou"}}
 	for k, v := range with {
 		values.Set(k, v)
 	}
@@ -140,7 +140,7 @@ func custom(sim *alisim.Sim) []string {
 // raw asks and gives the answer's body as it is.
 func raw(t testing.TB, sim *alisim.Sim, action string, with args) string {
 	t.Helper()
-	values := url.Values{"Action": {action}, "Version": {"2016-04-28"}}
+	values := url.Values{"Action": {action}, "Version": {"2016-04-28"}, "RegionId": {"cn-hangzhou"}}
 	for k, v := range with {
 		values.Set(k, v)
 	}

@@ -196,7 +196,8 @@ func TestNetworkIsDescribed(t *testing.T) {
 		t.Errorf("attribute: %v", a.body)
 	}
 	bad(t, sim, "DescribeVpcAttribute", args{"VpcId": "vpc-9"}, "InvalidVpcId.NotFound")
-	bad(t, sim, "DescribeVSwitches", nil, "MissingParameter")
+	bad(t, sim, "DescribeVSwitches", args{"RegionId": ""}, "MissingParameter")
+	bad(t, sim, "DescribeRouteEntryList", args{"RegionId": "", "RouteTableId": "vtb-1"}, "MissingParameter")
 	bad(t, sim, "DescribeRouteTables", nil, "MissingParameter")
 	if got := good(t, sim, "DescribeVpcs", args{"VpcId": "vpc-1,vpc-9"}).at("TotalCount"); got != 1.0 {
 		t.Errorf("%v VPCs", got)

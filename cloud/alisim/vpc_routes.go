@@ -49,6 +49,9 @@ func describeRouteTables(s *Sim, c *call) (reply, error) {
 }
 
 func describeRouteEntryList(s *Sim, c *call) (reply, error) {
+	if c.get("RegionId") == "" {
+		return nil, missing("RegionId") // every client sends it; of this action it is told to be required
+	}
 	t, err := s.tableFor(c, "InvalidRouteTable.NotFound")
 	if err != nil {
 		return nil, err
