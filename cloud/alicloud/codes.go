@@ -25,7 +25,10 @@ func verdictOf(code string, status int, write bool) verdict {
 	if tooLong(code, status) {
 		v, known = caller(), true
 	}
-	broken := status >= http.StatusInternalServerError
+	if !known && status == http.StatusTooManyRequests {
+		v, known = throttled(), true
+	}
+	broken := status >= http.StatusInternalServerError || code == "" && status == http.StatusRequestTimeout
 	if !known || broken && !errors.Is(v.kind, api.ErrThrottled) {
 		v = mystery()
 	}
@@ -74,6 +77,10 @@ func gone() verdict      { return verdict{class: unknown, kind: api.ErrNotFound,
 // taken is the answer to a create whose destination is there. It is a question: the entry
 // may be ours, of an earlier request.
 func taken() verdict { return verdict{class: unknown, kind: api.ErrRefused, one: true} }
+
+// foreign is the answer to a create whose destination a prefix list has, which is never ours
+// and not among the entries.
+func foreign() verdict { return verdict{class: permanent, kind: api.ErrRefused, one: true} }
 
 // family is a group of codes that are alike.
 type family struct {
@@ -143,8 +150,8 @@ var codes = map[string]verdict{ //nolint:gochecknoglobals // a constant table
 	"RouteConflict.AlreadyExist":                 taken(),
 	"Duplicated.VpcNextHop":                      taken(),
 	"RouterEntryConflict.Duplicated":             taken(),
-	"OperationFailed.CidrConflictWithPrefixList": taken(),
-	"ResourceAlreadyAssociated.PrefixList":       taken(),
+	"OperationFailed.CidrConflictWithPrefixList": foreign(),
+	"ResourceAlreadyAssociated.PrefixList":       foreign(),
 	"ResourceAlreadyAssociated.RouteTable":       taken(),
 	"OperationDenied.NextHopNotChanged":          taken(),
 	"VPC_ROUTE_ENTRY_CIDR_BLOCK_DUPLICATE":       taken(),

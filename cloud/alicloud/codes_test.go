@@ -25,6 +25,7 @@ func TestVerdicts(t *testing.T) {
 		absent  = want{permanent, api.ErrNotFound}
 		noRoom  = want{permanent, api.ErrQuota}
 		there   = want{unknown, api.ErrRefused}
+		others  = want{permanent, api.ErrRefused}
 		went    = want{unknown, api.ErrNotFound}
 		anew    = want{refused, api.ErrUnreachable}
 	)
@@ -48,7 +49,7 @@ func TestVerdicts(t *testing.T) {
 			"FORBIDDEN_USE_VPC_AS_INTERNET_GATEWAY": bad,
 			"InvalidCIDRBlock.Duplicate":            there, "InvalidRouteEntry.Duplicate": there, "RouteConflict.AlreadyExist": there,
 			"Duplicated.VpcNextHop": there, "RouterEntryConflict.Duplicated": there,
-			"OperationFailed.CidrConflictWithPrefixList": there, "ResourceAlreadyAssociated.PrefixList": there,
+			"OperationFailed.CidrConflictWithPrefixList": others, "ResourceAlreadyAssociated.PrefixList": others,
 		}},
 		{"create: IPv6", map[string]want{
 			"OperationUnsupported.DestinationCidrBlockOverlapWithVSwitch": bad, "OperationDenied.Ipv6EntryOnCustomTable": bad,
@@ -126,6 +127,10 @@ func TestVerdictsByStatus(t *testing.T) {
 		{500, "QuotaExceeded", api.ErrUnknown, api.ErrUnreachable},
 		{502, "", api.ErrUnknown, api.ErrUnreachable},
 		{414, "", api.ErrInvalid, api.ErrInvalid},
+		{429, "", api.ErrThrottled, api.ErrThrottled},
+		{429, "No.Such.Code", api.ErrThrottled, api.ErrThrottled},
+		{408, "", api.ErrUnknown, api.ErrUnreachable},
+		{404, "", api.ErrUnknown, api.ErrInvalid},
 		{400, "No.Such.Code", api.ErrUnknown, api.ErrInvalid},
 		{400, "UnknownError", api.ErrUnknown, api.ErrUnreachable},
 		{400, "SignatureNonceUsed", api.ErrUnknown, api.ErrUnreachable},

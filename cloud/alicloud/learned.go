@@ -12,20 +12,31 @@ import (
 // calls fewer and waits shorter, and is evidence of nothing.
 type learned struct {
 	mu      sync.Mutex // guards all below
-	size    map[api.Verb]int
+	size    map[api.Verb]size
 	single  map[api.Verb]bool
 	pending map[api.Verb]time.Duration
+	trust   map[api.Verb]int // how many times in a row pending may go unconfirmed
 	entries map[api.TableID]int
 	fixed   map[api.TableID]time.Time // until when entries are taken for not to be modified
 }
 
-// forgiven is how long a denied modify is believed: permissions change.
-const forgiven = 10 * time.Minute
+// size is how many entries the gateway takes in one call, as far as is known.
+type size struct {
+	n    int
+	till time.Time // then twice as many are tried
+}
+
+const (
+	// forgiven is how long a denial or a limit is believed: permissions and gateways change.
+	forgiven = 10 * time.Minute
+
+	mostTrust = 4
+)
 
 func newLearned() *learned {
 	return &learned{
-		size: map[api.Verb]int{}, single: map[api.Verb]bool{},
-		pending: map[api.Verb]time.Duration{}, entries: map[api.TableID]int{},
+		size: map[api.Verb]size{}, single: map[api.Verb]bool{},
+		pending: map[api.Verb]time.Duration{}, trust: map[api.Verb]int{}, entries: map[api.TableID]int{},
 		fixed: map[api.TableID]time.Time{},
 	}
 }
@@ -34,21 +45,26 @@ func newLearned() *learned {
 func (l *learned) batch(verb api.Verb) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	switch n, known := l.size[verb]; {
-	case verb == api.Replace || l.single[verb]:
+	if verb == api.Replace || l.single[verb] {
 		return 1
-	case known:
-		return n
-	default:
+	}
+	s, known := l.size[verb]
+	for known && s.n < cloud.BatchLimit && time.Now().After(s.till) {
+		s.n, s.till = 2*s.n, s.till.Add(forgiven)
+		l.size[verb] = s
+	}
+	if !known || s.n >= cloud.BatchLimit {
 		return cloud.BatchLimit
 	}
+	return s.n
 }
 
-// tooLong notes that a request with n entries was too long for the gateway.
+// tooLong notes that a request with n entries was too long for the gateway. Only when two
+// were too many they are sent one by one.
 func (l *learned) tooLong(verb api.Verb, n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.size[verb] = max(1, n/2)
+	l.size[verb] = size{max(min(n-1, 2), n/2, 1), time.Now().Add(forgiven)}
 }
 
 // alone reports whether the batch action is not permitted.
@@ -91,20 +107,34 @@ func (l *learned) pause(verb api.Verb) time.Duration {
 	return l.pending[verb]
 }
 
+// doubts reports whether changes of this verb may have become far quicker than is known: one
+// that is done at the first look may have been done for a long while.
+func (l *learned) doubts(verb api.Verb) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.pending[verb] > 0 && l.trust[verb] == 0
+}
+
 // took notes that a change was pending at a look, which is 0 for none, and done at the next.
 // One that was done at the first look may have been done for a while: so the estimate
-// shrinks until a look comes too early, and stays close to the truth.
+// shrinks until a look comes too early, and stays close to the truth. One that was done at
+// a much earlier look than the estimate shows that this was wrong.
 func (l *learned) took(verb api.Verb, pending, done time.Duration) {
 	sample := (pending + done) / 2
-	if pending == 0 {
+	if pending < done/4*3 {
 		sample = done - done/40
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if before := l.pending[verb]; before > 0 {
+	if before := l.pending[verb]; before > 0 && done > before/4*3 {
 		sample = (before + sample) / 2
 	}
 	l.pending[verb] = sample
+	if pending >= done/3 {
+		l.trust[verb] = min(2*l.trust[verb]+1, mostTrust)
+	} else {
+		l.trust[verb] = max(0, l.trust[verb]-1)
+	}
 }
 
 // counted notes how many custom entries a table has.

@@ -23,6 +23,7 @@ type watcher struct {
 	verb  api.Verb
 	sent  time.Time
 	usual time.Duration // that a change of this verb is pending; 0 is not known
+	probe bool          // look earlier than that too
 	seen  chan sighting
 
 	under   int           // looks under way
@@ -42,7 +43,7 @@ type sighting struct {
 
 // watch waits until the cloud is done with what was just sent, as far as a few of the items
 // show, and returns the items that are not decided yet. It looks for the first time when a
-// change of this verb is usually done, then closely, and does not wait for the answer to one
+// change of this verb is usually done, or before that if it is in doubt, then closely, and does not wait for the answer to one
 // look before it takes the next. Where nothing is sent after them, or they are few, and it is
 // known when to look, it looks at all of them. It gives up early on an item that lags behind
 // the others, and after a while on all. The error says why nothing could be seen.
@@ -50,14 +51,14 @@ func (p *Provider) watch(ctx context.Context, items []*item, last bool) ([]*item
 	verb := items[0].change.Verb
 	usual := p.learned.pause(verb)
 	w := watcher{
-		Provider: p, verb: verb, sent: items[0].sent, usual: usual, seen: make(chan sighting), blind: true,
+		Provider: p, verb: verb, sent: items[0].sent, usual: usual, probe: p.learned.doubts(verb), seen: make(chan sighting), blind: true,
 		few: few(items, usual > 0 && (last || len(items) <= small)),
 	}
 	var looks sync.WaitGroup
 	defer looks.Wait()
 	looking, cancel := context.WithCancel(ctx)
 	defer cancel()
-	next, patience := time.NewTimer(max(usual, p.pollTime)), time.NewTimer(w.patience())
+	next, patience := time.NewTimer(max(w.first(), p.pollTime)), time.NewTimer(w.patience())
 	defer next.Stop()
 	defer patience.Stop()
 	for {
@@ -99,6 +100,7 @@ func (w *watcher) take(s sighting) bool {
 	w.err, w.blind = s.err, w.blind && len(s.have.read) == 0
 	judgeAll(w.few, s.have)
 	switch shown := shown(w.few); {
+	case !shown && w.done == 0 && s.err != nil: // it says nothing
 	case !shown && w.done == 0:
 		w.pending = max(w.pending, s.at)
 	case w.done == 0:
@@ -155,9 +157,20 @@ func (w *watcher) patience() time.Duration {
 	return min(3*w.usual+w.settleTime/60, w.settleTime)
 }
 
+// first is when to look first.
+func (w *watcher) first() time.Duration {
+	if w.probe {
+		return w.usual / 8
+	}
+	return w.usual
+}
+
 // step is the pause before the next look: a small part of what has passed, so that few looks
 // find out how long something takes, whatever that is.
 func (w *watcher) step(passed time.Duration) time.Duration {
+	if left := w.usual - passed; w.probe && left > 0 {
+		return max(min(passed, left), w.pollTime) // at an eighth, a quarter, a half of it, and then
+	}
 	part := passed / 10
 	if w.usual > 0 {
 		part = max(w.usual, passed) / 20
