@@ -31,15 +31,16 @@ type Tables interface {
 
 	// Apply makes the changes and settles them: it returns when each was read back in its
 	// final state, or failed, or the context ended. There is one Result for each change,
-	// in the same order. A failure of one change does not stop the others; being throttled
-	// or denied, and the end of the context, stop all that were not sent yet, whose
-	// results then carry that error. At most one change per VPC is in flight. Just before
-	// it replaces or deletes an entry it reads it again and refuses with ErrRefused if the
-	// entry is no longer what the change says it was (next hop and mark), unless it already
-	// is what the change asks for. Just before each request that changes something it asks
-	// Permitted; an error from there stops all that was not sent yet, whose results then carry
-	// it. Apply returns an error itself, and no results, only if
-	// nothing was attempted.
+	// in the same order. A failure of one change does not stop the others, but for deletes of
+	// what a create or replace before them in the same table covers: they wait for it, and end
+	// with ErrBusy where it is not known to be there. Being throttled or denied, and the end
+	// of the context, stop all that were not sent yet, whose results then carry that error. At
+	// most one change per VPC is in flight. Just before it replaces or deletes an entry it
+	// reads it again and refuses with ErrRefused if the entry is no longer what the change
+	// says it was (next hop and mark, and the id where it says one), unless it already is what
+	// the change asks for. Just before each request that changes something it asks Permitted;
+	// an error from there stops all that was not sent yet, whose results then carry it. Apply
+	// returns an error itself, and no results, only if nothing was attempted.
 	Apply(ctx context.Context, changes []api.Change) ([]Result, error)
 }
 

@@ -54,9 +54,12 @@ func validateVerb(c api.Change) error {
 // Done reports whether the entry is what a change asked for, sealed with the present key.
 func Done(e, want api.Route) bool { return Same(e, want) && !e.Stale }
 
-// Still reports whether the entry is what it was when the change was decided. A foreign one
-// must be the very same entry, since nothing else tells it from another in its place.
-func Still(e, was api.Route) bool { return Same(e, was) && (!was.Mark.IsZero() || e.ID == was.ID) }
+// Still reports whether the entry is what it was when the change was decided. Where the change
+// knows its id it must be the very same entry. One of ours may also be told by its mark, when
+// the id is not known; a foreign one has nothing else that tells it from another in its place.
+func Still(e, was api.Route) bool {
+	return Same(e, was) && (e.ID == was.ID || was.ID == "" && !was.Mark.IsZero())
+}
 
 // Same reports whether two routes are the same to us: place, next hop and owner. State,
 // entry id and the mark's generation are left aside.

@@ -14,8 +14,9 @@ import (
 type item struct {
 	change  api.Change
 	decided bool
-	left    bool  // to another attempt
-	err     error // the outcome when decided; before that, why it is not done yet
+	left    bool    // to another attempt
+	after   []*item // a delete waits for these, which make what leads its traffic
+	err     error   // the outcome when decided; before that, why it is not done yet
 
 	sent  time.Time // when the call that made it was answered
 	due   time.Time // not to be sent before
@@ -84,6 +85,7 @@ func (p *Provider) perform(ctx context.Context, items []*item) {
 			r.todo = append(r.todo, it)
 		}
 	}
+	holdBack(items)
 	for len(r.todo) > 0 || r.out > 0 {
 		if r.stop == nil {
 			r.stop = ctx.Err()

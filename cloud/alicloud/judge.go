@@ -36,8 +36,9 @@ func judgeAll(items []*item, have sight) {
 	for _, it := range open(items) {
 		switch e, there, known := have.at(it.key()); {
 		case !known:
+		case it.change.Verb == api.Delete && it.entry == "": // none was asked for
 		case it.change.Verb == api.Delete:
-			it.judgeDelete(there && e.ID == it.entry)
+			it.judgeDelete(e, there && e.ID == it.entry)
 		case there:
 			it.judgeEntry(e)
 		default:
@@ -78,13 +79,14 @@ func (it *item) judgeAbsent() {
 	}
 }
 
-// judgeDelete is told whether the entry that was to go is there.
-func (it *item) judgeDelete(there bool) {
+// judgeDelete is told whether the entry that was to go is there. Until it shows that it goes,
+// a refusal stands.
+func (it *item) judgeDelete(e api.Route, there bool) {
+	it.seen = e.State
 	switch {
 	case !there:
 		it.end(nil)
-	case it.failure == nil || errors.Is(it.failure, api.ErrNotFound):
-		it.seen = api.RouteDeleting
+	case it.failure == nil || errors.Is(it.failure, api.ErrNotFound) || e.State == api.RouteDeleting:
 	case errors.Is(it.failure, api.ErrBusy):
 		it.again(it.failure)
 	default:

@@ -145,6 +145,7 @@ func halves(r api.Route) []api.Route {
 	if bits == r.Destination.Addr().BitLen() {
 		return nil
 	}
+	r.ID = ""
 	first, second := r, r
 	address := r.Destination.Addr().AsSlice()
 	first.Destination = netip.PrefixFrom(r.Destination.Addr(), bits+1)
@@ -158,7 +159,10 @@ func halves(r api.Route) []api.Route {
 func (r *series) make(ctx context.Context, verb api.Verb, routes ...api.Route) error {
 	items := make([]*item, len(routes))
 	for i, route := range routes {
-		route.State, route.ID = "", ""
+		route.State = ""
+		if verb == api.Create {
+			route.ID = ""
+		}
 		items[i] = &item{change: api.Change{Verb: verb, Route: route}}
 	}
 	r.perform(ctx, items)

@@ -35,7 +35,7 @@ type series struct {
 
 // next takes the batch to send now out of what is to do: the first change that may be sent,
 // and with it those of the same verb after it. A change waits for those before it of the
-// same place; it ends with them where their outcome is unknown.
+// same place, and a delete for what covers it; it ends with them where their outcome is unknown.
 func (r *series) next(now time.Time) []*item {
 	var batch []*item
 	waits := maps.Clone(r.away)
@@ -44,8 +44,10 @@ func (r *series) next(now time.Time) []*item {
 		verb, key := it.change.Verb, it.key()
 		switch full := r.full[key.Table]; {
 		case len(batch) > 0 && verb != batch[0].change.Verb:
-		case waits[key] || it.due.After(now):
+		case waits[key] || it.due.After(now) || r.held(it):
 			waits[key] = true
+			continue
+		case it.decided:
 			continue
 		case r.lost[key]:
 			it.end(fmt.Errorf("the change before it is not settled: %w", api.ErrBusy))
@@ -120,9 +122,9 @@ func (r *series) answered(ctx context.Context, live []*item, err error) bool {
 		return true
 	case f.write && tooLong(f.code, f.status) && !alone:
 		r.learned.tooLong(verb, len(live))
-	case f.one && !alone:
+	case f.write && f.one && !alone:
 		limit(live, (len(live)+1)/2)
-	case f.class == unknown:
+	case f.write && f.class == unknown:
 		for _, it := range live {
 			it.answer = err
 		}
@@ -215,10 +217,12 @@ func (r *series) receive(items []*item) {
 // idle waits until something comes home, is due, or the context ends.
 func (r *series) idle(ctx context.Context) {
 	first := time.Now().Add(longestPause)
+	waits := maps.Clone(r.away)
 	for _, it := range r.todo {
-		if it.due.Before(first) {
+		if key := it.key(); !waits[key] && !r.held(it) && it.due.Before(first) {
 			first = it.due
 		}
+		waits[it.key()] = true
 	}
 	var due <-chan time.Time
 	if len(r.todo) > 0 {

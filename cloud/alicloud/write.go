@@ -3,6 +3,7 @@ package alicloud
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -93,6 +94,7 @@ func (p *Provider) sendDeletes(ctx context.Context, items []*item) error {
 			}
 		}
 	}
+	suspect(items, len(resp.FailedRouteEntries), resp.FailedCount)
 	return nil
 }
 
@@ -108,7 +110,7 @@ func (it *item) refuse(code string) {
 	it.failure = &failure{verdict: v, text: plainCode(code)}
 }
 
-// suspect has items asked for alone, should they not be there in the end, when a batch
+// suspect has items asked for alone, should they show that they were not made, when a batch
 // counts more failures than it lists.
 func suspect(items []*item, listed, counted int) {
 	if counted <= listed {
@@ -151,18 +153,20 @@ func (p *Provider) write(ctx context.Context, about string, req requests.AcsRequ
 
 // removable reads the entries again and returns the items whose entry is there, is what the
 // change says and is Available, with its id. Of the others an outcome is known, or they came
-// too early.
+// too early. One table that cannot be read keeps nothing from going in the others.
 func (p *Provider) removable(ctx context.Context, batch []*item) ([]*item, error) {
 	have, err := p.look(ctx, places(batch))
-	if err != nil {
+	if err != nil && (len(have.read) == 0 || stops(err) && !errors.Is(err, api.ErrDenied)) {
 		return batch, err
 	}
 	var live []*item
 	for _, it := range batch {
-		switch e, there, _ := have.at(it.key()); {
+		switch e, there, known := have.at(it.key()); {
+		case !known:
+			it.end(err)
 		case !there:
 			it.end(nil)
-		case !cloud.Same(e, it.change.Route):
+		case !cloud.Still(e, it.change.Route):
 			it.end(inTheWay(e))
 		case e.State != api.RouteAvailable || e.ID == "":
 			it.again(fmt.Errorf("the entry is %s: %w", e.State, api.ErrBusy))

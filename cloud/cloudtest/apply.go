@@ -83,7 +83,7 @@ func (f *Fake) judge(c api.Change) (done bool, err error) {
 	asked := found && cloud.Done(have, c.Route)
 	switch c.Verb {
 	case api.Delete:
-		if found && !cloud.Same(have, c.Route) {
+		if found && !cloud.Still(have, c.Route) {
 			return false, fmt.Errorf("the entry is now %s (%s): %w", have, owner(have.Mark), api.ErrRefused)
 		}
 		return !found, nil
