@@ -68,7 +68,7 @@ func TestLoadSeedNamesTheLine(t *testing.T) {
 		"no time":                {"vpcs:\n- id: vpc-1\n  cidr: 10.0.0.0/16\n  taskTime: soon\n", "line 4: taskTime: "},
 		"second document":        {head + "---\nvpcs: []\n", "second document"},
 		"status nobody knows":    {head + "instances:\n- {id: i-1, vswitch: vsw-1, ip: 10.0.0.1, status: Broken}\n", `line 7: instances[0].status: "Broken" is none of`},
-		"route to a vSwitch":     {head + "  tables:\n  - {id: vtb-1, routes: [{destination: 10.0.0.0/24, nextHop: i-1}]}\n", "destination: 10.0.0.0/24 is in the vSwitch vsw-1"},
+		"route to a vSwitch":     {head + "  tables:\n  - {id: vtb-1, system: true, routes: [{destination: 10.0.0.0/24, nextHop: i-1}]}\n", "destination: 10.0.0.0/24 is in the vSwitch vsw-1"},
 		"route into a vSwitch":   {head + "  tables:\n  - {id: vtb-1, routes: [{destination: 10.0.0.8/32, nextHop: i-1}]}\n", "destination: 10.0.0.8/32 is in the vSwitch vsw-1"},
 		"route to loopback":      {head + "  tables:\n  - {id: vtb-1, routes: [{destination: 127.0.0.0/8, nextHop: i-1}]}\n", "destination: 127.0.0.0/8 is kept"},
 		"MAC used twice":         {head + "instances:\n- {id: i-1, vswitch: vsw-1, ip: 10.0.0.1, mac: \"02:00:00:00:00:01\"}\n- {id: i-2, vswitch: vsw-1, ip: 10.0.0.2, mac: \"02:00:00:00:00:01\"}\n", "instances[1].mac: "},

@@ -97,13 +97,26 @@ func (w *world) newVPC(seed VPC, now time.Time) *vpc {
 			w.enterSystem(t, s, now)
 		}
 		for _, r := range t.Routes {
-			e := w.enter(t, r, now)
-			e.stuck = r.State != Available
+			w.seedRoute(t, r, now)
 		}
 		t.Routes = nil
 	}
 	v.VPC.Tables, v.VPC.VSwitches, v.VPC.SecurityGroups = nil, nil, nil
 	return v
+}
+
+// seedRoute puts a seeded entry into a table. One for a vSwitch is the vSwitch's system entry,
+// pointed elsewhere.
+func (w *world) seedRoute(t *table, r Route, now time.Time) {
+	e := t.entry(r.Destination)
+	if e == nil {
+		e = w.enter(t, r, now)
+	} else {
+		was := e.Route
+		r.ID = was.ID
+		e.Route, e.was = r, &was
+	}
+	e.stuck = r.State != Available
 }
 
 // enterSystem puts the entries for a vSwitch into a table.

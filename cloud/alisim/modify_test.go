@@ -46,6 +46,11 @@ func TestSystemEntryInACustomTable(t *testing.T) {
 	if got := find(local); got.System || got.NextHop != "i-3" || got.NextHopType != alisim.HopInstance {
 		t.Errorf("pointed at an instance: %+v", got)
 	}
+	if again, err := alisim.New(unnumbered(sim.Snapshot()), alisim.Options{}); err != nil {
+		t.Errorf("the snapshot is no seed: %v", err)
+	} else if good(t, again, "DeleteRouteEntry", args{"RouteTableId": "vtb-2", "DestinationCidrBlock": local.String()}); again.Routes("vtb-2")[1] != before {
+		t.Errorf("of the snapshot it became %+v", again.Routes("vtb-2"))
+	}
 	// It still is a vSwitch, into which no entry may reach.
 	bad(t, sim, "CreateRouteEntry", args{"RouteTableId": "vtb-2", "DestinationCidrBlock": "192.168.1.0/24", "NextHopId": "i-1"}, "InvalidCidrBlock")
 	good(t, sim, "DeleteRouteEntry", args{"RouteTableId": "vtb-2", "DestinationCidrBlock": local.String()})
@@ -91,4 +96,16 @@ func TestAnswersDoNotEscapeHTML(t *testing.T) {
 	if got := raw(t, sim, "DescribeRouteEntryList", args{"RouteTableId": "vtb-1"}); !strings.Contains(got, "a<b>&c") {
 		t.Errorf("answer is %s", got)
 	}
+}
+
+// unnumbered is a snapshot without what only answers have.
+func unnumbered(s alisim.Seed) alisim.Seed {
+	for _, v := range s.VPCs {
+		for _, t := range v.Tables {
+			for n := range t.Routes {
+				t.Routes[n].ID = ""
+			}
+		}
+	}
+	return s
 }
