@@ -42,20 +42,27 @@ func (c *checker) table(path string, t Table, vpc string) Table {
 func (c *checker) destinations(path string, v VPC) {
 	for i, t := range v.Tables {
 		for j, r := range t.Routes {
-			at := fmt.Sprintf("%s.tables[%d].routes[%d].destination", path, i, j)
-			d := r.Destination
-			switch {
-			case !d.IsValid():
-			case d == serviceRange() || forbidden(d):
-				c.say(at, "%s is kept for the cloud itself", d)
-			}
-			for _, s := range v.VSwitches {
-				for _, p := range [...]netip.Prefix{s.CIDR, s.IPv6} {
-					if p.IsValid() && d.IsValid() && p.Contains(d.Addr()) && p.Bits() <= d.Bits() && (t.System || p != d) {
-						c.say(at, "%s is in the vSwitch %s", d, s.ID)
-					}
-				}
+			if bad := v.kept(t, r.Destination); bad != "" {
+				c.say(fmt.Sprintf("%s.tables[%d].routes[%d].destination", path, i, j), "%s is %s", r.Destination, bad)
 			}
 		}
 	}
+}
+
+// kept says why a table takes no route for a destination, or "".
+func (v VPC) kept(t Table, d netip.Prefix) string {
+	if !d.IsValid() {
+		return "" // said elsewhere
+	}
+	if d == serviceRange() || forbidden(d) {
+		return "kept for the cloud itself"
+	}
+	for _, s := range v.VSwitches {
+		for _, p := range [...]netip.Prefix{s.CIDR, s.IPv6} {
+			if p.IsValid() && p.Contains(d.Addr()) && p.Bits() <= d.Bits() && (t.System || p != d) {
+				return "in the vSwitch " + s.ID
+			}
+		}
+	}
+	return ""
 }
