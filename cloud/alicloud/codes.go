@@ -16,6 +16,7 @@ type verdict struct {
 	class class
 	kind  error // one of package api
 	one   bool  // it is about one entry of a batch, not about the call, the table or the VPC
+	table bool  // it is about the table or the VPC, whatever the entry
 }
 
 // verdictOf judges an answer by its code, then by the family of its code, then by its
@@ -77,6 +78,10 @@ func gone() verdict      { return verdict{class: unknown, kind: api.ErrNotFound,
 // taken is the answer to a create whose destination is there. It is a question: the entry
 // may be ours, of an earlier request.
 func taken() verdict { return verdict{class: unknown, kind: api.ErrRefused, one: true} }
+
+// noTable and badTable are about all entries of a table.
+func noTable() verdict  { return verdict{class: permanent, kind: api.ErrNotFound, table: true} }
+func badTable() verdict { return verdict{class: permanent, kind: api.ErrInvalid, table: true} }
 
 // foreign is the answer to a create whose destination a prefix list has, which is never ours
 // and not among the entries.
@@ -140,6 +145,15 @@ var codes = map[string]verdict{ //nolint:gochecknoglobals // a constant table
 	"Mismatch.EniIdAndRouteTableId":              wrong(),
 	"FORBIDDEN_USE_VPC_AS_INTERNET_GATEWAY":      wrong(),
 
+	"InvalidRouteTableId.NotFound":               noTable(),
+	"InvalidRouteTable.NotFound":                 noTable(),
+	"InvalidVRouter.NotFound":                    noTable(),
+	"InvalidVpc.NotFound":                        noTable(),
+	"InvalidVPC.NotFound":                        noTable(),
+	"InvalidVpcId.NotFound":                      noTable(),
+	"Forbidden.VpcNotFound":                      noTable(),
+	"OperationDenied.RouteTableTypeNotPermitted": badTable(),
+
 	"OperationFailed.FilterParamUnderWrongRouteType": caller(),
 	"OperationFailed.QueryCenEntry":                  caller(),
 	"IllegalParam.NextTokenExpired":                  {class: refused, kind: api.ErrUnreachable}, // the listing must begin anew
@@ -175,6 +189,7 @@ var codes = map[string]verdict{ //nolint:gochecknoglobals // a constant table
 	"IncorrectVSwitchStatus":           busy(),
 	"IncorrectStatus":                  busy(),
 	"IncorrectStatus.VpcRouteEntry":    busy(),
+	"IncorrectStatus.Ipv4Gateway":      busy(),
 	"IncorrectStatus.RouteTableStatus": busy(),
 	"IncorrectStatus.RouteTable":       busy(),
 	"InvalidStatus.RouteEntry":         busy(),

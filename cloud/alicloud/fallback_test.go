@@ -56,7 +56,7 @@ func TestBatchesForbidden(t *testing.T) {
 		r.done(t, changes...)
 		r.done(t, leaving(changes)...)
 	}
-	for action, want := range map[string]int{batchCreate: 1, batchDelete: 1, "CreateRouteEntry": 10, "DeleteRouteEntry": 10} {
+	for action, want := range map[string]int{batchCreate: 2, batchDelete: 2, "CreateRouteEntry": 10, "DeleteRouteEntry": 10} {
 		if got := r.calls(action); got != want {
 			t.Errorf("%d calls of %s, want %d", got, action, want)
 		}

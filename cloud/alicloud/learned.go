@@ -13,7 +13,8 @@ import (
 type learned struct {
 	mu      sync.Mutex // guards all below
 	size    map[api.Verb]size
-	single  map[api.Verb]bool
+	single  map[api.Verb]time.Time // until when batches are taken for denied
+	denials map[scope]denial
 	pending map[api.Verb]time.Duration
 	trust   map[api.Verb]int // how many times in a row pending may go unconfirmed
 	entries map[api.TableID]int
@@ -35,7 +36,7 @@ const (
 
 func newLearned() *learned {
 	return &learned{
-		size: map[api.Verb]size{}, single: map[api.Verb]bool{},
+		size: map[api.Verb]size{}, single: map[api.Verb]time.Time{}, denials: map[scope]denial{},
 		pending: map[api.Verb]time.Duration{}, trust: map[api.Verb]int{}, entries: map[api.TableID]int{},
 		fixed: map[api.TableID]time.Time{},
 	}
@@ -45,7 +46,7 @@ func newLearned() *learned {
 func (l *learned) batch(verb api.Verb) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if verb == api.Replace || l.single[verb] {
+	if verb == api.Replace || time.Now().Before(l.single[verb]) {
 		return 1
 	}
 	s, known := l.size[verb]
@@ -71,16 +72,46 @@ func (l *learned) tooLong(verb api.Verb, n int) {
 func (l *learned) alone(verb api.Verb) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.single[verb]
+	return time.Now().Before(l.single[verb])
 }
 
 // forbid notes that the batch action is not permitted, and reports whether that is news.
 func (l *learned) forbid(verb api.Verb) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	news := !l.single[verb]
-	l.single[verb] = true
+	news := !time.Now().Before(l.single[verb])
+	l.single[verb] = time.Now().Add(forgiven)
 	return news
+}
+
+// allow takes that back.
+func (l *learned) allow(verb api.Verb) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.single, verb)
+}
+
+// denial is what changes of a verb in a table were answered.
+type denial struct {
+	err  error
+	till time.Time
+}
+
+// deny notes that changes of a verb in a table are not permitted.
+func (l *learned) deny(s scope, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.denials[s] = denial{err, time.Now().Add(forgiven)}
+}
+
+// denied is the answer that says so, while it is believed.
+func (l *learned) denied(s scope) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if d := l.denials[s]; time.Now().Before(d.till) {
+		return d.err
+	}
+	return nil
 }
 
 // unmodifiable notes that entries of a table may not be modified, and reports whether that is

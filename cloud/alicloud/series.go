@@ -30,7 +30,12 @@ type series struct {
 	out  int                   // goroutines that read back
 	home chan []*item          // what they hand back, decided or to be sent again
 	busy int                   // calls in a row that met another task of the VPC
-	stop error                 // why nothing more may be sent
+
+	shut  map[scope]error // tables that refused all changes of a verb
+	apart bool            // a batch keeps to one table
+	doubt error           // the denial of a batch, until it is known what it was about
+
+	stop error // why nothing more may be sent
 }
 
 // next takes the batch to send now out of what is to do: the first change that may be sent,
@@ -51,6 +56,12 @@ func (r *series) next(now time.Time) []*item {
 			continue
 		case r.lost[key]:
 			it.end(fmt.Errorf("the change before it is not settled: %w", api.ErrBusy))
+			continue
+		case r.shutOut(it) != nil:
+			it.end(r.shutOut(it))
+			continue
+		case r.apart && len(batch) > 0 && key.Table != batch[0].key().Table:
+			waits[key] = true
 			continue
 		case verb == api.Create && full != nil:
 			it.end(full)
@@ -119,6 +130,7 @@ func (r *series) answered(ctx context.Context, live []*item, err error) bool {
 	switch {
 	case err == nil:
 		r.busy = 0
+		r.allowed(ctx, verb)
 		return true
 	case f.write && tooLong(f.code, f.status) && !alone:
 		r.learned.tooLong(verb, len(live))
@@ -132,8 +144,7 @@ func (r *series) answered(ctx context.Context, live []*item, err error) bool {
 			live[0].failure = err
 		}
 		return true
-	case f.write && f.code == forbidden && verb != api.Replace && r.learned.forbid(verb):
-		r.log.WarnContext(ctx, "no permission for changes in batches, making them one by one", api.KeyError, err)
+	case r.ofTable(ctx, live, f, err):
 	case errors.Is(err, api.ErrBusy):
 		r.hold(ctx, live, err, f.one)
 	default:
@@ -272,6 +283,9 @@ func cause(err error) error {
 
 // stops reports whether after this error nothing more may be sent.
 func stops(err error) bool {
+	if errors.Is(err, errOfTable) {
+		return false
+	}
 	return errors.Is(err, errNotPermitted) || errors.Is(err, api.ErrThrottled) || errors.Is(err, api.ErrDenied) ||
 		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
