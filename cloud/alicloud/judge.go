@@ -72,7 +72,7 @@ func (it *item) judgeAbsent() {
 	case it.failure == nil:
 	case errors.Is(it.failure, api.ErrBusy):
 		it.again(it.failure)
-	case errors.Is(it.failure, api.ErrRefused):
+	case errors.Is(it.failure, api.ErrRefused) && judged(it.failure).class != permanent:
 		it.hidden = true
 	default:
 		it.end(it.failure)
@@ -97,12 +97,19 @@ func (it *item) judgeDelete(e api.Route, there bool) {
 // explain finds out what those creates met that were refused for an entry which is not
 // among the custom ones.
 func (p *Provider) explain(ctx context.Context, items []*item) {
+	timed, cancel := context.WithTimeout(ctx, p.settleTime)
+	defer cancel()
 	for _, it := range undecided(items) {
-		met := p.occupant(ctx, it.key().Table, it.key().Destination)
-		if it.end(met); errors.Is(met, api.ErrBusy) {
-			it.decided = false
-			it.again(met)
+		met := p.occupant(timed, it.key().Table, it.key().Destination)
+		if timed.Err() != nil && ctx.Err() == nil {
+			met = fmt.Errorf("it was not found in %s: %w", p.settleTime, api.ErrBusy)
 		}
+		// Of the answer only the words: its kind is a guess, and this is known.
+		if met = fmt.Errorf("%w (the answer was: %v)", met, it.failure); !errors.Is(met, api.ErrBusy) { //nolint:errorlint // see above
+			it.end(met)
+			continue
+		}
+		it.again(met)
 	}
 }
 
