@@ -23,13 +23,16 @@ func TestFailuresAreAttributed(t *testing.T) {
 		want  map[int]error // by place among three destinations in two tables
 		alone int           // asked for again alone
 	}{
-		"the last":        {alisim.Fault{Fail: 1, FailCode: "QuotaExceeded"}, map[int]error{5: api.ErrQuota}, 0},
-		"two, permuted":   {alisim.Fault{Fail: 2, FailCode: "QuotaExceeded", Failures: alisim.Permuted}, map[int]error{4: api.ErrQuota, 5: api.ErrQuota}, 0},
+		"the last":        {alisim.Fault{Fail: 1, FailCode: "QuotaExceeded"}, nil, 1},
+		"two, permuted":   {alisim.Fault{Fail: 2, FailCode: "QuotaExceeded", Failures: alisim.Permuted}, nil, 2},
 		"two, duplicated": {alisim.Fault{Fail: 2, FailCode: "QuotaExceeded", Failures: alisim.Duplicated}, map[int]error{4: api.ErrQuota, 5: api.ErrUnknown}, 0},
-		"two, short":      {alisim.Fault{Fail: 2, FailCode: "InvalidCidrBlock", Failures: alisim.Short}, map[int]error{4: api.ErrInvalid}, 1},
-		"told, not so":    {alisim.Fault{Fail: 3, FailCode: "InvalidCidrBlock", After: true}, nil, 0},
-		"busy":            {alisim.Fault{Fail: 3}, nil, 0},
-		"not known":       {alisim.Fault{Fail: 2, FailCode: "VPC_ROUTE_ENTRY_SURPRISE"}, nil, 2},
+		"two, short":      {alisim.Fault{Fail: 2, FailCode: "InvalidCidrBlock", Failures: alisim.Short}, nil, 2},
+		"in both tables": {alisim.Fault{Fail: 6, FailCode: "QuotaExceeded"}, map[int]error{
+			0: api.ErrQuota, 1: api.ErrQuota, 2: api.ErrQuota, 3: api.ErrQuota, 4: api.ErrQuota, 5: api.ErrQuota,
+		}, 0},
+		"told, not so": {alisim.Fault{Fail: 3, FailCode: "InvalidCidrBlock", After: true}, nil, 0},
+		"busy":         {alisim.Fault{Fail: 3}, nil, 0},
+		"not known":    {alisim.Fault{Fail: 2, FailCode: "VPC_ROUTE_ENTRY_SURPRISE"}, nil, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, func(c *Config) { c.Settle = 300 * time.Millisecond })
@@ -40,6 +43,57 @@ func TestFailuresAreAttributed(t *testing.T) {
 			}
 			if got := r.calls("CreateRouteEntry"); got != test.alone {
 				t.Errorf("%d single creates, want %d", got, test.alone)
+			}
+		})
+	}
+}
+
+// One of two tables is full, and the first look is late: the entry of the other is not taken
+// for the one that failed.
+func TestLateLookBlamesNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := inBubble(t, world(), alisim.Options{TaskTime: 300 * time.Millisecond})
+		for _, action := range []string{batchCreate, "CreateRouteEntry"} {
+			fault := alisim.Fault{Action: action, Code: "QuotaExceeded", Times: -1}
+			if action == batchCreate {
+				fault = alisim.Fault{Action: action, Fail: 1, FailCode: "QuotaExceeded"}
+			} else {
+				fault.Match = map[string]string{"RouteTableId": string(route(1, 0, 0).Table)}
+			}
+			r.sim.Fault(fault)
+		}
+		r.sim.Fault(alisim.Fault{Action: list, Hide: -1, Times: 2})
+		results := r.apply(t, both(1)...)
+		isKind(t, results[0], nil)
+		isKind(t, results[1], api.ErrQuota)
+	})
+}
+
+// An entry that goes while a table is listed moves another one out of sight: that one is not
+// taken for deleted, neither before nor after it was.
+func TestPagesProveNothingMissing(t *testing.T) {
+	for _, counted := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			r := inBubble(t, fleet(1, 200), alisim.Options{TaskTime: 300 * time.Millisecond, ReadTime: 50 * time.Millisecond})
+			made := joining(1, 190)
+			r.done(t, made...)
+			if _, err := r.Routes(t.Context(), fleetTable(0)); err != nil {
+				t.Fatal(err)
+			}
+			if !counted {
+				r.learned.counted(fleetTable(0), 90) // others have grown it since
+			}
+			r.sim.Fault(alisim.Fault{Action: list, Skip: 1, Edits: []alisim.Edit{{
+				Verb: alisim.RemoveEntry, Table: string(fleetTable(0)), Destination: made[0].Route.Destination,
+			}}})
+			gone := leaving(made[80:130])
+			r.done(t, gone...)
+			for _, left := range r.sim.Routes(string(fleetTable(0))) {
+				for _, c := range gone {
+					if left.Destination == c.Route.Destination {
+						t.Errorf("%s is told to be deleted, and is there", left.Destination)
+					}
+				}
 			}
 		})
 	}

@@ -13,6 +13,9 @@ import (
 
 const list = "DescribeRouteEntryList"
 
+// calls is how many calls n things take, so many at a time.
+func calls(n, each int) int { return (n + each - 1) / each }
+
 // settling is how many reads settle the first creates of a provider, in a cloud where they
 // are done when they are first looked for.
 func settling(changes []api.Change) (reads int) {

@@ -12,8 +12,9 @@
 // changes in each table t takes sum over t of ceil(n(t)/20) reads to settle, one more where it
 // has more than 20 changes and another one follows, and one more for every look that comes
 // too early; no more than four looks are under way at once. Deletes and replaces are read
-// once before as well. Where a table is known to be small it is listed whole instead, in
-// fewer calls.
+// once before as well. Where a table is known to fill no more than a page it is listed whole
+// instead, in fewer calls; several pages would prove nothing missing. An entry that a batch
+// may have failed in one table or another is asked for alone.
 //
 // A pass that finds nothing to do writes nothing, and reads
 //

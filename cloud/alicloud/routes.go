@@ -32,16 +32,22 @@ func (p *Provider) Routes(ctx context.Context, table api.TableID) ([]api.Route, 
 // entries lists the custom entries of a table, sorted: those of at most filterLimit
 // destinations in one call, or all, page by page, where none are named.
 func (p *Provider) entries(ctx context.Context, table api.TableID, only []netip.Prefix) ([]api.Route, error) {
+	routes, _, err := p.listing(ctx, table, only)
+	return routes, err
+}
+
+// listing is entries, and reports whether they came on one page. What is missing from several
+// may be there: an entry that goes meanwhile moves others to a page that was read.
+func (p *Provider) listing(ctx context.Context, table api.TableID, only []netip.Prefix) (routes []api.Route, single bool, err error) {
 	if table == "" {
-		return nil, fmt.Errorf("no table: %w", api.ErrInvalid)
+		return nil, false, fmt.Errorf("no table: %w", api.ErrInvalid)
 	}
 	var filter []string
 	for _, destination := range only {
 		filter = append(filter, destination.String())
 	}
-	var routes []api.Route
 	seen := map[string]bool{}
-	err := p.list(ctx, table, "Custom", filter, func(e vpc.RouteEntry) error {
+	pages, err := p.list(ctx, table, "Custom", filter, func(e vpc.RouteEntry) error {
 		// The list is no snapshot: an entry may move to a page that is still to come.
 		if !belongs(e) || seen[e.RouteEntryId] {
 			return nil
@@ -54,13 +60,13 @@ func (p *Provider) entries(ctx context.Context, table api.TableID, only []netip.
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if len(only) == 0 {
 		p.learned.counted(table, len(routes))
 	}
 	slices.SortFunc(routes, api.CompareRoutes)
-	return routes, nil
+	return routes, pages <= 1, nil
 }
 
 // sight is what was read of some places. A table that could not be read, or a part of it,
@@ -77,8 +83,8 @@ func (s sight) at(key api.RouteKey) (r api.Route, there, known bool) {
 }
 
 // look reads these places, table by table and at the same time: those of a table by their
-// destinations, or by listing it whole where that takes fewer calls. What could be read is
-// returned also with an error.
+// destinations, or by listing it whole where that takes fewer calls and one page, which
+// else proves nothing missing. What could be read is returned also with an error.
 func (p *Provider) look(ctx context.Context, places []api.RouteKey) (sight, error) {
 	found := sight{map[api.RouteKey]api.Route{}, map[api.RouteKey]bool{}}
 	var mu sync.Mutex // guards found and errs
@@ -86,7 +92,7 @@ func (p *Provider) look(ctx context.Context, places []api.RouteKey) (sight, erro
 	var group sync.WaitGroup
 	for _, q := range p.questions(places) {
 		group.Go(func() {
-			routes, err := p.entries(ctx, q.table, q.only)
+			routes, err := p.answer(ctx, q)
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
@@ -112,6 +118,25 @@ type question struct {
 	places []api.RouteKey
 }
 
+// answer asks once more for what is missing from a table that turned out to have several pages.
+func (p *Provider) answer(ctx context.Context, q question) ([]api.Route, error) {
+	routes, single, err := p.listing(ctx, q.table, q.only)
+	if err != nil || single || len(q.only) > 0 {
+		return routes, err
+	}
+	missing := slices.DeleteFunc(slices.Clone(q.places), func(key api.RouteKey) bool {
+		return slices.ContainsFunc(routes, func(r api.Route) bool { return r.Key() == key })
+	})
+	for _, again := range filtered(q.table, missing) {
+		more, err := p.entries(ctx, q.table, again.only)
+		if err != nil {
+			return nil, err
+		}
+		routes = append(routes, more...)
+	}
+	return routes, nil
+}
+
 func (p *Provider) questions(places []api.RouteKey) []question {
 	byTable := map[api.TableID][]api.RouteKey{}
 	for _, key := range places {
@@ -120,27 +145,32 @@ func (p *Provider) questions(places []api.RouteKey) []question {
 	var all []question
 	for table, keys := range byTable {
 		n, counted := p.learned.count(table)
-		if counted && calls(len(keys), filterLimit) > max(1, calls(n, entryPage)) {
+		if counted && n <= entryPage && len(keys) > filterLimit {
 			all = append(all, question{table: table, places: keys})
 			continue
 		}
-		for chunk := range slices.Chunk(keys, filterLimit) {
-			q := question{table: table, places: chunk}
-			for _, key := range chunk {
-				q.only = append(q.only, key.Destination)
-			}
-			all = append(all, q)
-		}
+		all = append(all, filtered(table, keys)...)
 	}
 	return all
 }
 
-// calls is how many calls n things take, so many at a time.
-func calls(n, each int) int { return (n + each - 1) / each }
+// filtered are the questions for some places of a table by their destinations.
+func filtered(table api.TableID, keys []api.RouteKey) []question {
+	var all []question
+	for chunk := range slices.Chunk(keys, filterLimit) {
+		q := question{table: table, places: chunk}
+		for _, key := range chunk {
+			q.only = append(q.only, key.Destination)
+		}
+		all = append(all, q)
+	}
+	return all
+}
 
-// list reads the entries of a type, or of all types, page by page.
-func (p *Provider) list(ctx context.Context, table api.TableID, kind string, filter []string, each func(vpc.RouteEntry) error) error {
-	return byToken(func(token string) (string, error) {
+// list reads the entries of a type, or of all types, page by page, and counts these.
+func (p *Provider) list(ctx context.Context, table api.TableID, kind string, filter []string, each func(vpc.RouteEntry) error) (pages int, err error) {
+	err = byToken(func(token string) (string, error) {
+		pages++
 		req, resp := vpc.CreateDescribeRouteEntryListRequest(), vpc.CreateDescribeRouteEntryListResponse()
 		req.RouteTableId, req.RouteEntryType = string(table), kind
 		req.MaxResult, req.NextToken = requests.NewInteger(entryPage), token
@@ -157,6 +187,7 @@ func (p *Provider) list(ctx context.Context, table api.TableID, kind string, fil
 		}
 		return resp.NextToken, nil
 	})
+	return pages, err
 }
 
 // occupant looks for an entry of any type at a destination, after the cloud said that the
@@ -164,7 +195,7 @@ func (p *Provider) list(ctx context.Context, table api.TableID, kind string, fil
 // and learnt routes (CEN, BGP) are entries too. It returns what a create there meets.
 func (p *Provider) occupant(ctx context.Context, table api.TableID, destination netip.Prefix) error {
 	met := api.ErrBusy // it has gone meanwhile
-	err := p.list(ctx, table, "", []string{destination.String()}, func(e vpc.RouteEntry) error {
+	_, err := p.list(ctx, table, "", []string{destination.String()}, func(e vpc.RouteEntry) error {
 		if at, err := parsePrefix(e.DestinationCidrBlock); err != nil || at != destination {
 			return nil // a prefix list, or the filter did not hold
 		}

@@ -63,14 +63,12 @@ func (p *Provider) sendCreates(ctx context.Context, items []*item) error {
 	if err := p.write(ctx, entries(items), req, resp); err != nil {
 		return err
 	}
+	failed := map[[2]string][]string{} // codes of each destination and next hop
 	for _, f := range resp.FailedRouteEntries {
-		for _, it := range items {
-			r := it.change.Route
-			if r.Destination.String() == f.DstCidrBlock && r.NextHop == f.NextHop {
-				it.refuse(f.FailedCode)
-			}
-		}
+		pair := [2]string{f.DstCidrBlock, f.NextHop}
+		failed[pair] = append(failed[pair], f.FailedCode)
 	}
+	refuseCreates(items, failed)
 	suspect(items, len(resp.FailedRouteEntries), resp.FailedCount)
 	return nil
 }
@@ -96,6 +94,32 @@ func (p *Provider) sendDeletes(ctx context.Context, items []*item) error {
 	}
 	suspect(items, len(resp.FailedRouteEntries), resp.FailedCount)
 	return nil
+}
+
+// refuseCreates notes what the batch names as failed. It names no tables: of a destination and
+// next hop in several, with fewer failures, each that is not there is asked for alone.
+func refuseCreates(items []*item, failed map[[2]string][]string) {
+	same := map[[2]string][]*item{}
+	for _, it := range items {
+		pair := [2]string{it.change.Route.Destination.String(), it.change.Route.NextHop}
+		same[pair] = append(same[pair], it)
+	}
+	for pair, codes := range failed {
+		for i, it := range same[pair] {
+			if it.refuse(codes[min(i, len(codes)-1)]); len(codes) < len(same[pair]) {
+				it.doubt()
+			}
+		}
+	}
+}
+
+// doubt has an item asked for alone, should it show that it was not made: that it is the one
+// that failed is not certain, and a look may lag.
+func (it *item) doubt() {
+	if f := judged(it.failure); !errors.Is(f, api.ErrBusy) {
+		f.verdict = verdict{class: refused, kind: api.ErrBusy}
+		it.alone, it.most = true, 1
+	}
 }
 
 // refuse notes that the cloud may have failed this item of a batch: it names failures
