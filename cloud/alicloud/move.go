@@ -92,8 +92,7 @@ func (r *series) rehearse(ctx context.Context, want api.Route) error {
 // errNoBridge says that there is no bridge, and nothing was left of one.
 var errNoBridge = errors.New("no bridge")
 
-// bridge makes the halves of what is to replace an entry. A half that is there may go if it is
-// of a former move between these two hosts that was cut off.
+// bridge makes the halves of what is to replace an entry.
 func (r *series) bridge(ctx context.Context, was, want api.Route) error {
 	both := halves(want)
 	if both == nil {
@@ -110,14 +109,8 @@ func (r *series) bridge(ctx context.Context, was, want api.Route) error {
 			continue
 		}
 		free++ // it is there, or goes
-		if cloud.Same(e, both[i]) {
-			continue
-		}
-		if e.Mark.IsZero() || !e.Mark.Same(was.Mark) && !e.Mark.Same(want.Mark) {
-			return fmt.Errorf("%w: %w", errNoBridge, inTheWay(e))
-		}
-		if err := r.make(ctx, api.Delete, e); err != nil {
-			return fmt.Errorf("take away %s, left of a former bridge: %w", e, err)
+		if err := r.clear(ctx, e, was, both[i]); err != nil {
+			return err
 		}
 	}
 	if free < len(both) {
@@ -137,6 +130,21 @@ func (r *series) bridge(ctx context.Context, was, want api.Route) error {
 		return err // what the halves are refused for, the entry itself would be
 	}
 	return fmt.Errorf("%w: %w", errNoBridge, err)
+}
+
+// clear makes room for a half. What is there may go if it is of a former move between these two
+// hosts that was cut off.
+func (r *series) clear(ctx context.Context, e, was, half api.Route) error {
+	if cloud.Same(e, half) {
+		return nil
+	}
+	if e.Mark.IsZero() || !e.Mark.Same(was.Mark) && !e.Mark.Same(half.Mark) {
+		return fmt.Errorf("%w: %w", errNoBridge, inTheWay(e))
+	}
+	if err := r.make(ctx, api.Delete, e); err != nil {
+		return fmt.Errorf("take away %s, left of a former bridge: %w", e, err)
+	}
+	return nil
 }
 
 // halves are the two routes that together lead where this one does; nil for one address.

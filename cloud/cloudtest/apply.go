@@ -30,6 +30,9 @@ func (f *Fake) Apply(ctx context.Context, changes []api.Change) ([]cloud.Result,
 		}
 		err := stop
 		if err == nil {
+			err = held(c, results)
+		}
+		if err == nil {
 			err, stop = f.change(ctx, c)
 		}
 		if err != nil {
@@ -38,6 +41,18 @@ func (f *Fake) Apply(ctx context.Context, changes []api.Change) ([]cloud.Result,
 		results = append(results, cloud.Result{Change: c, Err: err})
 	}
 	return results, nil
+}
+
+// held keeps a delete from being made where what was to cover it failed.
+func held(c api.Change, before []cloud.Result) error {
+	for _, b := range before {
+		wide, narrow := b.Change.Route.Destination, c.Route.Destination
+		if c.Verb == api.Delete && b.Change.Verb != api.Delete && b.Err != nil && b.Change.Route.Table == c.Route.Table &&
+			wide.IsValid() && narrow.IsValid() && wide.Bits() < narrow.Bits() && wide.Contains(narrow.Addr()) {
+			return fmt.Errorf("%s that covers it is not known to be there: %w", b.Change.Route, api.ErrBusy)
+		}
+	}
+	return nil
 }
 
 // change makes one change. stop is set when those after it must not be sent.

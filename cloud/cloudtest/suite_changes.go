@@ -111,6 +111,30 @@ func changeTests() map[string]func(*suite) {
 			s.refuses(replacement(seen, s.route(0, 1, 1)), api.ErrRefused)
 			s.holds(0, s.foreign(0, 1, 0))
 		},
+		"an entry of ours made anew is another": func(s *suite) {
+			s.must(creates(s.route(0, 1, 0))...)
+			seen := s.listed(0, 1)
+			s.must(deletion(seen))
+			s.must(creates(s.route(0, 1, 0))...)
+			s.refuses(deletion(seen), api.ErrRefused)
+			s.refuses(replacement(seen, s.route(0, 1, 1)), api.ErrRefused)
+			s.holds(0, s.route(0, 1, 0))
+		},
+		"delete what a failed create was to cover": func(s *suite) {
+			half, elsewhere, whole := s.route(0, 1, 0), s.route(1, 1, 0), s.route(0, 1, 0)
+			half.Destination = netip.PrefixFrom(half.Destination.Addr(), 25)
+			elsewhere.Destination = half.Destination
+			s.must(creates(half, elsewhere)...)
+			whole.NextHop = "i-bp1small0000000000077"
+			results := s.apply(append(creates(whole), deletion(half), deletion(elsewhere))...)
+			s.hasKind(results[0], api.ErrNotFound, api.ErrInvalid)
+			s.hasKind(results[1], api.ErrBusy)
+			s.hasKind(results[2], nil)
+			s.holds(0, half)
+			whole.NextHop = half.NextHop
+			s.must(append(creates(whole), deletion(half))...)
+			s.holds(0, whole)
+		},
 		"replace what is replaced already": func(s *suite) {
 			s.must(creates(s.route(0, 1, 1))...)
 			s.must(replacement(s.route(0, 1, 0), s.route(0, 1, 1)))
