@@ -25,9 +25,9 @@ var ten = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
 const empty = api.GroupID("sg-empty")
 
 // gateRig has a basic group without rules.
-func gateRig(t *testing.T, adjust ...func(*Config)) rig {
+func gateRig(t *testing.T) rig {
 	t.Helper()
-	r := newRig(t, adjust...)
+	r := newRig(t)
 	hand{r.sim}.SetGroup(cloudtest.Group{ID: empty})
 	return r
 }
