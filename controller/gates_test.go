@@ -93,6 +93,11 @@ func TestAGateThatStaysShutIsNamedAndNotHammered(t *testing.T) {
 		if texts := s.finding(api.FindingManage); len(texts) != 1 || !strings.Contains(texts[0], "a rule of priority 1 drops some of 10.0.0.0/8") {
 			t.Errorf("findings %q", texts)
 		}
+		// --manage replaces the list: what a finding tells to type must not take anything off it.
+		s.report(three, "10.2.0.0/24")
+		if texts := s.finding(api.FindingSourceCheck); len(texts) != 1 || !strings.Contains(texts[0], "configure --manage security-group,source-dest-check") {
+			t.Errorf("findings %q", texts)
+		}
 		// The operator mends it by hand: it is taken up at the next try.
 		s.narrow()
 		s.after(11 * time.Minute)

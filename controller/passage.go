@@ -35,7 +35,7 @@ func passage(hosts []api.Host, v view, config api.Config) []api.Finding {
 			out = append(out, api.Finding{
 				Code: api.FindingSourceCheck, Severity: api.Warning,
 				Text: fmt.Sprintf("the source/destination check of %s, interface %s, is on: the cloud drops what containers there send and receive under their own addresses", label, u.ID),
-				Fix:  fmt.Sprintf("aliyun ecs ModifyNetworkInterfaceAttribute --NetworkInterfaceId %s --SourceDestCheck false, or let the controller do it: sealane-controller configure --manage %s", u.ID, api.ManageSourceCheck),
+				Fix:  fmt.Sprintf("aliyun ecs ModifyNetworkInterfaceAttribute --NetworkInterfaceId %s --SourceDestCheck false, or let the controller do it: sealane-controller configure --manage %s", u.ID, managing(config, api.ManageSourceCheck)),
 			})
 		}
 		out = append(out, narrow(u, config)...)
@@ -66,10 +66,18 @@ func narrow(u uplink, config api.Config) []api.Finding {
 			Code: api.FindingSecurityGroup, Severity: api.Warning,
 			Text: fmt.Sprintf("the security groups of %s (%s) do not %s all of %s", u.host.Label(), join(u.Groups), way.what, join(missing)),
 			Fix: fmt.Sprintf("aliyun ecs %s --SecurityGroupId %s%s, or let the controller do it: sealane-controller configure --manage %s",
-				way.call, group, permissions(way.side, missing), api.ManageSecurityGroup),
+				way.call, group, permissions(way.side, missing), managing(config, api.ManageSecurityGroup)),
 		})
 	}
 	return out
+}
+
+// managing is the value of --manage, which replaces the list, with one more on it.
+func managing(config api.Config, m api.Manage) string {
+	if config.Manages(m) {
+		return strings.Join(texts(config.Manage), ",")
+	}
+	return strings.Join(texts(append(slices.Clone(config.Manage), m)), ",")
 }
 
 // permissions are the parameters of a call that lets ranges through on every protocol and port.
@@ -85,10 +93,12 @@ func permissions(side string, ranges []netip.Prefix) string {
 	return b.String()
 }
 
-func join[T any](list []T) string {
-	var texts []string
+func join[T any](list []T) string { return strings.Join(texts(list), ", ") }
+
+func texts[T any](list []T) []string {
+	var all []string
 	for _, x := range list {
-		texts = append(texts, fmt.Sprint(x))
+		all = append(all, fmt.Sprint(x))
 	}
-	return strings.Join(texts, ", ")
+	return all
 }
