@@ -42,12 +42,12 @@ race: ## the unit tests five times over, to shake out races
 	go test -short -race -shuffle=on -count=5 $(PACKAGES)
 
 e2e: deps ## the scenarios on real Docker engines
-	go test -race -shuffle=off -count=1 -v -timeout $(TIMEOUT) ./deploy/e2e/
+	go test -race -shuffle=off -count=1 -v -timeout $(TIMEOUT) ./deploy/lab/e2e/
 
 e2e-engines: deps ## the matrix of Docker engines that Debian has (minutes; makes their roots once)
 	@command -v mmdebstrap >/dev/null || { apt-get update -qq && apt-get install -y -qq mmdebstrap >/dev/null; }
-	@deploy/engines/roots.sh
-	go test -tags $(TAGS) -count=1 -v -timeout 60m ./deploy/engines/ -engines all
+	@deploy/lab/engines/roots.sh
+	go test -tags $(TAGS) -count=1 -v -timeout 60m ./deploy/lab/engines/ -engines all
 
 lint: ## the closed list of linters, import rules included
 	go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT) run $(PACKAGES)

@@ -11,7 +11,7 @@ import (
 // is not published by itself and the other does not. Docker restarts as ever.
 func TestStrict(t *testing.T) {
 	if *engines != "all" {
-		t.Skip("needs the engines of make e2e-engines; deploy/e2e has it with the machine's own")
+		t.Skip("needs the engines of make e2e-engines; deploy/lab/e2e has it with the machine's own")
 	}
 	all, missing := generations(t)
 	t.Log(strings.Join(missing, "\n"))
