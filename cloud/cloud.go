@@ -38,10 +38,10 @@ type Tables interface {
 	// most one change per VPC is in flight. Just before it replaces or deletes an entry it
 	// reads it again and refuses with ErrRefused if the entry is no longer what the change
 	// says it was (next hop and mark, and the id where it says one), unless it already is what
-	// the change asks for. Just before each request that changes something it asks Permitted;
-	// an error from there stops all that was not sent yet, whose results then carry it. Apply
-	// returns an error itself, and no results, only if nothing was attempted.
-	Apply(ctx context.Context, changes []api.Change) ([]Result, error)
+	// the change asks for. Just before each request that changes something it asks
+	// permit; an error from there stops all that was not sent yet, whose results then carry it.
+	// Apply returns an error itself, and no results, only if nothing was attempted.
+	Apply(ctx context.Context, changes []api.Change, permit Permit) ([]Result, error)
 }
 
 // Result is what became of one change. A nil Err means it was read back: for a create or a
@@ -59,21 +59,21 @@ type Result struct {
 
 // Gates opens what else of the cloud holds container traffic back. It is used where an
 // operator said so (api.Manage), and errors are those of Tables. Before each request that
-// changes something the permit of the context is asked, see WithPermit.
+// changes something the permit is asked.
 type Gates interface {
 	// SetSourceCheck switches the source/destination check of an interface, and reports whether it
 	// had to: false without an error says that the check was so before.
-	SetSourceCheck(ctx context.Context, id api.InterfaceID, on bool) (changed bool, err error)
+	SetSourceCheck(ctx context.Context, id api.InterfaceID, on bool, permit Permit) (changed bool, err error)
 
 	// Admit adds a rule to a security group, marked for the cluster: let these sources in
 	// on every protocol and port, and out to them where the group would not. Rules that are
 	// there already are left as they are. A pool of which a rule drops something that no other
 	// rule can outrank is ErrRefused; nothing is added for it.
-	Admit(ctx context.Context, group api.GroupID, cluster string, pools []netip.Prefix) error
+	Admit(ctx context.Context, group api.GroupID, cluster string, pools []netip.Prefix, permit Permit) error
 
 	// Revoke removes the rules that Admit made for the cluster in the group, and no other. It
 	// returns how many there were.
-	Revoke(ctx context.Context, group api.GroupID, cluster string) (int, error)
+	Revoke(ctx context.Context, group api.GroupID, cluster string, permit Permit) (int, error)
 }
 
 // Network is a VPC as the cloud describes it.

@@ -134,14 +134,14 @@ func (c *Controller) intended(d decision, v view) []gate {
 	return gates
 }
 
-// open opens gates, as long as ctx permits. It reports whether some were opened, and corrects
+// open opens gates, as long as it is permitted. It reports whether some were opened, and corrects
 // what is on record of them: m had been published with all of them in it.
-func (c *Controller) open(ctx context.Context, gates []gate, config api.Config, m *managed, before managed) (some, more bool) {
+func (c *Controller) open(ctx context.Context, gates []gate, config api.Config, permit cloud.Permit, m *managed, before managed) (some, more bool) {
 	for i, g := range gates {
-		err := cloud.Permitted(ctx)
+		err := permit()
 		changed := false
 		if err == nil {
-			changed, err = c.openOne(ctx, g, config)
+			changed, err = c.openOne(ctx, g, config, permit)
 		}
 		switch {
 		case changed || errors.Is(err, api.ErrUnknown):
@@ -168,11 +168,11 @@ func (c *Controller) open(ctx context.Context, gates []gate, config api.Config, 
 	return some, false
 }
 
-func (c *Controller) openOne(ctx context.Context, g gate, config api.Config) (changed bool, err error) {
+func (c *Controller) openOne(ctx context.Context, g gate, config api.Config, permit cloud.Permit) (changed bool, err error) {
 	if g.check != "" {
-		return c.gates.SetSourceCheck(ctx, g.check, false)
+		return c.gates.SetSourceCheck(ctx, g.check, false, permit)
 	}
-	return true, c.gates.Admit(ctx, g.group, c.config.Cluster, config.Pools)
+	return true, c.gates.Admit(ctx, g.group, c.config.Cluster, config.Pools, permit)
 }
 
 // managed is what the controller changed beside routes, in all. It is kept in the published

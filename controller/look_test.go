@@ -57,14 +57,14 @@ type askedTwice struct {
 	answers []error
 }
 
-func (a *askedTwice) Apply(ctx context.Context, changes []api.Change) ([]cloud.Result, error) {
+func (a *askedTwice) Apply(ctx context.Context, changes []api.Change, permit cloud.Permit) ([]cloud.Result, error) {
 	if a.happens != nil {
-		a.answers = append(a.answers, cloud.Permitted(ctx))
+		a.answers = append(a.answers, permit())
 		a.happens()
 		a.happens = nil
-		a.answers = append(a.answers, cloud.Permitted(ctx))
+		a.answers = append(a.answers, permit())
 	}
-	return a.Tables.Apply(ctx, changes)
+	return a.Tables.Apply(ctx, changes, permit)
 }
 
 // News, and ten seconds without a word to those who wait, end a long plan between two writes.

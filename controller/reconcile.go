@@ -36,14 +36,14 @@ func (c *Controller) pass(ctx context.Context, lease leader.Lease) (more bool, e
 	case lease.Remaining() < c.config.Reserve:
 		return false, fmt.Errorf("apply the plan: the lease has too little time left: %w", api.ErrDeposed)
 	}
-	ctx = cloud.WithPermit(ctx, c.permit(lease))
-	results, later, applyErr := c.apply(ctx, d.plan.Changes)
+	permit := c.permit(lease)
+	results, later, applyErr := c.apply(ctx, d.plan.Changes, permit)
 	record, opened := d.managed, false
 	if later || stops(applyErr) {
 		record = before
 		later = later || len(gates) > 0 && applyErr == nil
 	} else {
-		opened, later = c.open(ctx, gates, d.config, &record, before)
+		opened, later = c.open(ctx, gates, d.config, permit, &record, before)
 	}
 	if len(results) == 0 && applyErr == nil && len(gates) == 0 {
 		return later, view.err
@@ -105,11 +105,11 @@ func (c *Controller) compare(config api.Config) {
 // throttled or denied and a lost lease do. News ends it between two requests, and so does time: the
 // next pass plans the rest together with them, so that a host that joins does not wait for a
 // thousand others, and what is done so far is published. more reports that.
-func (c *Controller) apply(ctx context.Context, changes []api.Change) (results []cloud.Result, more bool, err error) {
+func (c *Controller) apply(ctx context.Context, changes []api.Change, permit cloud.Permit) (results []cloud.Result, more bool, err error) {
 	if len(changes) == 0 {
 		return nil, false, nil
 	}
-	done, err := c.cloud.Apply(ctx, changes)
+	done, err := c.cloud.Apply(ctx, changes, permit)
 	if err != nil {
 		return nil, false, fmt.Errorf("apply the plan: %w", err)
 	}
@@ -130,7 +130,7 @@ func (c *Controller) apply(ctx context.Context, changes []api.Change) (results [
 
 // permit is asked before each write of a pass. The first one goes if the lease allows it; news
 // and time may end the pass after that.
-func (c *Controller) permit(lease leader.Lease) func() error {
+func (c *Controller) permit(lease leader.Lease) cloud.Permit {
 	var begun time.Time
 	return func() error {
 		switch {

@@ -96,7 +96,7 @@ func TestAnOpenGateIsNobodysToClose(t *testing.T) {
 		s := start(t)
 		s.report(three, "10.2.0.0/24")
 		s.after(31 * time.Second)
-		if _, err := s.cloud.SetSourceCheck(t.Context(), s.world.Instances[2].Interface.ID, false); err != nil { // by hand
+		if _, err := s.cloud.SetSourceCheck(t.Context(), s.world.Instances[2].Interface.ID, false, cloud.Always); err != nil { // by hand
 			t.Fatal(err)
 		}
 		c := *s.snapshotConfig()

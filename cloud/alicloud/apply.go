@@ -46,7 +46,7 @@ func (it *item) again(err error) {
 }
 
 // Apply implements cloud.Tables.
-func (p *Provider) Apply(ctx context.Context, changes []api.Change) ([]cloud.Result, error) {
+func (p *Provider) Apply(ctx context.Context, changes []api.Change, permit cloud.Permit) ([]cloud.Result, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("apply %d changes: %w", len(changes), err)
 	}
@@ -63,7 +63,7 @@ func (p *Provider) Apply(ctx context.Context, changes []api.Change) ([]cloud.Res
 			items[i].end(err)
 		}
 	}
-	p.perform(ctx, items)
+	p.perform(ctx, items, permit)
 	results := make([]cloud.Result, len(items))
 	for i, it := range items {
 		results[i] = cloud.Result{Change: it.change}
@@ -75,9 +75,9 @@ func (p *Provider) Apply(ctx context.Context, changes []api.Change) ([]cloud.Res
 }
 
 // perform gives every item its outcome. The caller holds the token of the VPC.
-func (p *Provider) perform(ctx context.Context, items []*item) {
+func (p *Provider) perform(ctx context.Context, items []*item, permit cloud.Permit) {
 	r := &series{
-		Provider: p, away: map[api.RouteKey]bool{}, lost: map[api.RouteKey]bool{},
+		Provider: p, permit: permit, away: map[api.RouteKey]bool{}, lost: map[api.RouteKey]bool{},
 		full: map[api.TableID]error{}, home: make(chan []*item),
 	}
 	for _, it := range items {

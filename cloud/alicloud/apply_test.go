@@ -189,7 +189,7 @@ func TestContextEndsWhileSent(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		defer cancel()
 		start := time.Now()
-		results, err := r.Apply(ctx, creates(0, 51))
+		results, err := r.Apply(ctx, creates(0, 51), cloud.Always)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -209,7 +209,7 @@ func TestContextEndsWhileAnotherApplies(t *testing.T) {
 	r.writing <- struct{}{}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
-	if results, err := r.Apply(ctx, creates(0, 1)); !errors.Is(err, context.DeadlineExceeded) || results != nil {
+	if results, err := r.Apply(ctx, creates(0, 1), cloud.Always); !errors.Is(err, context.DeadlineExceeded) || results != nil {
 		t.Errorf("got %v, %v", results, err)
 	}
 }

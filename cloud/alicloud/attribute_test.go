@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sealane/sealane/api"
+	"github.com/sealane/sealane/cloud"
 	"github.com/sealane/sealane/cloud/alisim"
 )
 
@@ -196,7 +197,7 @@ func TestEntryInTransitionIsWaitedFor(t *testing.T) {
 		left := make(chan struct{})
 		go func() {
 			defer close(left)
-			if results, err := other.Apply(t.Context(), []api.Change{gone}); err != nil || results[0].Err != nil {
+			if results, err := other.Apply(t.Context(), []api.Change{gone}, cloud.Always); err != nil || results[0].Err != nil {
 				t.Errorf("got %v, %v", results, err)
 			}
 		}()

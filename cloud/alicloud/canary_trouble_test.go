@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/sealane/sealane/api"
+	"github.com/sealane/sealane/cloud"
 	"github.com/sealane/sealane/cloud/alicloud"
 	"github.com/sealane/sealane/cloud/alisim"
 )
@@ -146,7 +147,7 @@ func entry(n byte) api.Route {
 func operations() map[string]func(context.Context, *alicloud.Provider) (any, error) {
 	apply := func(change api.Change) func(context.Context, *alicloud.Provider) (any, error) {
 		return func(ctx context.Context, p *alicloud.Provider) (any, error) {
-			results, err := p.Apply(ctx, []api.Change{change})
+			results, err := p.Apply(ctx, []api.Change{change}, cloud.Always)
 			for _, r := range results {
 				err = errors.Join(err, r.Err)
 			}
@@ -165,12 +166,14 @@ func operations() map[string]func(context.Context, *alicloud.Provider) (any, err
 		"replace": apply(api.Change{Verb: api.Replace, Route: moved, Was: &was, Reason: api.ReasonMoved}),
 		"delete":  apply(api.Change{Verb: api.Delete, Route: entry(3), Reason: api.ReasonHostLeft}),
 		"source check": func(ctx context.Context, p *alicloud.Provider) (any, error) {
-			return p.SetSourceCheck(ctx, "eni-1", false)
+			return p.SetSourceCheck(ctx, "eni-1", false, cloud.Always)
 		},
 		"admit": func(ctx context.Context, p *alicloud.Provider) (any, error) {
-			return nil, p.Admit(ctx, "sg-2", "c", []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")})
+			return nil, p.Admit(ctx, "sg-2", "c", []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, cloud.Always)
 		},
-		"revoke": func(ctx context.Context, p *alicloud.Provider) (any, error) { return p.Revoke(ctx, "sg-1", "c") },
+		"revoke": func(ctx context.Context, p *alicloud.Provider) (any, error) {
+			return p.Revoke(ctx, "sg-1", "c", cloud.Always)
+		},
 	}
 }
 

@@ -46,13 +46,15 @@ type call struct {
 	list  string // the member of the answer that must be there; empty for a write
 	req   requests.AcsRequest
 	resp  responses.AcsResponse
+
+	permit cloud.Permit // asked just before a write is sent
 }
 
 func (c call) writes() bool { return c.list == "" }
 
 // do makes one call, when its turn has come, and translates its errors. A write whose
-// request may have left this machine without an answer is ErrUnknown. The context's permit is
-// asked just before a write is sent, after all that may take a while.
+// request may have left this machine without an answer is ErrUnknown. The permit is asked
+// just before a write is sent, after all that may take a while.
 func (c *client) do(ctx context.Context, cl call) error {
 	action := cl.req.GetActionName()
 	cred, leave, err := c.enter(ctx, cl, action)
@@ -81,7 +83,7 @@ func (c *client) enter(ctx context.Context, cl call, action string) (cred creden
 		return cred, nil, err
 	}
 	if cl.writes() {
-		return cred, func() {}, cl.permitted(ctx)
+		return cred, func() {}, cl.permitted()
 	}
 	select {
 	case c.lanes <- struct{}{}:
@@ -94,12 +96,12 @@ func (c *client) enter(ctx context.Context, cl call, action string) (cred creden
 // errNotPermitted marks the error of a permit, whose kind is its own.
 var errNotPermitted = errors.New("not permitted any more")
 
-// permitted asks the context's permit for a write.
-func (c call) permitted(ctx context.Context) error {
+// permitted asks the permit of a write.
+func (c call) permitted() error {
 	if !c.writes() {
 		return nil
 	}
-	if err := cloud.Permitted(ctx); err != nil {
+	if err := c.permit(); err != nil {
 		return fmt.Errorf("%w: %w", errNotPermitted, err)
 	}
 	return nil
@@ -113,7 +115,7 @@ func (c *client) exchange(ctx context.Context, cl call, cred credential) error {
 	err := c.send(cl, cred, trip)
 	if stale(err) { // refused before any work was done, so that a write may be repeated
 		if fresh, ok := c.source.renew(timed, cred); ok {
-			if err := cl.permitted(ctx); err != nil {
+			if err := cl.permitted(); err != nil {
 				return fmt.Errorf("%s of %s: %w", cl.req.GetActionName(), cl.about, err)
 			}
 			cred = fresh

@@ -50,10 +50,10 @@ func TestPermitIsAskedLast(t *testing.T) {
 		for name, gate := range map[string]struct {
 			action string
 			reads  int // before it
-			change func(context.Context, rig) error
+			change func(context.Context, rig, cloud.Permit) error
 		}{
-			"create": {batchCreate, 0, func(ctx context.Context, r rig) error {
-				results, err := r.Apply(ctx, creates(0, 1))
+			"create": {batchCreate, 0, func(ctx context.Context, r rig, permit cloud.Permit) error {
+				results, err := r.Apply(ctx, creates(0, 1), permit)
 				return errors.Join(err, results[0].Err)
 			}},
 			"check": {gates["check"].action, 1, gates["check"].change},
@@ -65,13 +65,13 @@ func TestPermitIsAskedLast(t *testing.T) {
 					hand{r.sim}.SetGroup(cloudtest.Group{ID: empty})
 					hinder(r, p, gate.action, gate.reads)
 					end := time.Now().Add(wait / 2)
-					ctx := cloud.WithPermit(t.Context(), func() error {
+					permit := func() error {
 						if time.Now().After(end) {
 							return api.ErrDeposed
 						}
 						return nil
-					})
-					if err := gate.change(ctx, r); !errors.Is(err, api.ErrDeposed) || errors.Is(err, api.ErrUnknown) {
+					}
+					if err := gate.change(t.Context(), r, permit); !errors.Is(err, api.ErrDeposed) || errors.Is(err, api.ErrUnknown) {
 						t.Errorf("got %v", err)
 					}
 					for _, q := range r.sim.Requests() {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/sealane/sealane/api"
+	"github.com/sealane/sealane/cloud"
 	"github.com/sealane/sealane/cloud/alisim"
 )
 
@@ -203,7 +204,7 @@ func TestExpiredIsFetchedAnewOnce(t *testing.T) {
 			expired(w, code)
 			return true
 		})
-		results, err := p.Apply(t.Context(), []api.Change{creates(0, 1)[0]})
+		results, err := p.Apply(t.Context(), []api.Change{creates(0, 1)[0]}, cloud.Always)
 		if err != nil || results[0].Err != nil {
 			t.Errorf("%s: got %v, %v", code, results, err)
 		}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/sealane/sealane/api"
+	"github.com/sealane/sealane/cloud"
 	"github.com/sealane/sealane/cloud/alisim"
 )
 
@@ -52,7 +53,7 @@ func asked(t *testing.T, endpoint string) []error {
 	}
 	defer p.Close()
 	_, errRead := p.Network(t.Context())
-	results, err := p.Apply(t.Context(), creates(0, 1))
+	results, err := p.Apply(t.Context(), creates(0, 1), cloud.Always)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,21 +18,21 @@ import (
 var _ cloud.Gates = (*Provider)(nil)
 
 // SetSourceCheck implements cloud.Gates.
-func (p *Provider) SetSourceCheck(ctx context.Context, id api.InterfaceID, on bool) (changed bool, err error) {
-	if changed, err = p.setSourceCheck(ctx, id, on); err != nil {
+func (p *Provider) SetSourceCheck(ctx context.Context, id api.InterfaceID, on bool, permit cloud.Permit) (changed bool, err error) {
+	if changed, err = p.setSourceCheck(ctx, id, on, permit); err != nil {
 		return false, fmt.Errorf("switch the source/destination check of %s: %w", id, err)
 	}
 	return changed, nil
 }
 
-func (p *Provider) setSourceCheck(ctx context.Context, id api.InterfaceID, on bool) (changed bool, err error) {
+func (p *Provider) setSourceCheck(ctx context.Context, id api.InterfaceID, on bool, permit cloud.Permit) (changed bool, err error) {
 	is, err := p.sourceCheck(ctx, id)
 	if err != nil || is == on {
 		return false, err
 	}
 	req, resp := ecs.CreateModifyNetworkInterfaceAttributeRequest(), ecs.CreateModifyNetworkInterfaceAttributeResponse()
 	req.NetworkInterfaceId, req.SourceDestCheck = string(id), requests.NewBoolean(on)
-	err = p.client.do(ctx, call{about: string(id), req: req, resp: resp})
+	err = p.client.do(ctx, call{about: string(id), req: req, resp: resp, permit: permit})
 	return true, p.confirm(ctx, err, func(ctx context.Context) (bool, error) {
 		is, err := p.sourceCheck(ctx, id)
 		return is == on, err
@@ -81,17 +81,17 @@ func (p *Provider) confirm(ctx context.Context, sent error, seen func(context.Co
 // Admit implements cloud.Gates. A rule of ours has priority 1, so that only a rule that
 // drops at the same priority outranks it; a pool that one drops any of is ErrRefused, and
 // nothing is added for it.
-func (p *Provider) Admit(ctx context.Context, id api.GroupID, cluster string, pools []netip.Prefix) error {
+func (p *Provider) Admit(ctx context.Context, id api.GroupID, cluster string, pools []netip.Prefix, permit cloud.Permit) error {
 	if err := cloud.ValidateAdmit(id, cluster, pools); err != nil {
 		return err
 	}
-	if err := p.admit(ctx, id, cluster, pools); err != nil {
+	if err := p.admit(ctx, id, cluster, pools, permit); err != nil {
 		return fmt.Errorf("admit pools to %s: %w", id, err)
 	}
 	return nil
 }
 
-func (p *Provider) admit(ctx context.Context, id api.GroupID, cluster string, pools []netip.Prefix) error {
+func (p *Provider) admit(ctx context.Context, id api.GroupID, cluster string, pools []netip.Prefix, permit cloud.Permit) error {
 	g, err := p.ownGroup(ctx, id)
 	if err != nil {
 		return err
@@ -107,7 +107,7 @@ func (p *Provider) admit(ctx context.Context, id api.GroupID, cluster string, po
 			add = append(add, pool)
 		}
 		for chunk := range slices.Chunk(add, ruleLimit) {
-			if err := p.authorize(ctx, id, way, cluster, chunk); err != nil {
+			if err := p.authorize(ctx, id, way, cluster, chunk, permit); err != nil {
 				return errors.Join(err, refused)
 			}
 		}
@@ -148,7 +148,7 @@ func (g group) outranks(way direction, pool netip.Prefix) (rule string, ok bool)
 }
 
 // authorize adds one rule for each pool and reads them back.
-func (p *Provider) authorize(ctx context.Context, id api.GroupID, way direction, cluster string, pools []netip.Prefix) error {
+func (p *Provider) authorize(ctx context.Context, id api.GroupID, way direction, cluster string, pools []netip.Prefix, permit cloud.Permit) error {
 	var rules []ecs.Permission
 	for _, pool := range pools {
 		r := ecs.Permission{IpProtocol: "ALL", PortRange: everyPort, Policy: "accept", Priority: "1", Description: cloud.RuleMark(cluster)}
@@ -156,7 +156,7 @@ func (p *Provider) authorize(ctx context.Context, id api.GroupID, way direction,
 	}
 	cl := way.authorization()
 	putRules(cl.req.GetFormParams(), rules)
-	err := p.changeGroup(ctx, id, cl)
+	err := p.changeGroup(ctx, id, cl, permit)
 	return p.confirm(ctx, err, func(ctx context.Context) (bool, error) {
 		g, err := p.ownGroup(ctx, id)
 		return err == nil && len(g.lacks(way, pools)) == 0, err
@@ -164,18 +164,18 @@ func (p *Provider) authorize(ctx context.Context, id api.GroupID, way direction,
 }
 
 // Revoke implements cloud.Gates.
-func (p *Provider) Revoke(ctx context.Context, id api.GroupID, cluster string) (int, error) {
+func (p *Provider) Revoke(ctx context.Context, id api.GroupID, cluster string, permit cloud.Permit) (int, error) {
 	if err := cloud.ValidateRevoke(id, cluster); err != nil {
 		return 0, err
 	}
-	n, err := p.revokeAll(ctx, id, cluster)
+	n, err := p.revokeAll(ctx, id, cluster, permit)
 	if err != nil {
 		return 0, fmt.Errorf("revoke rules of %s in %s: %w", cluster, id, err)
 	}
 	return n, nil
 }
 
-func (p *Provider) revokeAll(ctx context.Context, id api.GroupID, cluster string) (int, error) {
+func (p *Provider) revokeAll(ctx context.Context, id api.GroupID, cluster string, permit cloud.Permit) (int, error) {
 	g, err := p.ownGroup(ctx, id)
 	if err != nil {
 		return 0, err
@@ -185,7 +185,7 @@ func (p *Provider) revokeAll(ctx context.Context, id api.GroupID, cluster string
 		ours := g.marked(way, cluster)
 		n += len(ours)
 		for chunk := range slices.Chunk(ours, ruleLimit) {
-			if err := p.revoke(ctx, id, way, cluster, chunk); err != nil {
+			if err := p.revoke(ctx, id, way, cluster, chunk, permit); err != nil {
 				return 0, err
 			}
 		}
@@ -206,7 +206,7 @@ func (g group) marked(way direction, cluster string) []ecs.Permission {
 
 // revoke removes rules of one direction and looks that they are gone. The cloud refuses all
 // of them for one that somebody else removed meanwhile: then those that are left are tried.
-func (p *Provider) revoke(ctx context.Context, id api.GroupID, way direction, cluster string, rules []ecs.Permission) error {
+func (p *Provider) revoke(ctx context.Context, id api.GroupID, way direction, cluster string, rules []ecs.Permission, permit cloud.Permit) error {
 	left := func(ctx context.Context) ([]ecs.Permission, error) {
 		g, err := p.ownGroup(ctx, id)
 		return slices.DeleteFunc(g.marked(way, cluster), func(r ecs.Permission) bool { return !slices.Contains(rules, r) }), err
@@ -220,7 +220,7 @@ func (p *Provider) revoke(ctx context.Context, id api.GroupID, way direction, cl
 			form["SecurityGroupRuleId."+strconv.Itoa(i+1)] = r.SecurityGroupRuleId
 		}
 	}
-	refused := p.changeGroup(ctx, id, cl)
+	refused := p.changeGroup(ctx, id, cl, permit)
 	if errors.Is(refused, api.ErrInvalid) || errors.Is(refused, api.ErrNotFound) {
 		rest, err := left(ctx)
 		if err != nil || len(rest) == len(rules) {
@@ -229,7 +229,7 @@ func (p *Provider) revoke(ctx context.Context, id api.GroupID, way direction, cl
 		if len(rest) == 0 {
 			return nil
 		}
-		return p.revoke(ctx, id, way, cluster, rest)
+		return p.revoke(ctx, id, way, cluster, rest, permit)
 	}
 	return p.confirm(ctx, refused, func(ctx context.Context) (bool, error) {
 		rest, err := left(ctx)

@@ -36,25 +36,30 @@ func gateRig(t *testing.T) rig {
 var gates = map[string]struct {
 	action  string
 	prepare func(rig)
-	change  func(context.Context, rig) error
+	change  func(context.Context, rig, cloud.Permit) error
 	done    func(rig) bool
 }{
 	"check": {
 		"ModifyNetworkInterfaceAttribute", func(rig) {},
-		func(ctx context.Context, r rig) error {
-			_, err := r.SetSourceCheck(ctx, cloudtest.Small().Instances[2].Interface.ID, false)
+		func(ctx context.Context, r rig, permit cloud.Permit) error {
+			_, err := r.SetSourceCheck(ctx, cloudtest.Small().Instances[2].Interface.ID, false, permit)
 			return err
 		},
 		func(r rig) bool { return !r.sim.Snapshot().Instances[2].SourceDestCheck },
 	},
 	"admit": {
 		"AuthorizeSecurityGroup", func(rig) {},
-		func(ctx context.Context, r rig) error { return r.Admit(ctx, empty, "c", ten) },
+		func(ctx context.Context, r rig, permit cloud.Permit) error {
+			return r.Admit(ctx, empty, "c", ten, permit)
+		},
 		func(r rig) bool { return len(hand{r.sim}.Rules(empty)) == 1 },
 	},
 	"revoke": {
-		"RevokeSecurityGroup", func(r rig) { must(r.Admit(context.Background(), empty, "c", ten)) },
-		func(ctx context.Context, r rig) error { _, err := r.Revoke(ctx, empty, "c"); return err },
+		"RevokeSecurityGroup", func(r rig) { must(r.Admit(context.Background(), empty, "c", ten, cloud.Always)) },
+		func(ctx context.Context, r rig, permit cloud.Permit) error {
+			_, err := r.Revoke(ctx, empty, "c", permit)
+			return err
+		},
 		func(r rig) bool { return len(hand{r.sim}.Rules(empty)) == 0 },
 	},
 }
@@ -84,7 +89,7 @@ func TestGatesAndTheirAnswers(t *testing.T) {
 					gate.prepare(r)
 					test.fault.Action = gate.action
 					r.sim.Fault(test.fault)
-					err := gate.change(t.Context(), r)
+					err := gate.change(t.Context(), r, cloud.Always)
 					if !errors.Is(err, test.want) || err == nil != (test.want == nil) || gate.done(r) != test.done {
 						t.Errorf("got %v, done %t; want %v, %t", err, gate.done(r), test.want, test.done)
 					}
@@ -92,7 +97,7 @@ func TestGatesAndTheirAnswers(t *testing.T) {
 						t.Errorf("sent %d times", n)
 					}
 					leaks(t, fmt.Sprint(err))
-					if err := gate.change(t.Context(), r); err != nil || !gate.done(r) {
+					if err := gate.change(t.Context(), r, cloud.Always); err != nil || !gate.done(r) {
 						t.Errorf("the next time: %v, done %t", err, gate.done(r))
 					}
 				}, shortly)
@@ -107,7 +112,7 @@ func TestGatesWriteNothingTwice(t *testing.T) {
 		r := gateRig(t)
 		gate.prepare(r)
 		for range 3 {
-			must(gate.change(t.Context(), r))
+			must(gate.change(t.Context(), r, cloud.Always))
 		}
 		if n := r.calls(gate.action); n != 1 {
 			t.Errorf("%s: written %d times", name, n)
@@ -118,8 +123,8 @@ func TestGatesWriteNothingTwice(t *testing.T) {
 // Writes carry a token, so that a request which a proxy repeats is no second one.
 func TestGatesCarryTokens(t *testing.T) {
 	r := gateRig(t)
-	must(r.Admit(t.Context(), empty, "c", ten))
-	_, err := r.Revoke(t.Context(), empty, "c")
+	must(r.Admit(t.Context(), empty, "c", ten, cloud.Always))
+	_, err := r.Revoke(t.Context(), empty, "c", cloud.Always)
 	must(err)
 	seen := map[string]bool{"": true}
 	for _, q := range r.sim.Requests() {
@@ -146,9 +151,9 @@ func TestGatesOfAnotherVPC(t *testing.T) {
 		ID: "i-other", VSwitch: "vsw-other", IP: netip.MustParseAddr("172.16.0.9"), ENI: "eni-other", SourceDestCheck: true, SecurityGroups: []string{"sg-other"},
 	})
 	r := rigOf(t, seed, func(h http.Handler) http.Handler { return h })
-	_, err := r.Revoke(t.Context(), "sg-other", "c")
-	_, unknown := r.SetSourceCheck(t.Context(), "eni-other", false)
-	for _, err := range []error{err, r.Admit(t.Context(), "sg-other", "c", ten), unknown} {
+	_, err := r.Revoke(t.Context(), "sg-other", "c", cloud.Always)
+	_, unknown := r.SetSourceCheck(t.Context(), "eni-other", false, cloud.Always)
+	for _, err := range []error{err, r.Admit(t.Context(), "sg-other", "c", ten, cloud.Always), unknown} {
 		if !errors.Is(err, api.ErrNotFound) {
 			t.Errorf("got %v", err)
 		}
@@ -166,8 +171,8 @@ func TestAdmitAndRevokeMany(t *testing.T) {
 	for n := range byte(150) {
 		pools = append(pools, netip.PrefixFrom(netip.AddrFrom4([4]byte{10, n, 0, 0}), 17))
 	}
-	must(r.Admit(t.Context(), empty, "c", pools))
-	n, err := r.Revoke(t.Context(), empty, "c")
+	must(r.Admit(t.Context(), empty, "c", pools, cloud.Always))
+	n, err := r.Revoke(t.Context(), empty, "c", cloud.Always)
 	if err != nil || n != 150 {
 		t.Errorf("got %d, %v", n, err)
 	}
@@ -187,14 +192,14 @@ func TestRevokeMeetsAnother(t *testing.T) {
 					once = true
 					g, err := r.readGroup(q.Context(), empty)
 					must(err)
-					must(r.revoke(q.Context(), empty, ingress, "c", g.marked(ingress, "c")[:taken]))
+					must(r.revoke(q.Context(), empty, ingress, "c", g.marked(ingress, "c")[:taken], cloud.Always))
 				}
 				next.ServeHTTP(w, q)
 			})
 		})
 		hand{r.sim}.SetGroup(cloudtest.Group{ID: empty})
-		must(r.Admit(t.Context(), empty, "c", append([]netip.Prefix{netip.MustParsePrefix("fd00::/8"), netip.MustParsePrefix("172.16.0.0/12")}, ten...)))
-		if n, err := r.Revoke(t.Context(), empty, "c"); err != nil || n != 3 {
+		must(r.Admit(t.Context(), empty, "c", append([]netip.Prefix{netip.MustParsePrefix("fd00::/8"), netip.MustParsePrefix("172.16.0.0/12")}, ten...), cloud.Always))
+		if n, err := r.Revoke(t.Context(), empty, "c", cloud.Always); err != nil || n != 3 {
 			t.Errorf("%s: got %d, %v", what, n, err)
 		}
 		if left := (hand{r.sim}).Rules(empty); len(left) != 0 {
@@ -217,8 +222,8 @@ func TestRevokeWithoutIDs(t *testing.T) {
 	})
 	foreign := cloudtest.Rule{Peer: netip.MustParsePrefix("10.0.0.0/9"), Priority: 3}
 	hand{r.sim}.SetGroup(cloudtest.Group{ID: empty, Enterprise: true, Rules: []cloudtest.Rule{foreign}})
-	must(r.Admit(t.Context(), empty, "c", append([]netip.Prefix{netip.MustParsePrefix("fd00::/8")}, ten...)))
-	if n, err := r.Revoke(t.Context(), empty, "c"); err != nil || n != 4 {
+	must(r.Admit(t.Context(), empty, "c", append([]netip.Prefix{netip.MustParsePrefix("fd00::/8")}, ten...), cloud.Always))
+	if n, err := r.Revoke(t.Context(), empty, "c", cloud.Always); err != nil || n != 4 {
 		t.Errorf("got %d, %v", n, err)
 	}
 	if left := (hand{r.sim}).Rules(empty); len(left) != 1 || left[0].Peer != foreign.Peer {
@@ -231,13 +236,13 @@ func TestAdmitWithoutPermit(t *testing.T) {
 	r := gateRig(t)
 	hand{r.sim}.SetGroup(cloudtest.Group{ID: empty, Enterprise: true})
 	stop, asked := errors.New("no longer"), 0
-	ctx := cloud.WithPermit(t.Context(), func() error {
+	permit := func() error {
 		if asked++; asked > 1 {
 			return stop
 		}
 		return nil
-	})
-	if err := r.Admit(ctx, empty, "c", ten); !errors.Is(err, stop) {
+	}
+	if err := r.Admit(t.Context(), empty, "c", ten, permit); !errors.Is(err, stop) {
 		t.Errorf("got %v", err)
 	}
 	if rules := (hand{r.sim}).Rules(empty); len(rules) != 1 || rules[0].Egress {

@@ -13,6 +13,7 @@ import (
 	"github.com/aliyun/alibaba-cloud-sdk-go/services/ecs"
 
 	"github.com/sealane/sealane/api"
+	"github.com/sealane/sealane/cloud"
 )
 
 const rulePage = 1000 // the most that DescribeSecurityGroupAttribute gives
@@ -102,10 +103,10 @@ func (d direction) revocation() call {
 
 // changeGroup makes one of these calls. What it asks for travels as form parameters, since
 // 100 rules make a request line that the gateway may refuse.
-func (p *Provider) changeGroup(ctx context.Context, id api.GroupID, cl call) error {
+func (p *Provider) changeGroup(ctx context.Context, id api.GroupID, cl call, permit cloud.Permit) error {
 	form := cl.req.GetFormParams()
 	form["SecurityGroupId"], form["ClientToken"] = string(id), rand.Text()
-	cl.about = string(id)
+	cl.about, cl.permit = string(id), permit
 	return p.client.do(ctx, cl)
 }
 

@@ -77,13 +77,12 @@ func TestLeapGoesBack(t *testing.T) {
 func TestLeapWithoutPermit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMoving(t, "10.0.0.7/32", 0)
-		ctx := cloud.WithPermit(t.Context(), func() error {
+		results, err := m.Apply(t.Context(), []api.Change{m.change()}, func() error {
 			if m.calls(batchDelete) > 0 {
 				return api.ErrDeposed
 			}
 			return nil
 		})
-		results, err := m.Apply(ctx, []api.Change{m.change()})
 		if err != nil || !errors.Is(results[0].Err, api.ErrDeposed) {
 			t.Errorf("got %v, %v", results, err)
 		}

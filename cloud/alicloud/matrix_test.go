@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sealane/sealane/api"
+	"github.com/sealane/sealane/cloud"
 	"github.com/sealane/sealane/cloud/alisim"
 	"github.com/sealane/sealane/cloud/cloudtest"
 )
@@ -103,11 +104,11 @@ func operations() []operation {
 			return b.change(api.Change{Verb: api.Delete, Route: b.given(route(0, 1, 0))})
 		}, at("")},
 		{"switch a source check", "ModifyNetworkInterfaceAttribute", func(b *bench) error {
-			_, err := b.SetSourceCheck(b.ctx, w.Instances[2].Interface.ID, false)
+			_, err := b.SetSourceCheck(b.ctx, w.Instances[2].Interface.ID, false, cloud.Always)
 			return err
 		}, func(b *bench) bool { return !b.check(ids[2]) }},
 		{"admit to a group", "AuthorizeSecurityGroup", func(b *bench) error {
-			return b.Admit(b.ctx, cloudtest.Basic, "c", []netip.Prefix{netip.MustParsePrefix("172.20.0.0/16")})
+			return b.Admit(b.ctx, cloudtest.Basic, "c", []netip.Prefix{netip.MustParsePrefix("172.20.0.0/16")}, cloud.Always)
 		}, func(b *bench) bool { return len(hand{b.sim}.Rules(cloudtest.Basic)) > 1 }},
 	}
 }
@@ -146,7 +147,7 @@ func (b *bench) given(r api.Route) api.Route {
 }
 
 func (b *bench) change(c api.Change) error {
-	results, err := b.Apply(b.ctx, []api.Change{c})
+	results, err := b.Apply(b.ctx, []api.Change{c}, cloud.Always)
 	if err != nil {
 		return err
 	}

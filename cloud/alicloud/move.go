@@ -12,26 +12,32 @@ import (
 	"github.com/sealane/sealane/cloud"
 )
 
+// mover replaces one entry by others, while the token of the VPC is held.
+type mover struct {
+	*Provider
+	permit cloud.Permit // for all its steps
+}
+
 // move replaces an entry that may not be modified, by others. Where the table has room for
 // two more it is bridged: the halves of the destination are sent to the new next hop first,
 // and while they are there the entry itself is made anew. The longest match keeps every
 // packet on the old or the new next hop, at whatever step this ends; and to begin again
 // finds done what was done. Otherwise there is a gap, see leap.
-func (r *series) move(ctx context.Context, e, want api.Route) error {
-	err := r.bridge(ctx, e, want)
+func (m *mover) move(ctx context.Context, e, want api.Route) error {
+	err := m.bridge(ctx, e, want)
 	if errors.Is(err, errNoBridge) {
-		return r.leap(ctx, e, want, err)
+		return m.leap(ctx, e, want, err)
 	}
 	if err != nil {
 		return fmt.Errorf("bridge %s: %w", want.Destination, err)
 	}
-	if err := r.make(ctx, api.Delete, e); err != nil {
+	if err := m.make(ctx, api.Delete, e); err != nil {
 		return fmt.Errorf("take away the entry to %s: %w", e.NextHop, err)
 	}
-	if err := r.make(ctx, api.Create, want); err != nil {
+	if err := m.make(ctx, api.Create, want); err != nil {
 		return fmt.Errorf("make the entry anew: %w", err)
 	}
-	if err := r.make(ctx, api.Delete, halves(want)...); err != nil {
+	if err := m.make(ctx, api.Delete, halves(want)...); err != nil {
 		return fmt.Errorf("the entry is made anew; take away the halves that bridged it: %w", err)
 	}
 	return nil
@@ -40,17 +46,17 @@ func (r *series) move(ctx context.Context, e, want api.Route) error {
 // leap takes the entry away before it makes it anew: there is a gap, which is announced. It
 // is not opened where the cloud says beforehand that it will not make the new entry, and
 // when that fails all the same, the entry is made as it was.
-func (r *series) leap(ctx context.Context, e, want api.Route, why error) error {
-	if err := r.rehearse(ctx, want); err != nil {
+func (m *mover) leap(ctx context.Context, e, want api.Route, why error) error {
+	if err := m.rehearse(ctx, want); err != nil {
 		return fmt.Errorf("the entry to %s is left, try out the new one: %w", e.NextHop, err)
 	}
 	about := []any{api.KeyDestination, want.Destination.String(), api.KeyTable, want.Table}
-	r.log.WarnContext(ctx, "the route will be missing for a moment: it can be neither modified nor bridged",
+	m.log.WarnContext(ctx, "the route will be missing for a moment: it can be neither modified nor bridged",
 		append(about, api.KeyDetail, why.Error())...)
-	if err := r.make(ctx, api.Delete, e); err != nil {
+	if err := m.make(ctx, api.Delete, e); err != nil {
 		return fmt.Errorf("take away the entry to %s: %w", e.NextHop, err)
 	}
-	err := r.make(ctx, api.Create, want)
+	err := m.make(ctx, api.Create, want)
 	if err == nil {
 		return nil
 	}
@@ -60,24 +66,24 @@ func (r *series) leap(ctx context.Context, e, want api.Route, why error) error {
 	}
 	back := cloud.Validate(api.Change{Verb: api.Create, Route: e})
 	if back == nil {
-		back = r.make(ctx, api.Create, e)
+		back = m.make(ctx, api.Create, e)
 	}
 	if back == nil {
 		return fmt.Errorf("the entry to %s is there again: %w", e.NextHop, err)
 	}
 	err = errors.Join(err, fmt.Errorf("make the entry to %s again: %w", e.NextHop, back))
-	r.log.ErrorContext(ctx, "the route may be missing: it was taken away to be moved, and could not be made again",
+	m.log.ErrorContext(ctx, "the route may be missing: it was taken away to be moved, and could not be made again",
 		append(about, api.KeyError, err)...)
 	return err
 }
 
 // rehearse asks whether the cloud would make an entry in the place of one that is there. That
 // the place is taken, or the table full, says nothing against it.
-func (r *series) rehearse(ctx context.Context, want api.Route) error {
+func (m *mover) rehearse(ctx context.Context, want api.Route) error {
 	it := &item{change: api.Change{Verb: api.Create, Route: want}, dry: true}
-	_, err := r.send(ctx, []*item{it})
-	if judged(err).code == forbidden && r.learned.forbid(api.Create) {
-		_, err = r.send(ctx, []*item{it})
+	err := m.create(ctx, []*item{it}, m.permit)
+	if judged(err).code == forbidden && m.learned.forbid(api.Create) {
+		err = m.create(ctx, []*item{it}, m.permit)
 	}
 	if err = cmp.Or(err, it.failure); err == nil {
 		return nil
@@ -93,37 +99,37 @@ func (r *series) rehearse(ctx context.Context, want api.Route) error {
 var errNoBridge = errors.New("no bridge")
 
 // bridge makes the halves of what is to replace an entry.
-func (r *series) bridge(ctx context.Context, was, want api.Route) error {
+func (m *mover) bridge(ctx context.Context, was, want api.Route) error {
 	both := halves(want)
 	if both == nil {
 		return fmt.Errorf("%w: a single address has no halves", errNoBridge)
 	}
-	all, err := r.entries(ctx, want.Table, nil)
+	all, err := m.entries(ctx, want.Table, nil)
 	if err != nil {
 		return err
 	}
-	free := r.quota - len(all)
+	free := m.quota - len(all)
 	for _, e := range all {
 		i := slices.IndexFunc(both, func(half api.Route) bool { return half.Key() == e.Key() })
 		if i < 0 {
 			continue
 		}
 		free++ // it is there, or goes
-		if err := r.clear(ctx, e, was, both[i]); err != nil {
+		if err := m.clear(ctx, e, was, both[i]); err != nil {
 			return err
 		}
 	}
 	if free < len(both) {
 		return fmt.Errorf("%w: the table has room for %d more", errNoBridge, max(0, free))
 	}
-	err = r.make(ctx, api.Create, both...)
+	err = m.make(ctx, api.Create, both...)
 	taken := errors.Is(err, api.ErrQuota) || errors.Is(err, api.ErrRefused)
 	wrong := errors.Is(err, api.ErrInvalid) || errors.Is(err, api.ErrNotFound)
 	if !taken && !wrong {
 		return err
 	}
 	// One half may be there; it goes, or the table would not be as it was found.
-	if undo := r.make(ctx, api.Delete, both...); undo != nil && !errors.Is(undo, api.ErrRefused) {
+	if undo := m.make(ctx, api.Delete, both...); undo != nil && !errors.Is(undo, api.ErrRefused) {
 		return errors.Join(err, undo)
 	}
 	if wrong {
@@ -134,14 +140,14 @@ func (r *series) bridge(ctx context.Context, was, want api.Route) error {
 
 // clear makes room for a half. What is there may go if it is of a former move between these two
 // hosts that was cut off.
-func (r *series) clear(ctx context.Context, e, was, half api.Route) error {
+func (m *mover) clear(ctx context.Context, e, was, half api.Route) error {
 	if cloud.Same(e, half) {
 		return nil
 	}
 	if e.Mark.IsZero() || !e.Mark.Same(was.Mark) && !e.Mark.Same(half.Mark) {
 		return fmt.Errorf("%w: %w", errNoBridge, inTheWay(e))
 	}
-	if err := r.make(ctx, api.Delete, e); err != nil {
+	if err := m.make(ctx, api.Delete, e); err != nil {
 		return fmt.Errorf("take away %s, left of a former bridge: %w", e, err)
 	}
 	return nil
@@ -163,8 +169,8 @@ func halves(r api.Route) []api.Route {
 	return []api.Route{first, second}
 }
 
-// make makes changes of one verb to their end, within the series: the token of the VPC is held.
-func (r *series) make(ctx context.Context, verb api.Verb, routes ...api.Route) error {
+// make makes changes of one verb to their end. The token of the VPC is held.
+func (m *mover) make(ctx context.Context, verb api.Verb, routes ...api.Route) error {
 	items := make([]*item, len(routes))
 	for i, route := range routes {
 		route.State = ""
@@ -173,7 +179,7 @@ func (r *series) make(ctx context.Context, verb api.Verb, routes ...api.Route) e
 		}
 		items[i] = &item{change: api.Change{Verb: verb, Route: route}}
 	}
-	r.perform(ctx, items)
+	m.perform(ctx, items, m.permit)
 	var errs []error
 	for _, it := range items {
 		errs = append(errs, it.err)

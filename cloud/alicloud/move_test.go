@@ -138,7 +138,7 @@ func TestBridgeCutAtEveryStep(t *testing.T) {
 					cancel()
 				}
 			}
-			results, err := m.Apply(ctx, []api.Change{m.change()})
+			results, err := m.Apply(ctx, []api.Change{m.change()}, cloud.Always)
 			whole = err == nil && results[0].Err == nil
 			m.during = nil
 			<-time.After(time.Second)

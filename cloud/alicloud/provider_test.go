@@ -103,7 +103,7 @@ func creates(table, n int) []api.Change {
 
 func (r rig) apply(t *testing.T, changes ...api.Change) []cloud.Result {
 	t.Helper()
-	results, err := r.Apply(t.Context(), changes)
+	results, err := r.Apply(t.Context(), changes, cloud.Always)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,7 +180,7 @@ func TestCallersTakeTurns(t *testing.T) {
 	for table := range 2 {
 		for _, c := range creates(table, 3) {
 			wg.Go(func() {
-				if results, err := r.Apply(t.Context(), []api.Change{c}); err != nil || results[0].Err != nil {
+				if results, err := r.Apply(t.Context(), []api.Change{c}, cloud.Always); err != nil || results[0].Err != nil {
 					t.Errorf("got %v, %v", results, err)
 				}
 			})

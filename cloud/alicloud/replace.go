@@ -40,7 +40,7 @@ func (r *series) replace(ctx context.Context, it *item) (live []*item, err error
 	}
 	err = errUnmodifiable
 	if r.learned.mayModify(want.Table) {
-		err = r.modify(ctx, e, want)
+		err = r.modify(ctx, e, want, r.permit)
 	}
 	if f := judged(err); !errors.Is(err, errUnmodifiable) && !f.noSuchCall() {
 		return live, err
@@ -52,7 +52,7 @@ func (r *series) replace(ctx context.Context, it *item) (live []*item, err error
 	if judged(err).code == forbidden && r.learned.unmodifiable(want.Table) {
 		r.log.WarnContext(ctx, "no permission to modify entries, moving them by others", api.KeyError, err)
 	}
-	if err = r.move(cloud.Throughout(ctx), e, want); stops(err) {
+	if err = (&mover{r.Provider, r.permit.Finishing()}).move(ctx, e, want); stops(err) {
 		r.stop = cmp.Or(r.stop, cause(err))
 	}
 	it.end(err)
@@ -80,11 +80,11 @@ func (f *failure) noSuchCall() bool {
 var ofEntry = []string{"NextHop", "Nexthop", "Ipv6", "Interface", "Eni", "Instance", "Cidr"} //nolint:gochecknoglobals // a constant table
 
 // modify sends what differs: an unchanged next hop would be refused.
-func (p *Provider) modify(ctx context.Context, e, want api.Route) error {
+func (p *Provider) modify(ctx context.Context, e, want api.Route, permit cloud.Permit) error {
 	req, resp := vpc.CreateModifyRouteEntryRequest(), vpc.CreateModifyRouteEntryResponse()
 	req.RouteEntryId, req.RouteEntryName, req.Description = e.ID, want.Mark.Name(), p.seal.Description(want)
 	if !e.SameTarget(want) {
 		req.NewNextHopId, req.NewNextHopType = want.NextHop, hopType(want)
 	}
-	return p.write(ctx, place(want), req, resp)
+	return p.write(ctx, place(want), req, resp, permit)
 }

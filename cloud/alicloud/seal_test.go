@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/sealane/sealane/api"
+	"github.com/sealane/sealane/cloud"
 )
 
 // A key is changed without a moment in which entries are nobody's.
@@ -22,7 +23,7 @@ func TestMarksAreSealedAnew(t *testing.T) {
 	want := route(0, 1, 0)
 	apply := func(p *Provider, c api.Change) {
 		t.Helper()
-		results, err := p.Apply(t.Context(), []api.Change{c})
+		results, err := p.Apply(t.Context(), []api.Change{c}, cloud.Always)
 		if err != nil || results[0].Err != nil {
 			t.Fatalf("%s: %v, %v", c, err, results)
 		}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sealane/sealane/api"
+	"github.com/sealane/sealane/cloud"
 )
 
 const (
@@ -23,6 +24,8 @@ const (
 // series sends changes one call after the other, and has the earlier ones read back meanwhile.
 type series struct {
 	*Provider
+	permit cloud.Permit
+
 	todo []*item               // not sent, in order
 	away map[api.RouteKey]bool // places of what is being read back
 	lost map[api.RouteKey]bool // places with a change of unknown outcome

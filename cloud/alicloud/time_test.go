@@ -104,7 +104,7 @@ func BenchmarkSettle(b *testing.B) {
 					b.Fatal(err)
 				}
 				start := time.Now()
-				results, err := p.Apply(b.Context(), joining(1, hosts))
+				results, err := p.Apply(b.Context(), joining(1, hosts), cloud.Always)
 				took += time.Since(start)
 				for _, r := range results {
 					err = cmp.Or(err, r.Err)

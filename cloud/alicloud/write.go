@@ -21,28 +21,34 @@ func (r *series) send(ctx context.Context, batch []*item) (live []*item, err err
 	first := batch[0]
 	switch first.change.Verb {
 	case api.Create:
-		if first.alone || r.learned.alone(api.Create) {
-			return batch, r.sendCreate(ctx, first)
-		}
-		return batch, r.sendCreates(ctx, batch)
+		return batch, r.create(ctx, batch, r.permit)
 	case api.Delete:
 		live, err = r.removable(ctx, batch)
 		if err != nil || len(live) == 0 {
 			return live, err
 		}
 		if first.alone || r.learned.alone(api.Delete) {
-			return live, r.sendDelete(ctx, live[0])
+			return live, r.sendDelete(ctx, live[0], r.permit)
 		}
-		return live, r.sendDeletes(ctx, live)
+		return live, r.sendDeletes(ctx, live, r.permit)
 	default:
 		return r.replace(ctx, first)
 	}
 }
 
+// create makes the call for creates, the single one for an item that is asked for alone or
+// where the batch action is not permitted.
+func (p *Provider) create(ctx context.Context, items []*item, permit cloud.Permit) error {
+	if items[0].alone || p.learned.alone(api.Create) {
+		return p.sendCreate(ctx, items[0], permit)
+	}
+	return p.sendCreates(ctx, items, permit)
+}
+
 // sendCreates makes the batch call. Its items travel as form parameters, which the
 // signature covers as well: 50 marked entries make a request line of 17 KB, and the
 // gateway refuses long ones.
-func (p *Provider) sendCreates(ctx context.Context, items []*item) error {
+func (p *Provider) sendCreates(ctx context.Context, items []*item, permit cloud.Permit) error {
 	req, resp := vpc.CreateCreateRouteEntriesRequest(), vpc.CreateCreateRouteEntriesResponse()
 	form := req.GetFormParams()
 	if items[0].dry {
@@ -60,7 +66,7 @@ func (p *Provider) sendCreates(ctx context.Context, items []*item) error {
 			form[prefix+"IpVersion"] = "6"
 		}
 	}
-	if err := p.write(ctx, entries(items), req, resp); err != nil {
+	if err := p.write(ctx, entries(items), req, resp, permit); err != nil {
 		return err
 	}
 	failed := map[[2]string][]string{} // codes of each destination and next hop
@@ -73,7 +79,7 @@ func (p *Provider) sendCreates(ctx context.Context, items []*item) error {
 	return nil
 }
 
-func (p *Provider) sendDeletes(ctx context.Context, items []*item) error {
+func (p *Provider) sendDeletes(ctx context.Context, items []*item, permit cloud.Permit) error {
 	req, resp := vpc.CreateDeleteRouteEntriesRequest(), vpc.CreateDeleteRouteEntriesResponse()
 	form := req.GetFormParams()
 	for i, it := range items {
@@ -81,7 +87,7 @@ func (p *Provider) sendDeletes(ctx context.Context, items []*item) error {
 		form[prefix+"RouteTableId"] = string(it.change.Route.Table)
 		form[prefix+"RouteEntryId"] = it.entry
 	}
-	if err := p.write(ctx, entries(items), req, resp); err != nil {
+	if err := p.write(ctx, entries(items), req, resp, permit); err != nil {
 		return err
 	}
 	for _, f := range resp.FailedRouteEntries {
@@ -149,7 +155,7 @@ func suspect(items []*item, listed, counted int) {
 
 // sendCreate asks for one entry by the call whose codes are documented. An attempt carries
 // the token of the former one: should that still come true, there is one entry.
-func (p *Provider) sendCreate(ctx context.Context, it *item) error {
+func (p *Provider) sendCreate(ctx context.Context, it *item, permit cloud.Permit) error {
 	r := it.change.Route
 	if it.token == "" {
 		it.token = rand.Text()
@@ -162,17 +168,17 @@ func (p *Provider) sendCreate(ctx context.Context, it *item) error {
 	if it.dry {
 		req.GetQueryParams()["DryRun"] = "true"
 	}
-	return p.write(ctx, place(r), req, resp)
+	return p.write(ctx, place(r), req, resp, permit)
 }
 
-func (p *Provider) sendDelete(ctx context.Context, it *item) error {
+func (p *Provider) sendDelete(ctx context.Context, it *item, permit cloud.Permit) error {
 	req, resp := vpc.CreateDeleteRouteEntryRequest(), vpc.CreateDeleteRouteEntryResponse()
 	req.RouteEntryId = it.entry
-	return p.write(ctx, place(it.change.Route), req, resp)
+	return p.write(ctx, place(it.change.Route), req, resp, permit)
 }
 
-func (p *Provider) write(ctx context.Context, about string, req requests.AcsRequest, resp responses.AcsResponse) error {
-	return p.client.do(ctx, call{about: about, req: req, resp: resp})
+func (p *Provider) write(ctx context.Context, about string, req requests.AcsRequest, resp responses.AcsResponse, permit cloud.Permit) error {
+	return p.client.do(ctx, call{about: about, req: req, resp: resp, permit: permit})
 }
 
 // removable reads the entries again and returns the items whose entry is there, is what the

@@ -12,7 +12,7 @@ import (
 )
 
 // Apply implements cloud.Tables.
-func (f *Fake) Apply(ctx context.Context, changes []api.Change) ([]cloud.Result, error) {
+func (f *Fake) Apply(ctx context.Context, changes []api.Change, permit cloud.Permit) ([]cloud.Result, error) {
 	select {
 	case f.writing <- struct{}{}:
 		defer func() { <-f.writing }()
@@ -26,7 +26,7 @@ func (f *Fake) Apply(ctx context.Context, changes []api.Change) ([]cloud.Result,
 	var stop error
 	for i, c := range changes {
 		if i%cloud.BatchLimit == 0 && stop == nil {
-			stop = cloud.Permitted(ctx)
+			stop = permit()
 		}
 		err := stop
 		if err == nil {

@@ -55,7 +55,7 @@ func TestFakeFaults(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f, changes := three()
 			f.Break(test.faults)
-			results, err := f.Apply(t.Context(), changes)
+			results, err := f.Apply(t.Context(), changes, cloud.Always)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -77,15 +77,15 @@ func TestFakeFailsWholeCalls(t *testing.T) {
 		want   error
 	}{{Faults{Denied: true}, api.ErrDenied}, {Faults{Failing: 2}, api.ErrUnreachable}} {
 		f.Break(test.faults)
-		if results, err := f.Apply(t.Context(), changes); !errors.Is(err, test.want) || results != nil {
+		if results, err := f.Apply(t.Context(), changes, cloud.Always); !errors.Is(err, test.want) || results != nil {
 			t.Errorf("apply: got %v, %v; want %v", results, err, test.want)
 		}
 		if _, err := f.Network(t.Context()); !errors.Is(err, test.want) {
 			t.Errorf("network: got %v, want %v", err, test.want)
 		}
 		f.Break(test.faults)
-		_, err := f.Revoke(t.Context(), Basic, "c")
-		for _, err := range []error{err, f.Admit(t.Context(), Basic, "c", pools("11.0.0.0/8"))} {
+		_, err := f.Revoke(t.Context(), Basic, "c", cloud.Always)
+		for _, err := range []error{err, f.Admit(t.Context(), Basic, "c", pools("11.0.0.0/8"), cloud.Always)} {
 			if !errors.Is(err, test.want) || len(f.Rules(Basic)) != 1 {
 				t.Errorf("gates: got %v, want %v", err, test.want)
 			}
@@ -114,7 +114,7 @@ func TestFakeSlow(t *testing.T) {
 
 func TestFakePrintsItself(t *testing.T) {
 	f, changes := three()
-	if _, err := f.Apply(t.Context(), changes[:1]); err != nil {
+	if _, err := f.Apply(t.Context(), changes[:1], cloud.Always); err != nil {
 		t.Fatal(err)
 	}
 	s := &suite{world: Small()}

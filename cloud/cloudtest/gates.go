@@ -16,9 +16,9 @@ import (
 var _ cloud.Gates = (*Fake)(nil)
 
 // SetSourceCheck implements cloud.Gates.
-func (f *Fake) SetSourceCheck(ctx context.Context, id api.InterfaceID, on bool) (changed bool, err error) {
+func (f *Fake) SetSourceCheck(ctx context.Context, id api.InterfaceID, on bool, permit cloud.Permit) (changed bool, err error) {
 	what := fmt.Sprintf("switch the source/destination check of %s", id)
-	if err := f.write(ctx, what); err != nil {
+	if err := f.write(ctx, what, permit); err != nil {
 		return false, err
 	}
 	f.mu.Lock()
@@ -42,12 +42,12 @@ func (f *Fake) SetSourceCheck(ctx context.Context, id api.InterfaceID, on bool) 
 }
 
 // Admit implements cloud.Gates.
-func (f *Fake) Admit(ctx context.Context, id api.GroupID, cluster string, pools []netip.Prefix) error {
+func (f *Fake) Admit(ctx context.Context, id api.GroupID, cluster string, pools []netip.Prefix, permit cloud.Permit) error {
 	if err := cloud.ValidateAdmit(id, cluster, pools); err != nil {
 		return err
 	}
 	what := fmt.Sprintf("admit %v to %s", pools, id)
-	if err := f.write(ctx, what); err != nil {
+	if err := f.write(ctx, what, permit); err != nil {
 		return err
 	}
 	f.mu.Lock()
@@ -77,12 +77,12 @@ func (f *Fake) Admit(ctx context.Context, id api.GroupID, cluster string, pools 
 }
 
 // Revoke implements cloud.Gates.
-func (f *Fake) Revoke(ctx context.Context, id api.GroupID, cluster string) (int, error) {
+func (f *Fake) Revoke(ctx context.Context, id api.GroupID, cluster string, permit cloud.Permit) (int, error) {
 	if err := cloud.ValidateRevoke(id, cluster); err != nil {
 		return 0, err
 	}
 	what := fmt.Sprintf("revoke rules of %s in %s", cluster, id)
-	if err := f.write(ctx, what); err != nil {
+	if err := f.write(ctx, what, permit); err != nil {
 		return 0, err
 	}
 	f.mu.Lock()
@@ -98,11 +98,11 @@ func (f *Fake) Revoke(ctx context.Context, id api.GroupID, cluster string) (int,
 }
 
 // write is call for what needs a permit.
-func (f *Fake) write(ctx context.Context, what string) error {
+func (f *Fake) write(ctx context.Context, what string, permit cloud.Permit) error {
 	if err := f.call(ctx, what); err != nil {
 		return err
 	}
-	if err := cloud.Permitted(ctx); err != nil {
+	if err := permit(); err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}
 	return nil

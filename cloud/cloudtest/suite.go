@@ -36,7 +36,7 @@ func Run(t *testing.T, open func(t *testing.T) Subject) {
 			t.Run(name, func(t *testing.T) {
 				ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 				defer cancel()
-				group[name](&suite{T: t, Subject: open(t), ctx: ctx, world: Small()})
+				group[name](&suite{T: t, Subject: open(t), ctx: ctx, permit: cloud.Always, world: Small()})
 			})
 		}
 	}
@@ -46,8 +46,9 @@ func Run(t *testing.T, open func(t *testing.T) Subject) {
 type suite struct {
 	*testing.T
 	Subject
-	ctx   context.Context
-	world World
+	ctx    context.Context
+	permit cloud.Permit
+	world  World
 }
 
 func (s *suite) table(n int) api.TableID { return s.world.Network.Tables[n].ID }
@@ -91,7 +92,7 @@ func replacement(was, r api.Route) api.Change {
 // apply applies the changes and requires one result for each, in their order.
 func (s *suite) apply(changes ...api.Change) []cloud.Result {
 	s.Helper()
-	results, err := s.Tables.Apply(s.ctx, changes)
+	results, err := s.Tables.Apply(s.ctx, changes, s.permit)
 	if err != nil {
 		s.Fatalf("apply: %v", err)
 	}

@@ -34,7 +34,7 @@ func checkTests() map[string]func(*suite) {
 				{i.Others[0].ID, false, false, false, true},
 				{i.Interface.ID, true, true, false, true},
 			} {
-				changed, err := s.Gates.SetSourceCheck(s.ctx, step.id, step.on)
+				changed, err := s.Gates.SetSourceCheck(s.ctx, step.id, step.on, s.permit)
 				if err != nil || changed != step.changed {
 					s.Fatalf("%s to %t: changed %t, want %t: %v", step.id, step.on, changed, step.changed, err)
 				}
@@ -98,7 +98,7 @@ func admitTests() map[string]func(*suite) {
 		},
 		"admit what a rule outranks": func(s *suite) {
 			s.bare("in drop 1 10.1.0.0/16")
-			s.fails(s.Gates.Admit(s.ctx, bare, "suite", pools("10.0.0.0/12 10.16.0.0/12")), api.ErrRefused)
+			s.fails(s.Gates.Admit(s.ctx, bare, "suite", pools("10.0.0.0/12 10.16.0.0/12"), s.permit), api.ErrRefused)
 			got := s.instance(0)
 			s.covers(got.Admits, "10.16.0.0/12", true)
 			s.covers(got.Admits, "10.2.0.0/16", false)
@@ -120,7 +120,7 @@ func gateTests() map[string]func(*suite) {
 			foreign[1].Description = cloud.RuleMark("suite") + " once" // edited
 			s.Hand.SetGroup(Group{ID: bare, Rules: foreign})
 			s.admit("10.0.0.0/8 172.16.0.0/12 fd00::/8")
-			if err := s.Gates.Admit(s.ctx, bare, "other", pools("10.0.0.0/8 11.0.0.0/8")); err != nil {
+			if err := s.Gates.Admit(s.ctx, bare, "other", pools("10.0.0.0/8 11.0.0.0/8"), s.permit); err != nil {
 				s.Fatal(err)
 			}
 			kept := s.ruleTexts()
@@ -148,27 +148,27 @@ func gateTests() map[string]func(*suite) {
 				{bare, "suite", []netip.Prefix{{}}},
 				{bare, "suite", []netip.Prefix{netip.MustParsePrefix("10.0.0.1/8")}},
 			} {
-				s.fails(s.Gates.Admit(s.ctx, call.group, call.cluster, call.pools), api.ErrInvalid)
+				s.fails(s.Gates.Admit(s.ctx, call.group, call.cluster, call.pools, s.permit), api.ErrInvalid)
 			}
-			_, err := s.Gates.Revoke(s.ctx, bare, "")
+			_, err := s.Gates.Revoke(s.ctx, bare, "", s.permit)
 			s.fails(err, api.ErrInvalid)
-			_, err = s.Gates.Revoke(s.ctx, "", "suite")
+			_, err = s.Gates.Revoke(s.ctx, "", "suite", s.permit)
 			s.fails(err, api.ErrInvalid)
 			s.ruled()
 		},
 		"gates, unknown group": func(s *suite) {
-			s.fails(s.Gates.Admit(s.ctx, bare, "suite", pools("10.0.0.0/8")), api.ErrNotFound)
-			_, err := s.Gates.Revoke(s.ctx, bare, "suite")
+			s.fails(s.Gates.Admit(s.ctx, bare, "suite", pools("10.0.0.0/8"), s.permit), api.ErrNotFound)
+			_, err := s.Gates.Revoke(s.ctx, bare, "suite", s.permit)
 			s.fails(err, api.ErrNotFound)
 		},
 		"gates, no permit": func(s *suite) {
 			s.bare("")
 			s.admit("10.0.0.0/8")
 			i := s.world.Instances[0].Interface.ID
-			ctx := cloud.WithPermit(s.ctx, func() error { return errStop })
-			s.fails(s.Gates.Admit(ctx, bare, "suite", pools("11.0.0.0/8")), errStop)
-			s.fails(s.sourceCheck(ctx, i, true), errStop)
-			_, err := s.Gates.Revoke(ctx, bare, "suite")
+			s.permit = func() error { return errStop }
+			s.fails(s.Gates.Admit(s.ctx, bare, "suite", pools("11.0.0.0/8"), s.permit), errStop)
+			s.fails(s.sourceCheck(s.ctx, i, true), errStop)
+			_, err := s.Gates.Revoke(s.ctx, bare, "suite", s.permit)
 			s.fails(err, errStop)
 			s.ruled("in accept 1 10.0.0.0/8 ours")
 			if s.instance(0).SourceCheck {
@@ -179,9 +179,9 @@ func gateTests() map[string]func(*suite) {
 			s.bare("")
 			ctx, cancel := context.WithCancel(s.ctx)
 			cancel()
-			s.fails(s.Gates.Admit(ctx, bare, "suite", pools("10.0.0.0/8")), context.Canceled)
+			s.fails(s.Gates.Admit(ctx, bare, "suite", pools("10.0.0.0/8"), s.permit), context.Canceled)
 			s.fails(s.sourceCheck(ctx, s.world.Instances[0].Interface.ID, true), context.Canceled)
-			_, err := s.Gates.Revoke(ctx, bare, "suite")
+			_, err := s.Gates.Revoke(ctx, bare, "suite", s.permit)
 			s.fails(err, context.Canceled)
 			s.ruled()
 		},
@@ -206,14 +206,14 @@ func pools(text string) []netip.Prefix {
 
 func (s *suite) admit(text string) {
 	s.Helper()
-	if err := s.Gates.Admit(s.ctx, bare, "suite", pools(text)); err != nil {
+	if err := s.Gates.Admit(s.ctx, bare, "suite", pools(text), s.permit); err != nil {
 		s.Fatal(err)
 	}
 }
 
 func (s *suite) revoke(cluster string, want int) {
 	s.Helper()
-	if n, err := s.Gates.Revoke(s.ctx, bare, cluster); err != nil || n != want {
+	if n, err := s.Gates.Revoke(s.ctx, bare, cluster, s.permit); err != nil || n != want {
 		s.Fatalf("revoke: %d, %v; want %d", n, err, want)
 	}
 }
@@ -256,6 +256,6 @@ func (s *suite) ruleTexts() []string {
 }
 
 func (s *suite) sourceCheck(ctx context.Context, id api.InterfaceID, on bool) error {
-	_, err := s.Gates.SetSourceCheck(ctx, id, on)
+	_, err := s.Gates.SetSourceCheck(ctx, id, on, s.permit)
 	return err
 }

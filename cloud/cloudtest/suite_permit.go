@@ -13,7 +13,7 @@ var errStop = errors.New("no longer permitted")
 func permitTests() map[string]func(*suite) {
 	return map[string]func(*suite){
 		"no permit": func(s *suite) {
-			s.ctx = cloud.WithPermit(s.ctx, func() error { return errStop })
+			s.permit = func() error { return errStop }
 			for _, r := range s.apply(creates(s.many(0, 0, 3)...)...) {
 				s.hasKind(r, errStop)
 			}
@@ -21,12 +21,12 @@ func permitTests() map[string]func(*suite) {
 		},
 		"a permit that ends": func(s *suite) {
 			routes, asked := s.many(0, 0, 2*cloud.BatchLimit), 0
-			s.ctx = cloud.WithPermit(s.ctx, func() error {
+			s.permit = func() error {
 				if asked++; asked > 1 {
 					return errStop
 				}
 				return nil
-			})
+			}
 			made := 0
 			for i, r := range s.apply(creates(routes...)...) {
 				if r.Err == nil {

@@ -130,7 +130,7 @@ func orderTests() map[string]func(*suite) {
 		"context ended before": func(s *suite) {
 			ctx, cancel := context.WithCancel(s.ctx)
 			cancel()
-			results, err := s.Tables.Apply(ctx, creates(s.route(0, 1, 0)))
+			results, err := s.Tables.Apply(ctx, creates(s.route(0, 1, 0)), s.permit)
 			if !errors.Is(err, context.Canceled) || results != nil {
 				s.Errorf("apply: got %v, %v; want no results and the context's error", results, err)
 			}
@@ -151,7 +151,7 @@ func orderTests() map[string]func(*suite) {
 				routes := s.many(0, n*each, each)
 				want = append(want, routes...)
 				wg.Go(func() {
-					results, err := s.Tables.Apply(s.ctx, creates(routes...))
+					results, err := s.Tables.Apply(s.ctx, creates(routes...), s.permit)
 					if err != nil {
 						s.Errorf("apply: %v", err)
 					}

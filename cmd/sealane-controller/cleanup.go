@@ -89,13 +89,13 @@ func (c cleanup) undo(ctx context.Context, snap api.Snapshot, gates cloud.Gates)
 	var errs []error
 	for _, group := range snap.Pass.Admitted {
 		errs = append(errs, c.step(fmt.Sprintf("remove our rules from security group %s", group), func() (bool, error) {
-			n, err := gates.Revoke(ctx, group, c.cluster)
+			n, err := gates.Revoke(ctx, group, c.cluster, cloud.Always)
 			return n > 0, err
 		}))
 	}
 	for _, eni := range snap.Pass.Opened {
 		errs = append(errs, c.step(fmt.Sprintf("switch on the source/destination check of %s", eni), func() (bool, error) {
-			return gates.SetSourceCheck(ctx, eni, true)
+			return gates.SetSourceCheck(ctx, eni, true, cloud.Always)
 		}))
 	}
 	if len(errs) == 0 {

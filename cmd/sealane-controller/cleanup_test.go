@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/sealane/sealane/api"
+	"github.com/sealane/sealane/cloud"
 	"github.com/sealane/sealane/cloud/cloudtest"
 )
 
@@ -15,15 +16,15 @@ func TestCleanupUndoesWhatIsOnRecord(t *testing.T) {
 	w := cloudtest.Small()
 	fake := cloudtest.New(w)
 	pool := []netip.Prefix{netip.MustParsePrefix("172.20.0.0/16")}
-	if err := fake.Admit(t.Context(), cloudtest.Basic, "c", pool); err != nil {
+	if err := fake.Admit(t.Context(), cloudtest.Basic, "c", pool, cloud.Always); err != nil {
 		t.Fatal(err)
 	}
-	if err := fake.Admit(t.Context(), cloudtest.Basic, "other", []netip.Prefix{netip.MustParsePrefix("172.21.0.0/16")}); err != nil {
+	if err := fake.Admit(t.Context(), cloudtest.Basic, "other", []netip.Prefix{netip.MustParsePrefix("172.21.0.0/16")}, cloud.Always); err != nil {
 		t.Fatal(err)
 	}
 	rules := len(fake.Rules(cloudtest.Basic))
 	third := w.Instances[2].Interface.ID
-	if _, err := fake.SetSourceCheck(t.Context(), third, false); err != nil {
+	if _, err := fake.SetSourceCheck(t.Context(), third, false, cloud.Always); err != nil {
 		t.Fatal(err)
 	}
 	snap := api.Snapshot{

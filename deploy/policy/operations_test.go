@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/sealane/sealane/api"
+	"github.com/sealane/sealane/cloud"
 	"github.com/sealane/sealane/cloud/alicloud"
 	"github.com/sealane/sealane/cloud/alisim"
 	"github.com/sealane/sealane/cloud/alisim/ram"
@@ -144,7 +145,7 @@ func route(table string, n int) api.Route {
 }
 
 func (r rig) apply(ctx context.Context, changes ...api.Change) error {
-	results, err := r.Apply(ctx, changes)
+	results, err := r.Apply(ctx, changes, cloud.Always)
 	for _, result := range results {
 		err = errors.Join(err, result.Err)
 	}
@@ -188,12 +189,12 @@ func operations() map[string]func(context.Context, rig) error {
 			if err != nil || len(list) != 1 {
 				return fmt.Errorf("%d instances: %w", len(list), err)
 			}
-			_, err = r.SetSourceCheck(ctx, list[0].Interface.ID, false)
+			_, err = r.SetSourceCheck(ctx, list[0].Interface.ID, false, cloud.Always)
 			return err
 		},
 		securityGroup: func(ctx context.Context, r rig) error {
-			err := r.Admit(ctx, group, "c", []netip.Prefix{pool()})
-			_, err2 := r.Revoke(ctx, group, "c")
+			err := r.Admit(ctx, group, "c", []netip.Prefix{pool()}, cloud.Always)
+			_, err2 := r.Revoke(ctx, group, "c", cloud.Always)
 			return errors.Join(err, err2)
 		},
 	}
