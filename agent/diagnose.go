@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/sealane/sealane/agent/host"
-	"github.com/sealane/sealane/agent/host/engine"
 	"github.com/sealane/sealane/api"
 )
 
@@ -104,7 +103,7 @@ func diagnoseNetworks(v *view, config Config, own *api.Host, add adder) {
 		return
 	}
 	for _, name := range config.Serve.Networks {
-		if !slices.ContainsFunc(f.Engine.Networks, func(n engine.Network) bool { return n.Name == name }) {
+		if !slices.ContainsFunc(f.Engine.Networks, func(n host.Network) bool { return n.Name == name }) {
 			add(api.FindingNotServed, api.Warning, fmt.Sprintf("Docker has no bridge network %q", name), "docker network ls --filter driver=bridge")
 		}
 	}

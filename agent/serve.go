@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"github.com/sealane/sealane/agent/host"
-	"github.com/sealane/sealane/agent/host/engine"
 	"github.com/sealane/sealane/api"
 )
 
@@ -61,7 +60,7 @@ func (s Serve) kept(f host.Facts, own *api.Host) []api.Subnet {
 		if _, there := named(f.Bridges, was.Bridge); there {
 			return true // it is not served any longer
 		}
-		known := slices.ContainsFunc(f.Engine.Networks, func(n engine.Network) bool { return n.Bridge == was.Bridge })
+		known := slices.ContainsFunc(f.Engine.Networks, func(n host.Network) bool { return n.Bridge == was.Bridge })
 		return answers(f) && !known && !slices.Contains(s.Bridges, was.Bridge)
 	})
 }

@@ -6,15 +6,14 @@ import (
 	"time"
 
 	"github.com/sealane/sealane/agent/host"
-	"github.com/sealane/sealane/agent/host/engine"
 	"github.com/sealane/sealane/agent/host/hosttest"
 	"github.com/sealane/sealane/agent/trace"
 	"github.com/sealane/sealane/api"
 )
 
 // network is a Docker network on a bridge.
-func network(name, bridge string, change func(*engine.Network)) engine.Network {
-	n := engine.Network{Name: name, Bridge: bridge, ICC: true, Masquerade: true, Default: name == "bridge"}
+func network(name, bridge string, change func(*host.Network)) host.Network {
+	n := host.Network{Name: name, Bridge: bridge, ICC: true, Masquerade: true, Default: name == "bridge"}
 	if change != nil {
 		change(&n)
 	}
@@ -42,13 +41,13 @@ func TestNetworksAreChosen(t *testing.T) {
 		} {
 			b.host.SetBridge(name, address)
 		}
-		label := func(value string) func(*engine.Network) {
-			return func(n *engine.Network) { n.Labels = map[string]string{"sealane.serve": value} }
+		label := func(value string) func(*host.Network) {
+			return func(n *host.Network) { n.Labels = map[string]string{"sealane.serve": value} }
 		}
-		b.host.SetEngine(engine.Engine{Version: "28.5.2", Networks: []engine.Network{
-			network("bridge", "dock9", nil), network("app", "br-app", func(n *engine.Network) { n.ICC = false }),
+		b.host.SetEngine(host.Engine{Version: "28.5.2", Networks: []host.Network{
+			network("bridge", "dock9", nil), network("app", "br-app", func(n *host.Network) { n.ICC = false }),
 			network("labelled", "br-labelled", label("")), network("denied", "br-denied", label("false")),
-			network("internal", "br-internal", func(n *engine.Network) { n.Internal = true; label("true")(n) }),
+			network("internal", "br-internal", func(n *host.Network) { n.Internal = true; label("true")(n) }),
 			network("other", "br-other", nil),
 		}})
 		b.start()
@@ -67,7 +66,7 @@ func TestNetworkRemoved(t *testing.T) {
 		b.config.Serve.Networks = []string{"app"}
 		b.host.SetBridge("docker0", "10.0.0.1/24")
 		b.host.SetBridge("br-app", "10.0.1.1/24")
-		e := engine.Engine{Version: "28.5.2", Networks: []engine.Network{network("bridge", "docker0", nil), network("app", "br-app", nil)}}
+		e := host.Engine{Version: "28.5.2", Networks: []host.Network{network("bridge", "docker0", nil), network("app", "br-app", nil)}}
 		b.host.SetEngine(e)
 		b.start()
 		both := []string{"10.0.0.0/24 docker0 bridge", "10.0.1.0/24 br-app app"}
@@ -133,7 +132,7 @@ func TestLeftOut(t *testing.T) {
 	onBench(t, func(b *bench) {
 		b.config.Leave = []host.Part{host.PartForwarding, host.PartSource}
 		b.host.SetBridge("docker0", "10.0.0.1/24")
-		b.host.SetEngine(engine.Engine{Version: "28.5.2"})
+		b.host.SetEngine(host.Engine{Version: "28.5.2"})
 		b.start()
 		b.wantCodes(api.FindingForwardingOff)
 		if strings.Contains(b.host.String(), "ip_forward true") {

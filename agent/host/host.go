@@ -1,40 +1,12 @@
-// Package host is the only code that touches a host's kernel, firewall and Docker engine.
-// It reads facts ([Host.Facts]), brings the host to a whole wish ([Host.Apply]), says when
-// to look again ([Host.Watch]) and undoes all of it ([Host.Restore]). What Apply and
-// Restore would do, they can tell beforehand as commands one could type ([Host.Plan],
-// [Host.PlanRestore]).
-//
-// What it puts in place lies beside Docker's rules and never in them: chains SEALANE-RAW
-// and SEALANE-FWD with one jump each from raw PREROUTING, DOCKER-USER and FORWARD, the sets
-// sealane-local and sealane-peers they match, the nft table "sealane", and a few sysctls.
-// It never sets a policy. One rule set serves Docker 20.10 to 29 with the iptables backend,
-// since it goes ahead of everything these engines drop: the policy of FORWARD, the last
-// rule of chain DOCKER (28.0 on) and the rules for each container in raw PREROUTING (28.2
-// on). Docker's nftables backend is served by marks it was told to accept, or by a redirect
-// on the uplink.
-//
-// Everything acts in the network namespace of the calling process, so several hosts can
-// live on one machine, each with its own state directory.
+// Package host holds the values that the rooms of a host share: the facts it is read as, the
+// wish it is brought to, and the steps and repairs on the way. It touches nothing and builds
+// everywhere; package machine and the rooms beside it do the work.
 package host
 
 import (
-	"log/slog"
 	"net/netip"
 	"slices"
-
-	"github.com/sealane/sealane/agent/host/engine"
 )
-
-// Options say how to work on a host. Only StateDir must be given.
-type Options struct {
-	StateDir  string         // where former values are remembered; made when absent
-	SysctlDir string         // where the file that outlives a reboot goes; empty: no such file
-	Engine    *engine.Client // the Docker engine of this host; nil: not asked
-	Log       *slog.Logger   // for what is not worth an error: a watch that cannot be set up
-
-	DaemonConfig  string // dockerd's configuration file, changed only with RestartEngine
-	RestartEngine string // the command of a shell that restarts dockerd; giving it is the leave to use it
-}
 
 // Facts are what a host is like at one moment.
 type Facts struct {
@@ -44,7 +16,7 @@ type Facts struct {
 	Forwarding      bool           // net.ipv4.ip_forward
 	Kept            []netip.Prefix // toward these the source address is kept now; neighbours are one
 	Docker          bool           // Docker's chains are in place, in whatever backend
-	Engine          engine.Engine  // what the engine's API tells; the zero value if it was not asked or did not answer
+	Engine          Engine         // what the engine's API tells; the zero value if it was not asked or did not answer
 	Asked           error          // why the engine's API told nothing; nil if it did, or was not asked
 	Redirect        bool           // the uplink hands packets to the bridges, past that table of Docker's
 	Native          *Native        // Docker's own nft table, whose drops no other table overrides; nil without one
@@ -59,6 +31,7 @@ type Facts struct {
 	BridgeNetfilter bool           // iptables sees what passes from port to port of a bridge too
 	Kernel          string         // release
 	Missing         []string       // what this process needs and has not: a capability, a command
+	SavedRules      []string       // files read at boot, by path, whose rules name sets or chains of ours: restoring them fails as a whole
 }
 
 // Native is what matters of table "ip docker-bridges".
@@ -73,9 +46,9 @@ func (n Native) Marks() bool { return n.Mask != 0 && !n.Drops }
 // Bridge is a Linux bridge, and the Docker network on it, if the engine told of one.
 type Bridge struct {
 	Name      string
-	Up        bool            // a bridge without containers is down and still routes
-	Addresses []netip.Prefix  // addresses with their mask, host bits kept, sorted; no link-local ones
-	Network   *engine.Network // nil if no network of Docker's is known to be on it
+	Up        bool           // a bridge without containers is down and still routes
+	Addresses []netip.Prefix // addresses with their mask, host bits kept, sorted; no link-local ones
+	Network   *Network       // nil if no network of Docker's is known to be on it
 }
 
 // Prefixes are the masked subnets of the bridge's addresses, sorted, each once.

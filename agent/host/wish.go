@@ -1,9 +1,6 @@
 package host
 
 import (
-	"context"
-	"errors"
-	"maps"
 	"net/netip"
 	"slices"
 
@@ -27,6 +24,39 @@ type Wish struct {
 	// Incomplete says that the lists may lack members, because not everything they come from
 	// could be read: what they name is added, and nothing is taken away.
 	Incomplete bool
+}
+
+// PeerPrefixes are the other hosts' subnets and private addresses.
+func (w Wish) PeerPrefixes() []netip.Prefix {
+	peers := slices.Clone(w.Remotes)
+	for _, p := range w.Peers {
+		peers = append(peers, netip.PrefixFrom(p, p.BitLen()))
+	}
+	return peers
+}
+
+// LocalPrefixes are the subnets of this host that others may reach.
+func (w Wish) LocalPrefixes() []netip.Prefix {
+	var all []netip.Prefix
+	for _, l := range w.Locals {
+		all = append(all, l.Prefix)
+	}
+	return all
+}
+
+// Links are the interfaces that a wish is about, sorted, each once.
+func (w Wish) Links() []string {
+	links := []string{w.Uplink}
+	for _, l := range w.Locals {
+		links = append(links, l.Bridge)
+	}
+	slices.Sort(links)
+	return slices.DeleteFunc(slices.Compact(links), func(l string) bool { return l == "" })
+}
+
+// WantsIPv6 reports whether a subnet of this host is one of IPv6.
+func (w Wish) WantsIPv6() bool {
+	return slices.ContainsFunc(w.Locals, func(l Local) bool { return l.Prefix.Addr().Is6() })
 }
 
 // Local is a subnet of this host.
@@ -80,53 +110,4 @@ const (
 // They are undone the other way round.
 func Parts() []Part {
 	return []Part{PartRules, PartNative, PartSource, PartRouterAdv, PartForwarding, PartEngine, PartReversePath, PartDropIn}
-}
-
-// Outcome is what became of a wish. Each part is tried even when another fails.
-type Outcome struct {
-	Repairs  []Repair
-	Failures map[Part]error // why a part is not as wished
-}
-
-// Err joins the errors of all parts; nil when the wish is fulfilled.
-func (o Outcome) Err() error {
-	var all []error
-	for _, p := range slices.Sorted(maps.Keys(o.Failures)) {
-		all = append(all, o.Failures[p])
-	}
-	return errors.Join(all...)
-}
-
-// Repair is one thing that had to be changed.
-type Repair struct {
-	Kind Kind
-	What string // for people: which chain, set, value
-	Part Part   // what it is a part of
-}
-
-func (r Repair) String() string { return string(r.Kind) + " " + r.What }
-
-// Kind names what was repaired; the label of the repair counter.
-type Kind string
-
-// The kinds of repair.
-const (
-	KindForwarding Kind = "forwarding" // a forwarding sysctl
-	KindSetting    Kind = "setting"    // another sysctl
-	KindFile       Kind = "file"       // the file in sysctl.d, or daemon.json
-	KindSet        Kind = "set"        // a set made or its members changed
-	KindChain      Kind = "chain"      // a chain of ours refilled
-	KindJump       Kind = "jump"       // a jump to a chain of ours put (back) into its place
-	KindSource     Kind = "source"     // the table that keeps source addresses replaced or removed
-	KindMark       Kind = "mark"       // the table that marks for Docker replaced or removed
-	KindRedirect   Kind = "redirect"   // the redirect on the uplink made, changed or removed
-	KindEngine     Kind = "engine"     // dockerd restarted
-)
-
-// Step is one change of the host, made at one moment or not at all.
-type Step struct {
-	Repairs []Repair // what it is for
-	Command string   // what one could type in a shell instead; it may have several lines
-
-	do func(context.Context) error
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/sealane/sealane/agent"
 	"github.com/sealane/sealane/agent/host"
+	"github.com/sealane/sealane/agent/host/machine"
 	"github.com/sealane/sealane/api"
 	"github.com/sealane/sealane/cmd/cli"
 )
@@ -70,7 +71,7 @@ func TestListensFirst(t *testing.T) {
 // another.
 func TestAnotherCluster(t *testing.T) {
 	state := t.TempDir()
-	err := host.New(host.Options{StateDir: state}).RememberPeers(host.Peers{Cluster: "prod", VPC: "vpc-1", Instance: "i-a"})
+	err := machine.New(machine.Options{StateDir: state}).RememberPeers(host.Peers{Cluster: "prod", VPC: "vpc-1", Instance: "i-a"})
 	if err != nil {
 		t.Fatal(err)
 	}

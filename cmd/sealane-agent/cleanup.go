@@ -10,6 +10,7 @@ import (
 
 	"github.com/sealane/sealane/agent"
 	"github.com/sealane/sealane/agent/host"
+	"github.com/sealane/sealane/agent/host/machine"
 	"github.com/sealane/sealane/api"
 )
 
@@ -24,21 +25,21 @@ func cleanup(cmd *cobra.Command, f *flags) error {
 	if err != nil {
 		return err
 	}
-	machine := host.New(options)
-	lacks := slices.DeleteFunc(machine.Missing(), func(what string) bool { return !strings.HasPrefix(what, "CAP_") })
+	h := machine.New(options)
+	lacks := slices.DeleteFunc(h.Missing(), func(what string) bool { return !strings.HasPrefix(what, "CAP_") })
 	if len(lacks) > 0 {
 		return fmt.Errorf("this process lacks %s; start it as root: %w", strings.Join(lacks, " and "), api.ErrPermission)
 	}
 	if f.dryRun {
-		steps, err := machine.PlanRestore(cmd.Context())
+		steps, err := h.PlanRestore(cmd.Context())
 		return printSteps(cmd.OutOrStdout(), steps, err, "nothing to undo")
 	}
-	release, err := host.Hold(cmd.Context(), f.stateDir)
+	release, err := machine.Hold(cmd.Context(), f.stateDir)
 	if err != nil {
 		return err
 	}
 	defer release()
-	undone, err := machine.Restore(cmd.Context())
+	undone, err := h.Restore(cmd.Context())
 	for _, u := range undone {
 		_, _ = fmt.Fprintln(cmd.OutOrStdout(), u)
 	}

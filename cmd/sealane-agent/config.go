@@ -17,7 +17,8 @@ import (
 
 	"github.com/sealane/sealane/agent"
 	"github.com/sealane/sealane/agent/host"
-	"github.com/sealane/sealane/agent/host/engine"
+	"github.com/sealane/sealane/agent/host/docker"
+	"github.com/sealane/sealane/agent/host/machine"
 	"github.com/sealane/sealane/api"
 	"github.com/sealane/sealane/cloud/metadata"
 	"github.com/sealane/sealane/cmd/cli"
@@ -83,7 +84,7 @@ func (f *flags) check(etcd bool) error {
 	for _, p := range f.leave {
 		wrong(!slices.Contains(partNames(), p), "leave", "%q is none of %s", p, strings.Join(partNames(), ", "))
 	}
-	_, badDocker := engine.Dial(f.docker)
+	_, badDocker := docker.Dial(f.docker)
 	wrong(f.docker != none && badDocker != nil, "docker", "%q is neither an address like unix:///var/run/docker.sock nor none", f.docker)
 	wrong(!filepath.IsAbs(f.dockerConfig), "docker-config", "%q is not an absolute path", f.dockerConfig)
 	wrong(f.sysctlDir != none && f.sysctlDir != auto && !filepath.IsAbs(f.sysctlDir), "sysctl-dir", "%q is neither an absolute path nor auto nor none", f.sysctlDir)
@@ -131,12 +132,12 @@ func partNames() []string {
 }
 
 // hostOptions say how to work on the host. The flags have been checked.
-func (f *flags) hostOptions(log *slog.Logger) (host.Options, error) {
-	options := host.Options{
+func (f *flags) hostOptions(log *slog.Logger) (machine.Options, error) {
+	options := machine.Options{
 		StateDir: f.stateDir, DaemonConfig: f.dockerConfig, RestartEngine: f.dockerRestart, Log: log,
 	}
 	if f.docker != none {
-		client, err := engine.Dial(f.docker)
+		client, err := docker.Dial(f.docker)
 		if err != nil {
 			return options, err
 		}
@@ -145,7 +146,7 @@ func (f *flags) hostOptions(log *slog.Logger) (host.Options, error) {
 	switch f.sysctlDir {
 	case none:
 	case auto:
-		if host.Whole() {
+		if machine.Whole() {
 			options.SysctlDir = "/etc/sysctl.d"
 		}
 	default:

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sealane/sealane/agent"
 	"github.com/sealane/sealane/agent/host"
+	"github.com/sealane/sealane/agent/host/machine"
 	"github.com/sealane/sealane/api"
 	"github.com/sealane/sealane/api/registry"
 	"github.com/sealane/sealane/api/registry/etcd"
@@ -204,7 +205,7 @@ func printJSON(out io.Writer, x agent.Examination) error {
 // look is what commands need that look at this host.
 type look struct {
 	config   agent.Config
-	host     *host.Host
+	host     *machine.Host
 	registry agent.Snapshots // nil when no etcd was given
 	close    func()
 }
@@ -222,7 +223,7 @@ func (f *flags) look(cmd *cobra.Command) (look, error) {
 	if err != nil {
 		return look{}, err
 	}
-	l := look{config: f.agentConfig(id, ""), host: host.New(options), close: func() {}}
+	l := look{config: f.agentConfig(id, ""), host: machine.New(options), close: func() {}}
 	if len(f.etcdEndpoints) == 0 {
 		return l, nil
 	}

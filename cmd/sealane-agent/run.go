@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sealane/sealane/agent"
-	"github.com/sealane/sealane/agent/host"
+	"github.com/sealane/sealane/agent/host/machine"
 	"github.com/sealane/sealane/api"
 	"github.com/sealane/sealane/api/registry"
 	"github.com/sealane/sealane/api/registry/etcd"
@@ -41,17 +41,17 @@ func run(cmd *cobra.Command, f *flags) error {
 	if err != nil {
 		return err
 	}
-	machine := host.New(options)
+	h := machine.New(options)
 	id, err := identify(ctx, f, log)
 	if err != nil {
 		return err
 	}
-	release, err := host.Hold(ctx, f.stateDir)
+	release, err := machine.Hold(ctx, f.stateDir)
 	if err != nil {
 		return err
 	}
 	defer release()
-	boot, err := host.BootID()
+	boot, err := machine.BootID()
 	if err != nil {
 		return err
 	}
@@ -64,8 +64,8 @@ func run(cmd *cobra.Command, f *flags) error {
 	numbers := newNumbers()
 	log = log.With(api.KeyCluster, f.cluster, api.KeyInstance, string(id.Instance))
 	config := f.agentConfig(id, boot)
-	config.Memory = machine
-	a := agent.New(config, machine, registry.New(client, f.cluster), agent.NewMetrics(numbers), log)
+	config.Memory = h
+	a := agent.New(config, h, registry.New(client, f.cluster), agent.NewMetrics(numbers), log)
 	return together(ctx, a, listener, numbers, log)
 }
 

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/sealane/sealane/agent/host"
-	"github.com/sealane/sealane/agent/host/engine"
 	"github.com/sealane/sealane/agent/trace"
 )
 
@@ -46,11 +45,11 @@ func (f *Fake) SetMAC(link, mac string) { f.change(func() { f.macs[link] = mac }
 func (f *Fake) Block(v host.Variant) { f.change(func() { f.blocked = v }) }
 
 // SetEngine has Docker's API tell this.
-func (f *Fake) SetEngine(e engine.Engine) { f.change(func() { f.engine, f.asked = e, nil }) }
+func (f *Fake) SetEngine(e host.Engine) { f.change(func() { f.engine, f.asked = e, nil }) }
 
 // SilenceEngine has Docker's API answer no more, with this error.
 func (f *Fake) SilenceEngine(err error) {
-	f.change(func() { f.engine, f.asked = engine.Engine{}, err })
+	f.change(func() { f.engine, f.asked = host.Engine{}, err })
 }
 
 // SetRules makes this the dump of the host's rules.

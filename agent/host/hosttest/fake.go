@@ -10,7 +10,6 @@ import (
 	"sync"
 
 	"github.com/sealane/sealane/agent/host"
-	"github.com/sealane/sealane/agent/host/engine"
 	"github.com/sealane/sealane/agent/trace"
 	"github.com/sealane/sealane/api"
 )
@@ -29,7 +28,7 @@ type Fake struct {
 	source  string              // the rules of the tables named sealane; empty without one
 	kept    []netip.Prefix      // the destinations in them
 	blocked host.Variant
-	engine  engine.Engine
+	engine  host.Engine
 	asked   error
 	rules   trace.Dump
 	settings
@@ -63,7 +62,7 @@ func (f *Fake) Facts(_ context.Context, ip netip.Addr) (host.Facts, error) {
 	_, docker := f.chains["filter/DOCKER"]
 	bridges := slices.Clone(f.bridges)
 	for i, b := range bridges {
-		at := slices.IndexFunc(f.engine.Networks, func(n engine.Network) bool { return n.Bridge == b.Name })
+		at := slices.IndexFunc(f.engine.Networks, func(n host.Network) bool { return n.Bridge == b.Name })
 		if at >= 0 && f.asked == nil {
 			bridges[i].Network = &f.engine.Networks[at]
 		}

@@ -1,0 +1,32 @@
+package host
+
+import (
+	"net/netip"
+	"slices"
+)
+
+// Family is one of the two families of addresses, which have rules, sets and commands of
+// their own.
+type Family int
+
+// The families.
+const (
+	IPv4 Family = iota
+	IPv6
+)
+
+// Families are both, IPv4 first.
+func Families() []Family { return []Family{IPv4, IPv6} }
+
+// NFT is what nftables calls the family: ip or ip6.
+func (f Family) NFT() string {
+	if f == IPv6 {
+		return "ip6"
+	}
+	return "ip"
+}
+
+// Of are those of the prefixes that belong to the family.
+func (f Family) Of(prefixes []netip.Prefix) []netip.Prefix {
+	return slices.DeleteFunc(slices.Clone(prefixes), func(p netip.Prefix) bool { return p.Addr().Is6() != (f == IPv6) })
+}

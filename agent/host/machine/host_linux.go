@@ -1,0 +1,202 @@
+// Package machine brings a machine to a wish. With the rooms beside it, it is the only code
+// that touches a host's kernel, firewall and Docker engine. It reads facts ([Host.Facts]),
+// brings the host to a whole wish ([Host.Apply]), says when to look again ([Host.Watch]) and undoes all of it ([Host.Restore]). What Apply and
+// Restore would do, they can tell beforehand as commands one could type ([Host.Plan],
+// [Host.PlanRestore]).
+//
+// What it puts in place lies beside Docker's rules and never in them: chains SEALANE-RAW
+// and SEALANE-FWD with one jump each from raw PREROUTING, DOCKER-USER and FORWARD, the sets
+// sealane-local and sealane-peers they match, the nft table "sealane", and a few sysctls.
+// It never sets a policy. One rule set serves Docker 20.10 to 29 with the iptables backend,
+// since it goes ahead of everything these engines drop: the policy of FORWARD, the last
+// rule of chain DOCKER (28.0 on) and the rules for each container in raw PREROUTING (28.2
+// on). Docker's nftables backend is served by marks it was told to accept, or by a redirect
+// on the uplink.
+//
+// Everything acts in the network namespace of the calling process, so several hosts can
+// live on one machine, each with its own state directory.
+package machine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/sealane/sealane/agent/host"
+	"github.com/sealane/sealane/agent/host/docker"
+	"github.com/sealane/sealane/api"
+)
+
+// Options say how to work on a host. Only StateDir must be given.
+type Options struct {
+	StateDir  string         // where former values are remembered; made when absent
+	SysctlDir string         // where the file that outlives a reboot goes; empty: no such file
+	Engine    *docker.Client // the Docker engine of this host; nil: not asked
+	Log       *slog.Logger   // for what is not worth an error: a watch that cannot be set up
+
+	DaemonConfig  string // dockerd's configuration file, changed only with RestartEngine
+	RestartEngine string // the command of a shell that restarts dockerd; giving it is the leave to use it
+}
+
+// Host is the machine, seen from the network namespace of the calling process.
+type Host struct {
+	opts Options
+
+	mu        sync.Mutex // one change at a time; guards all below
+	mem       *memory    // nil until first needed
+	prints    map[string][]string
+	read      map[host.Family]reading
+	legacy    map[host.Family]*firewall // as read by this call
+	standards map[string]host.Variant
+	standard  host.Variant      // of them, the one that counts now
+	planned   map[string]former // sysctls to be set before the file that makes them last
+	freed     bool              // the engine will go by its former options once the steps planned are done
+	found     map[string]string // commands, by name
+	listing   listing
+	asking    asking
+	tables    sight[map[string]bool] // of nftables, by name
+	source    [2]sight[source]       // what keeps source addresses, of both families
+	docker    sight[*dockerTable]
+	marks     [2]sight[marking] // of both families
+	redirect  *redirect         // as last read or made
+
+	applying atomic.Bool            // changes of nftables are ours now
+	served   atomic.Pointer[[]int]  // the interfaces whose settings matter, by index; nil before the first wish
+	writer   atomic.Pointer[string] // who made one otherwise; nil if nobody was seen to
+}
+
+// New returns the host. It reads and changes nothing yet.
+func New(opts Options) *Host {
+	return &Host{opts: opts, prints: map[string][]string{}, read: map[host.Family]reading{}, legacy: map[host.Family]*firewall{}, standards: map[string]host.Variant{}, found: map[string]string{}, planned: map[string]former{}}
+}
+
+// Facts reads the host. The address ip, the host's private one, tells the uplink. Without
+// the means to look at the firewall, named in Missing, the rest is still told.
+func (h *Host) Facts(ctx context.Context, ip netip.Addr) (host.Facts, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	clear(h.legacy)
+	lacks, blind := h.missing()
+	f := host.Facts{Kernel: kernelRelease(), Missing: lacks, BridgeNetfilter: bridgeNetfilter()}
+	forwarding, err := readSysctl(ipForward)
+	if err != nil {
+		return host.Facts{}, err
+	}
+	f.Forwarding = forwarding == "1"
+	addrs, err := netlink.AddrList(nil, netlink.FAMILY_ALL)
+	if err != nil {
+		return host.Facts{}, fmt.Errorf("list addresses: %w", err)
+	}
+	if f.Bridges, err = bridges(addrs); err != nil {
+		return host.Facts{}, err
+	}
+	if f.Uplink, f.UplinkMAC, err = uplink(ip, addrs); err != nil {
+		return host.Facts{}, err
+	}
+	if f.ReversePath, err = reversePath(f.Uplink); err != nil {
+		return host.Facts{}, err
+	}
+	h.ask(ctx, &f)
+	if err = h.lookAtFirewall(ctx, &f); blind {
+		err = nil // Missing says why it cannot be looked at
+	}
+	return f, err
+}
+
+// lookAtFirewall tells as much as can be seen, even when it fails.
+func (h *Host) lookAtFirewall(ctx context.Context, f *host.Facts) error {
+	d, err := h.detect(ctx)
+	if err != nil {
+		d.native, _ = h.readNative() // needs no command
+		d.docker, d.shielded = d.native != nil, d.native != nil
+	}
+	d.tell(f)
+	if link, missing := netlink.LinkByName(f.Uplink); missing == nil && d.native != nil {
+		have, readable, failed := h.attached(link)
+		f.Redirect = failed == nil && (have != nil || !readable)
+	}
+	var failure error
+	f.Kept, failure = h.kept()
+	if writer := h.writer.Load(); writer != nil {
+		f.Writer = *writer
+	}
+	return errors.Join(err, failure)
+}
+
+// bridges are all Linux bridges, by name, with their addresses.
+func bridges(addrs []netlink.Addr) ([]host.Bridge, error) {
+	links, err := netlink.LinkList()
+	if err != nil {
+		return nil, fmt.Errorf("list interfaces: %w", err)
+	}
+	var found []host.Bridge
+	for _, link := range links {
+		if link.Type() != "bridge" {
+			continue
+		}
+		b := host.Bridge{Name: link.Attrs().Name, Up: link.Attrs().OperState == netlink.OperUp}
+		for _, a := range addrs {
+			if a.LinkIndex == link.Attrs().Index && !a.IP.IsLinkLocalUnicast() {
+				b.Addresses = append(b.Addresses, prefixOf(a))
+			}
+		}
+		slices.SortFunc(b.Addresses, api.ComparePrefixes)
+		found = append(found, b)
+	}
+	slices.SortFunc(found, func(a, b host.Bridge) int { return strings.Compare(a.Name, b.Name) })
+	return found, nil
+}
+
+// uplink is the interface that carries ip, by its name and its hardware address; empty if
+// none does.
+func uplink(ip netip.Addr, addrs []netlink.Addr) (name, mac string, err error) {
+	for _, a := range addrs {
+		if prefixOf(a).Addr() != ip {
+			continue
+		}
+		link, err := netlink.LinkByIndex(a.LinkIndex)
+		if err != nil {
+			return "", "", fmt.Errorf("read the interface that carries %s: %w", ip, err)
+		}
+		return link.Attrs().Name, link.Attrs().HardwareAddr.String(), nil
+	}
+	return "", "", nil
+}
+
+func prefixOf(a netlink.Addr) netip.Prefix {
+	addr, _ := netip.AddrFromSlice(a.IP)
+	bits, _ := a.Mask.Size()
+	return netip.PrefixFrom(addr.Unmap(), bits)
+}
+
+func kernelRelease() string {
+	var u unix.Utsname
+	if err := unix.Uname(&u); err != nil {
+		return ""
+	}
+	return unix.ByteSliceToString(u.Release[:])
+}
+
+func (h *Host) log() *slog.Logger {
+	if h.opts.Log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return h.opts.Log
+}
+
+// Missing names what this process needs to change a host and has not, each with what for.
+func (h *Host) Missing() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	lacks, _ := h.missing()
+	return lacks
+}

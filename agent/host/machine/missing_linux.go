@@ -1,0 +1,40 @@
+package machine
+
+import (
+	"errors"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sealane/sealane/agent/host"
+	"github.com/sealane/sealane/agent/host/kernel"
+)
+
+// missing names what this process needs and lacks, each with what it is for, and whether
+// the firewall can be looked at without it.
+//
+// Measured with iptables 1.8.9: without CAP_NET_RAW the legacy variant cannot even list,
+// and the nft variant fails at each rule that matches a set, in listing it as well.
+func (h *Host) missing() (lacks []string, blind bool) {
+	lack := func(absent, hides bool, what string) {
+		if absent {
+			lacks, blind = append(lacks, what), blind || hides
+		}
+	}
+	lack(!kernel.Capable(unix.CAP_NET_ADMIN), true, "CAP_NET_ADMIN (to change rules and kernel settings)")
+	lack(!kernel.Capable(unix.CAP_NET_RAW), true, "CAP_NET_RAW (iptables needs it for rules that match sets, and iptables-legacy for all)")
+	readOnly := errors.Is(unix.Access(procSys+ipForward, unix.W_OK), unix.EROFS)
+	lack(readOnly, false, "a writable /proc/sys (to change kernel settings; in a container it is read-only unless privileged)")
+	if d, err := h.readDocker(); err == nil && d.native != nil {
+		return lacks, blind // it needs no iptables, and so do we
+	}
+	for _, c := range []struct{ suffix, why string }{
+		{"", "to change rules"}, {"-save", "to list rules"}, {"-restore", "to change rules at one moment"},
+	} {
+		path, err := h.command(host.IPv4, host.NFT)
+		if err == nil {
+			_, err = h.lookPath(path + c.suffix)
+		}
+		lack(err != nil, true, "the command iptables"+c.suffix+" ("+c.why+")")
+	}
+	return lacks, blind
+}

@@ -1,0 +1,189 @@
+package machine
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"syscall"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+
+	"github.com/sealane/sealane/agent/host"
+	"github.com/sealane/sealane/api"
+)
+
+// Watch says when something changed that our pass looks at: a bridge's address, forwarding
+// or a filter, or a rule in a place of ours. It only wakes; several changes may be one wake. The channel
+// closes when the context ends. What nobody announces (iptables-legacy, ipset) is looked at
+// every few seconds; all else is left to the caller's timer if the kernel refuses to be
+// listened to.
+func (h *Host) Watch(ctx context.Context) <-chan struct{} {
+	wake := make(chan struct{}, 1)
+	var readers sync.WaitGroup
+	var sockets []*nl.NetlinkSocket
+	listen := func(protocol int, matters func(syscall.NetlinkMessage) bool, groups ...uint) {
+		s, err := nl.Subscribe(protocol, groups...)
+		if err != nil {
+			h.log().Warn("host changes are seen by the timer only", api.KeyError, err)
+			return
+		}
+		sockets = append(sockets, s)
+		readers.Go(func() { h.follow(ctx, s, matters, wake) })
+	}
+	listen(unix.NETLINK_ROUTE, h.routeMatters, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV4_NETCONF, unix.RTNLGRP_IPV6_NETCONF, unix.RTNLGRP_TC)
+	listen(unix.NETLINK_NETFILTER, func(m syscall.NetlinkMessage) bool { h.note(m); return firewallMatters(m) }, unix.NFNLGRP_NFTABLES)
+	wakeUp := func() { nudge(wake) }
+	if h.opts.Engine != nil {
+		readers.Go(func() { h.opts.Engine.Follow(ctx, wakeUp) })
+	}
+	readers.Go(func() { h.glance(ctx, wakeUp) })
+	go func() {
+		<-ctx.Done()
+		for _, s := range sockets {
+			s.Close()
+		}
+		readers.Wait()
+		close(wake)
+	}()
+	return wake
+}
+
+// follow reads until the context ends and the socket with it. Should the socket fail before,
+// the operator is told.
+func (h *Host) follow(ctx context.Context, s receiver, matters func(syscall.NetlinkMessage) bool, wake chan<- struct{}) {
+	if err := read(s, matters, wake); ctx.Err() == nil {
+		h.log().Warn("host changes are seen by the timer only", api.KeyError, err)
+	}
+}
+
+// receiver is a netlink socket.
+type receiver interface {
+	Receive() ([]syscall.NetlinkMessage, *unix.SockaddrNetlink, error)
+}
+
+// read wakes for every message that matters until the socket fails or is closed.
+func read(s receiver, matters func(syscall.NetlinkMessage) bool, wake chan<- struct{}) error {
+	for {
+		messages, _, err := s.Receive()
+		lost := errors.Is(err, unix.ENOBUFS) // more came than the socket holds
+		if err != nil && !lost {
+			return fmt.Errorf("read what the kernel announces: %w", err)
+		}
+		if lost || slices.ContainsFunc(messages, matters) {
+			nudge(wake)
+		}
+	}
+}
+
+// nudge wakes who waits, unless a wake is waiting already.
+func nudge(wake chan<- struct{}) {
+	select {
+	case wake <- struct{}{}:
+	default:
+	}
+}
+
+// routeMatters lets addresses through, and forwarding, reverse path filters and lost traffic
+// filters for all interfaces and those we serve: the ones of others change with every
+// container.
+func (h *Host) routeMatters(m syscall.NetlinkMessage) bool {
+	switch m.Header.Type {
+	case unix.RTM_NEWADDR, unix.RTM_DELADDR:
+		return true
+	case unix.RTM_DELQDISC, unix.RTM_DELTFILTER:
+		const index = 4 // in struct tcmsg
+		return len(m.Data) >= index+4 && h.serves(int(int32(binary.NativeEndian.Uint32(m.Data[index:]))))
+	case unix.RTM_NEWNETCONF:
+		const attrIndex, attrForwarding, attrFilter, all = 1, 2, 3, -1 // NETCONFA_*
+		index, ok := attribute(m.Data, attrIndex)
+		_, forwarding := attribute(m.Data, attrForwarding)
+		_, filter := attribute(m.Data, attrFilter)
+		if !ok || len(index) != 4 || !forwarding && !filter {
+			return false
+		}
+		number := int(int32(binary.NativeEndian.Uint32(index)))
+		return number == all || h.serves(number)
+	default:
+		return false
+	}
+}
+
+func (h *Host) serves(index int) bool {
+	served := h.served.Load()
+	return served != nil && slices.Contains(*served, index)
+}
+
+// serve notes the interfaces of a wish for Watch.
+func (h *Host) serve(w host.Wish) {
+	var indices []int
+	for _, name := range w.Links() {
+		if link, err := netlink.LinkByName(name); err == nil {
+			indices = append(indices, link.Attrs().Index)
+		}
+	}
+	h.served.Store(&indices)
+}
+
+// note remembers who made a change of nftables, unless we are making ours just now: the
+// message that ends a transaction names the process.
+func (h *Host) note(m syscall.NetlinkMessage) {
+	if m.Header.Type != unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_NEWGEN || h.applying.Load() {
+		return
+	}
+	if name, ok := attribute(m.Data, unix.NFTA_GEN_PROC_NAME); ok {
+		writer := text(name)
+		h.writer.Store(&writer)
+	}
+}
+
+// firewallMatters lets changes through that may touch what we put in place, or what stands
+// in its way. Docker's own for each container, in its chains and in table nat, are not among
+// them; in its nft table, its drops are.
+func firewallMatters(m syscall.NetlinkMessage) bool {
+	const first, second, third = 1, 2, 3 // attributes by number
+	if m.Header.Type>>8 != unix.NFNL_SUBSYS_NFTABLES || len(m.Data) == 0 {
+		return false
+	}
+	families := []byte{unix.NFPROTO_IPV4, unix.NFPROTO_IPV6, unix.NFPROTO_INET}
+	table, _ := attribute(m.Data, first)
+	if !slices.Contains(families, m.Data[0]) || !slices.Contains([]string{"raw", "filter", sourceTable, markTable, nativeTable, "firewalld"}, text(table)) {
+		return false
+	}
+	places := []string{"PREROUTING", "FORWARD", dockerUser, chainRaw, chainFwd, chainPost, chainPre, "raw-PREROUTING", "filter_FORWARD"}
+	switch m.Header.Type & 0xff {
+	case unix.NFT_MSG_NEWRULE, unix.NFT_MSG_DELRULE:
+		chain, _ := attribute(m.Data, second)
+		return slices.Contains(places, text(chain))
+	case unix.NFT_MSG_NEWCHAIN, unix.NFT_MSG_DELCHAIN:
+		chain, _ := attribute(m.Data, third)
+		return slices.Contains(append(places, "DOCKER"), text(chain)) || text(table) == nativeTable
+	default:
+		return text(table) != nativeTable && text(table) != "firewalld" // a table, a set or a member of it
+	}
+}
+
+func text(b []byte) string { return string(bytes.TrimRight(b, "\x00")) }
+
+// attribute finds a netlink attribute behind the message's own header.
+func attribute(data []byte, kind uint16) ([]byte, bool) {
+	const header = 4 // struct nfgenmsg, and struct netconfmsg with its padding
+	if len(data) < header {
+		return nil, false
+	}
+	attrs, err := nl.ParseRouteAttr(data[header:])
+	if err != nil {
+		return nil, false
+	}
+	for _, a := range attrs {
+		if a.Attr.Type&nl.NLA_TYPE_MASK == kind {
+			return a.Value, true
+		}
+	}
+	return nil, false
+}

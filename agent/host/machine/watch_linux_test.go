@@ -1,0 +1,75 @@
+package machine_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+// TestWatch disturbs a host in ways that the kernel announces, and in ways that are not
+// ours to look at.
+func TestWatch(t *testing.T) {
+	needRoot(t)
+	defer goleak.VerifyNone(t)
+	m := namespace(t)
+	shell(t, "iptables -N DOCKER; iptables -N DOCKER-USER; iptables -t nat -N DOCKER")
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	wake := watcher(t, m.Subject).Watch(ctx)
+
+	for _, tt := range []struct {
+		script string
+		want   bool
+	}{
+		{"ip addr add 10.3.0.1/24 dev docker0", true},
+		{"ip addr del 10.3.0.1/24 dev docker0", true},
+		{"echo 1 > /proc/sys/net/ipv4/ip_forward", true},
+		{"iptables -I DOCKER-USER 1 -j RETURN", true},
+		{"iptables -F", true},
+		{"nft add table ip sealane", true},
+		{"iptables -A DOCKER -d 10.0.0.2 -j ACCEPT", false}, // as Docker does for each container
+		{"iptables -t nat -A DOCKER -p tcp --dport 80 -j RETURN", false},
+		{"ip link add more type veth peer name other; ip link set more up", false},
+	} {
+		shell(t, tt.script)
+		if have := woken(wake, tt.want); have != tt.want {
+			t.Errorf("%s: woken %t, want %t", tt.script, have, tt.want)
+		}
+		for woken(wake, false) { // what else came with it
+			continue
+		}
+	}
+	stop()
+	for range wake { // until it closes
+		continue
+	}
+}
+
+// woken waits for a wake: long for one that must come, a little for one that must not.
+func woken(wake <-chan struct{}, expected bool) bool {
+	limit := 100 * time.Millisecond
+	if expected {
+		limit = 5 * time.Second
+	}
+	select {
+	case <-wake:
+		return true
+	case <-time.After(limit):
+		return false
+	}
+}
+
+type watches interface {
+	Watch(ctx context.Context) <-chan struct{}
+}
+
+func watcher(t *testing.T, m any) watches {
+	t.Helper()
+	w, ok := m.(watches)
+	if !ok {
+		t.Fatal("the host cannot be watched")
+	}
+	return w
+}
