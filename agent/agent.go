@@ -14,8 +14,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/sealane/sealane/agent/firewall"
 	"github.com/sealane/sealane/agent/host"
-	"github.com/sealane/sealane/agent/trace"
 	"github.com/sealane/sealane/api"
 )
 
@@ -26,7 +26,7 @@ type Host interface {
 	// Apply brings the host to the wish and says what it had to change.
 	Apply(ctx context.Context, w host.Wish) host.Outcome
 	// Rules are all firewall rules of the host.
-	Rules(ctx context.Context) (trace.Dump, error)
+	Rules(ctx context.Context) (firewall.Dump, error)
 	// Watch wakes when something changed that Apply put in place or Facts tells. It may miss
 	// changes, and closes when ctx ends.
 	Watch(ctx context.Context) <-chan struct{}

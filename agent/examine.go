@@ -6,8 +6,8 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/sealane/sealane/agent/firewall"
 	"github.com/sealane/sealane/agent/host"
-	"github.com/sealane/sealane/agent/trace"
 	"github.com/sealane/sealane/api"
 )
 
@@ -88,9 +88,9 @@ func Examine(ctx context.Context, c Config, h Host, registry Snapshots, q Questi
 	own := hostOf(snapshot, c.Identity.Instance)
 	x := Examination{Facts: f, Served: subnetsOf(c.Serve.bridges(f, own))}
 	dump, err := h.Rules(ctx)
-	var rules *trace.Ruleset
+	var rules *firewall.Ruleset
 	if err == nil {
-		rules, err = trace.Parse(dump)
+		rules, err = firewall.Parse(dump)
 	}
 	if err != nil {
 		v.unproven = fmt.Errorf("read the host's rules: %w", err)
@@ -113,7 +113,7 @@ func Examine(ctx context.Context, c Config, h Host, registry Snapshots, q Questi
 	return x, nil
 }
 
-func answer(rules *trace.Ruleset, bridge string, p probe) Answer {
+func answer(rules *firewall.Ruleset, bridge string, p probe) Answer {
 	v := rules.Forward(p.packet)
 	a := Answer{From: p.from, To: p.to, Bridge: bridge, State: p.packet.State, Dropped: v.Dropped}
 	if v.Dropped {
@@ -127,7 +127,7 @@ func answer(rules *trace.Ruleset, bridge string, p probe) Answer {
 
 // ask asks about one packet. Which interfaces it comes in and goes out by follows from the
 // subnets of the bridges; what is on none of them is behind the uplink.
-func ask(rules *trace.Ruleset, f host.Facts, q Question) Answer {
+func ask(rules *firewall.Ruleset, f host.Facts, q Question) Answer {
 	side := func(a netip.Addr) string {
 		at := slices.IndexFunc(f.Bridges, func(b host.Bridge) bool {
 			return slices.ContainsFunc(b.Prefixes(), func(p netip.Prefix) bool { return p.Contains(a) })
@@ -137,7 +137,7 @@ func ask(rules *trace.Ruleset, f host.Facts, q Question) Answer {
 		}
 		return f.Bridges[at].Name
 	}
-	packet := trace.Packet{In: side(q.From), Out: side(q.To), Src: q.From, Dst: q.To, Proto: q.Proto, DstPort: q.Port, State: "new"}
+	packet := firewall.Packet{In: side(q.From), Out: side(q.To), Src: q.From, Dst: q.To, Proto: q.Proto, DstPort: q.Port, State: "new"}
 	switch q.Proto {
 	case "icmp":
 		const echo, echo6 = 8, 128

@@ -7,16 +7,16 @@ import (
 	"reflect"
 	"slices"
 
+	"github.com/sealane/sealane/agent/firewall"
 	"github.com/sealane/sealane/agent/host"
-	"github.com/sealane/sealane/agent/trace"
 )
 
 // drop is a rule that drops packets which should pass.
 type drop struct {
 	from, to netip.Prefix
 	bridge   string // of the two subnets, the one that is ours is on it
-	rule     trace.Rule
-	unsure   []trace.Rule // not understood, and able to accept them before
+	rule     firewall.Rule
+	unsure   []firewall.Rule // not understood, and able to accept them before
 }
 
 func (d drop) String() string {
@@ -34,7 +34,7 @@ func certain(all []drop) bool {
 
 // proof asks the rules of a host only when they or the wish are others than before.
 type proof struct {
-	dump       trace.Dump
+	dump       firewall.Dump
 	wish       host.Wish
 	redirected bool
 	found      []drop
@@ -50,7 +50,7 @@ func (p *proof) drops(ctx context.Context, h Host, w host.Wish, redirected bool)
 	if reflect.DeepEqual(dump, p.dump) && reflect.DeepEqual(w, p.wish) && redirected == p.redirected {
 		return p.found, nil
 	}
-	rules, err := trace.Parse(dump)
+	rules, err := firewall.Parse(dump)
 	if err != nil {
 		return nil, fmt.Errorf("read the host's rules: %w", err)
 	}
@@ -61,7 +61,7 @@ func (p *proof) drops(ctx context.Context, h Host, w host.Wish, redirected bool)
 // drops asks a host's rules what they would do to packets between our subnets. One subnet
 // and one peer stand for all of the other hosts', since our rules match them by sets. Each
 // rule that drops is named once for a bridge.
-func drops(rules *trace.Ruleset, w host.Wish, redirected bool) []drop {
+func drops(rules *firewall.Ruleset, w host.Wish, redirected bool) []drop {
 	var found []drop
 	for _, l := range w.Locals {
 		for _, p := range probes(l, w, redirected) {
@@ -78,7 +78,7 @@ func drops(rules *trace.Ruleset, w host.Wish, redirected bool) []drop {
 // probe is a packet that stands for those between two subnets.
 type probe struct {
 	from, to netip.Prefix
-	packet   trace.Packet
+	packet   firewall.Packet
 }
 
 // probes are the packets that must pass for a subnet of ours: what comes in anew, unless
@@ -92,7 +92,7 @@ func probes(l host.Local, w host.Wish, redirected bool) []probe {
 	local := container(l.Prefix)
 	var all []probe
 	for _, r := range remotes(l, w) {
-		packet := trace.Packet{In: in, Out: l.Bridge, Src: container(r), Dst: local, Proto: "tcp", SrcPort: 40000, DstPort: 1, State: "new"}
+		packet := firewall.Packet{In: in, Out: l.Bridge, Src: container(r), Dst: local, Proto: "tcp", SrcPort: 40000, DstPort: 1, State: "new"}
 		if !w.Strict {
 			all = append(all, probe{r, l.Prefix, packet})
 		}

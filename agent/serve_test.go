@@ -5,9 +5,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sealane/sealane/agent/firewall"
 	"github.com/sealane/sealane/agent/host"
 	"github.com/sealane/sealane/agent/host/hosttest"
-	"github.com/sealane/sealane/agent/trace"
 	"github.com/sealane/sealane/api"
 )
 
@@ -115,13 +115,13 @@ func TestDropIsNamed(t *testing.T) {
 	onBench(t, func(b *bench) {
 		b.host.SetBridge("docker0", "10.0.0.1/24")
 		b.other("i-b", "192.168.0.2", "10.1.0.0/24")
-		b.host.SetRules(trace.Dump{NFT: "*filter\n:FORWARD ACCEPT [0:0]\n-A FORWARD -o docker0 -p tcp -j DROP\nCOMMIT\n"})
+		b.host.SetRules(firewall.Dump{NFT: "*filter\n:FORWARD ACCEPT [0:0]\n-A FORWARD -o docker0 -p tcp -j DROP\nCOMMIT\n"})
 		b.start()
 		b.wantText(api.FindingDropped, "chain FORWARD, rule 1: -A FORWARD -o docker0 -p tcp -j DROP")
 		if b.own().Readiness.Ready() {
 			t.Error("a host that drops counts as ready")
 		}
-		b.host.SetRules(trace.Dump{})
+		b.host.SetRules(firewall.Dump{})
 		b.settle()
 		b.wantCodes()
 	})

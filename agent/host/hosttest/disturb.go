@@ -5,8 +5,13 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sealane/sealane/agent/firewall"
 	"github.com/sealane/sealane/agent/host"
+<<<<<<< HEAD
 	"github.com/sealane/sealane/agent/trace"
+=======
+	"github.com/sealane/sealane/agent/host/engine"
+>>>>>>> 8876d75 (agent/firewall: rename package trace)
 )
 
 // SetBridge makes a bridge, or gives it other addresses; with none given, it goes away.
@@ -53,7 +58,7 @@ func (f *Fake) SilenceEngine(err error) {
 }
 
 // SetRules makes this the dump of the host's rules.
-func (f *Fake) SetRules(d trace.Dump) { f.change(func() { f.rules = d }) }
+func (f *Fake) SetRules(d firewall.Dump) { f.change(func() { f.rules = d }) }
 
 // Fail makes every Apply fail with this error until it is nil.
 func (f *Fake) Fail(err error) {

@@ -9,8 +9,13 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/sealane/sealane/agent/firewall"
 	"github.com/sealane/sealane/agent/host"
+<<<<<<< HEAD
 	"github.com/sealane/sealane/agent/trace"
+=======
+	"github.com/sealane/sealane/agent/host/engine"
+>>>>>>> 8876d75 (agent/firewall: rename package trace)
 	"github.com/sealane/sealane/api"
 )
 
@@ -30,7 +35,7 @@ type Fake struct {
 	blocked host.Variant
 	engine  host.Engine
 	asked   error
-	rules   trace.Dump
+	rules   firewall.Dump
 	settings
 	memory   *former
 	failures error
@@ -302,7 +307,7 @@ func (f *Fake) String() string {
 }
 
 // Rules are those that SetRules gave, which drop nothing to begin with.
-func (f *Fake) Rules(context.Context) (trace.Dump, error) {
+func (f *Fake) Rules(context.Context) (firewall.Dump, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.rules, nil

@@ -13,9 +13,13 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+<<<<<<< HEAD:agent/host/machine/dump_linux.go
 	"github.com/sealane/sealane/agent/host"
 	"github.com/sealane/sealane/agent/host/kernel"
 	"github.com/sealane/sealane/agent/trace"
+=======
+	model "github.com/sealane/sealane/agent/firewall"
+>>>>>>> 8876d75 (agent/firewall: rename package trace):agent/host/dump_linux.go
 	"github.com/sealane/sealane/api"
 )
 
@@ -25,13 +29,13 @@ type listing struct {
 	text  string
 }
 
-// Rules are all rules of the host, for package trace to walk packets through: of both
+// Rules are all rules of the host, for package firewall to walk packets through: of both
 // variants and families of iptables, of nftables where the command nft is there, and the
 // sets they match.
-func (h *Host) Rules(ctx context.Context) (trace.Dump, error) {
+func (h *Host) Rules(ctx context.Context) (model.Dump, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	var d trace.Dump
+	var d model.Dump
 	if _, err := h.standardVariant(ctx); err != nil {
 		return d, err
 	}

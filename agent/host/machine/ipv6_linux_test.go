@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sealane/sealane/agent"
+	model "github.com/sealane/sealane/agent/firewall"
 	"github.com/sealane/sealane/agent/host"
-	"github.com/sealane/sealane/agent/trace"
 	"github.com/sealane/sealane/api"
 	"github.com/sealane/sealane/api/registry/registrytest"
 )
@@ -141,7 +141,7 @@ func (w within) Apply(ctx context.Context, wish host.Wish) (out host.Outcome) {
 	return out
 }
 
-func (w within) Rules(ctx context.Context) (d trace.Dump, err error) {
+func (w within) Rules(ctx context.Context) (d model.Dump, err error) {
 	err = w.call(func() error { d, err = w.host.Rules(ctx); return err })
 	return d, err
 }

@@ -1,16 +1,16 @@
-package trace_test
+package firewall_test
 
 import (
 	"fmt"
 	"net/netip"
 
-	"github.com/sealane/sealane/agent/trace"
+	"github.com/sealane/sealane/agent/firewall"
 )
 
 // Would a connection from a container of another host reach one here? And what answers one
 // that began here?
 func Example() {
-	rules, err := trace.Parse(trace.Dump{NFT: `*raw
+	rules, err := firewall.Parse(firewall.Dump{NFT: `*raw
 :PREROUTING ACCEPT [0:0]
 -A PREROUTING -d 10.1.0.2/32 ! -i docker0 -j DROP
 COMMIT
@@ -22,7 +22,7 @@ COMMIT
 	if err != nil {
 		panic(err)
 	}
-	p := trace.Packet{
+	p := firewall.Packet{
 		In: "eth0", Out: "docker0", Proto: "tcp", SrcPort: 40000, DstPort: 80,
 		Src: netip.MustParseAddr("10.2.0.2"), Dst: netip.MustParseAddr("10.1.0.3"),
 	}

@@ -1,4 +1,4 @@
-// Package trace walks a packet through a dump of a host's firewall and says which rule
+// Package firewall walks a packet through a dump of a host's firewall and says which rule
 // drops it. It is pure: the caller reads iptables-save and nft, and asks as many packets as
 // it likes.
 //
@@ -11,7 +11,7 @@
 // are on arrival; the second trip that a packet to the host itself makes over lo; tables of
 // the families bridge, arp and netdev. A rule that is not understood is taken not to match
 // and named in the verdict.
-package trace
+package firewall
 
 import (
 	"fmt"

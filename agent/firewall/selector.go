@@ -1,4 +1,4 @@
-package trace
+package firewall
 
 // selector reads the left-hand side of a match: the field, and what using it implies. It
 // leaves an unknown one where it is.
