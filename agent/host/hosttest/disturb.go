@@ -7,11 +7,6 @@ import (
 
 	"github.com/sealane/sealane/agent/firewall"
 	"github.com/sealane/sealane/agent/host"
-<<<<<<< HEAD
-	"github.com/sealane/sealane/agent/trace"
-=======
-	"github.com/sealane/sealane/agent/host/engine"
->>>>>>> 8876d75 (agent/firewall: rename package trace)
 )
 
 // SetBridge makes a bridge, or gives it other addresses; with none given, it goes away.

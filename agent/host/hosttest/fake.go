@@ -11,11 +11,6 @@ import (
 
 	"github.com/sealane/sealane/agent/firewall"
 	"github.com/sealane/sealane/agent/host"
-<<<<<<< HEAD
-	"github.com/sealane/sealane/agent/trace"
-=======
-	"github.com/sealane/sealane/agent/host/engine"
->>>>>>> 8876d75 (agent/firewall: rename package trace)
 	"github.com/sealane/sealane/api"
 )
 

@@ -13,13 +13,9 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
-<<<<<<< HEAD:agent/host/machine/dump_linux.go
+	model "github.com/sealane/sealane/agent/firewall"
 	"github.com/sealane/sealane/agent/host"
 	"github.com/sealane/sealane/agent/host/kernel"
-	"github.com/sealane/sealane/agent/trace"
-=======
-	model "github.com/sealane/sealane/agent/firewall"
->>>>>>> 8876d75 (agent/firewall: rename package trace):agent/host/dump_linux.go
 	"github.com/sealane/sealane/api"
 )
 
