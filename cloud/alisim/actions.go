@@ -1,30 +1,21 @@
 package alisim
 
-// Versions of the APIs, which tell the products apart.
-const (
-	vpcVersion = "2016-04-28"
-	ecsVersion = "2014-05-26"
-	stsVersion = "2015-04-01"
-
-	locationVersion = "2015-06-12"
-)
-
-// handler does an action's work on the model. The caller holds Sim.mu.
-type handler func(*Sim, *call) (reply, error)
+import "maps"
 
 // lookup finds the handler of an action. The VPC actions under the ECS version are those of
 // the time before VPC was a product of its own; old clients still call them so.
-func lookup(c *call) (handler, error) {
+func (s *Sim) lookup(c *call) (handler, error) {
 	var actions map[string]handler
 	switch c.version {
 	case vpcVersion:
-		actions = vpcActions()
+		actions = s.vpc.Actions()
 	case ecsVersion:
 		actions = ecsActions()
+		maps.Copy(actions, s.vpc.LegacyActions())
 	case stsVersion:
-		actions = map[string]handler{"GetCallerIdentity": getCallerIdentity}
+		actions = map[string]handler{"GetCallerIdentity": s.keys.CallerIdentity}
 	case locationVersion:
-		actions = map[string]handler{"DescribeEndpoints": describeEndpoints}
+		actions = map[string]handler{"DescribeEndpoints": DescribeEndpoints}
 	case "":
 		return nil, missing("Version")
 	default:
@@ -38,71 +29,4 @@ func lookup(c *call) (handler, error) {
 		return nil, refuse("InvalidAction.NotFound")
 	}
 	return h, nil
-}
-
-func vpcActions() map[string]handler {
-	return map[string]handler{
-		"DescribeVpcs":            describeVpcs,
-		"DescribeVpcAttribute":    describeVpcAttribute,
-		"DescribeVSwitches":       describeVSwitches,
-		"DescribeVRouters":        describeVRouters,
-		"DescribeRouteTableList":  describeRouteTableList,
-		"DescribeRouteTables":     describeRouteTables,
-		"DescribeRouteEntryList":  describeRouteEntryList,
-		"GetVpcRouteEntrySummary": getVpcRouteEntrySummary,
-		"CreateRouteEntry":        createRouteEntry,
-		"CreateRouteEntries":      createRouteEntries,
-		"DeleteRouteEntry":        deleteRouteEntry,
-		"DeleteRouteEntries":      deleteRouteEntries,
-		"ModifyRouteEntry":        modifyRouteEntry,
-		"AssociateRouteTable":     associateRouteTable,
-		"UnassociateRouteTable":   unassociateRouteTable,
-
-		"ListVpcPublishedRouteEntries": listVpcPublishedRouteEntries,
-	}
-}
-
-func ecsActions() map[string]handler {
-	return map[string]handler{
-		"DescribeRegions":                 describeRegions,
-		"DescribeDisks":                   describeDisks,
-		"DescribeInstanceRamRole":         describeInstanceRAMRole,
-		"DescribeInstances":               describeInstances,
-		"DescribeInstanceStatus":          describeInstanceStatus,
-		"DescribeNetworkInterfaces":       describeNetworkInterfaces,
-		"DeleteInstance":                  deleteInstances,
-		"DeleteInstances":                 deleteInstances,
-		"ModifyInstanceMetadataOptions":   modifyInstanceMetadataOptions,
-		"ModifyNetworkInterfaceAttribute": modifyNetworkInterfaceAttribute,
-		"DescribeSecurityGroups":          describeSecurityGroups,
-		"DescribeSecurityGroupAttribute":  describeSecurityGroupAttribute,
-		"ModifySecurityGroupPolicy":       modifySecurityGroupPolicy,
-		"AuthorizeSecurityGroup":          authorize(Ingress),
-		"AuthorizeSecurityGroupEgress":    authorize(Egress),
-		"RevokeSecurityGroup":             revoke(Ingress),
-		"RevokeSecurityGroupEgress":       revoke(Egress),
-		"ModifySecurityGroupRule":         modifyRule(Ingress),
-		"ModifySecurityGroupEgressRule":   modifyRule(Egress),
-
-		"DescribeVpcs":        describeVpcs,
-		"DescribeVSwitches":   describeVSwitches,
-		"DescribeVRouters":    describeVRouters,
-		"DescribeRouteTables": describeRouteTables,
-		"CreateRouteEntry":    createRouteEntry,
-		"DeleteRouteEntry":    deleteRouteEntry,
-	}
-}
-
-// product is the name that goes with a version in hosts and permissions.
-func product(version string) string {
-	switch version {
-	case ecsVersion:
-		return "Ecs"
-	case stsVersion:
-		return "Sts"
-	case locationVersion:
-		return "Location"
-	default:
-		return "Vpc"
-	}
 }

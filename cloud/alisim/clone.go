@@ -5,17 +5,6 @@ import (
 	"slices"
 )
 
-// pretend runs an action on a copy of the world: its answer is good, and nothing happened.
-func (s *Sim) pretend(handle handler, c *call) (reply, error) {
-	world, tokens := s.world, s.tokens
-	defer func() {
-		world.serial = s.world.serial // an id that was told is not given again
-		s.world, s.tokens = world, tokens
-	}()
-	s.world, s.tokens = world.clone(), maps.Clone(tokens)
-	return handle(s, c)
-}
-
 // clone copies the world with all that it holds.
 func (w *world) clone() *world {
 	out := *w

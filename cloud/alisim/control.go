@@ -19,7 +19,7 @@ import (
 // controlBody is the longest body that the admin endpoint reads.
 const controlBody = 1 << 20
 
-// ListenAdmin opens the listener for [Sim.Admin]. An address that is not on loopback is
+// ListenAdmin opens the listener for [Control.Handler]. An address that is not on loopback is
 // refused with api.ErrInvalid: whoever reaches it does with the simulator what he likes.
 func ListenAdmin(ctx context.Context, address string) (net.Listener, error) {
 	host, _, err := net.SplitHostPort(address)
@@ -41,21 +41,31 @@ func loopback(host string) bool {
 	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()
 }
 
-// Admin serves the admin endpoint: faults, the log of requests, the world and the settings,
+// Control reaches into a simulator by HTTP, as its methods do from Go.
+type Control struct {
+	Hands       Hands
+	Faults      *List
+	Log         *Log
+	Settings    *Settings
+	SetPolicy   func(name string, document Document) error
+	Certificate func() (pem []byte, err error) // of the identity documents
+}
+
+// Handler serves the admin endpoint: faults, the log of requests, the world and the settings,
 // as JSON under /v1/. It answers callers on loopback that name it by a loopback address,
 // so no web page can reach it by a name of its own.
-func (s *Sim) Admin() http.Handler {
+func (s Control) Handler() http.Handler {
 	mux := http.NewServeMux()
 	s.faultRoutes(mux)
 	s.worldRoutes(mux)
 	mux.HandleFunc("GET /v1/requests", answering(s.listRequests))
-	mux.HandleFunc("DELETE /v1/requests", answering(func(*http.Request) (any, error) { s.Reset(); return nil, nil }))
-	mux.HandleFunc("GET /v1/counts", answering(func(*http.Request) (any, error) { return s.Counts(), nil }))
-	mux.HandleFunc("GET /v1/settings", answering(func(*http.Request) (any, error) { return settingsOf(s.Options()), nil }))
+	mux.HandleFunc("DELETE /v1/requests", answering(func(*http.Request) (any, error) { s.Log.Reset(); return nil, nil }))
+	mux.HandleFunc("GET /v1/counts", answering(func(*http.Request) (any, error) { return s.Log.Counts(), nil }))
+	mux.HandleFunc("GET /v1/settings", answering(func(*http.Request) (any, error) { return settingsOf(s.Settings.Options()), nil }))
 	mux.HandleFunc("PUT /v1/settings", answering(s.putSettings))
 	mux.HandleFunc("PUT /v1/policies/{name}", answering(s.putPolicy))
 	mux.HandleFunc("GET /v1/identity-certificate", answering(func(*http.Request) (any, error) {
-		text, err := s.IdentityCertificate()
+		text, err := s.Certificate()
 		return map[string]string{"pem": string(text)}, err
 	}))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -130,7 +140,7 @@ func decode[T any](text []byte, into T) (T, error) {
 	return into, nil
 }
 
-func (s *Sim) putPolicy(r *http.Request) (any, error) {
+func (s Control) putPolicy(r *http.Request) (any, error) {
 	document, err := take(r, json.RawMessage(nil))
 	if err != nil {
 		return nil, err

@@ -9,40 +9,40 @@ import (
 )
 
 // worldRoutes are the hands that reach into the model, by HTTP.
-func (s *Sim) worldRoutes(mux *http.ServeMux) {
-	mux.HandleFunc("GET /v1/world", answering(func(*http.Request) (any, error) { return s.Snapshot(), nil }))
-	mux.HandleFunc("GET /v1/world/instances", answering(func(*http.Request) (any, error) { return nonNil(s.Snapshot().Instances), nil }))
-	mux.HandleFunc("POST /v1/world/instances", hand(func(i Instance, _ string) error { return s.AddInstance(i) }))
+func (s Control) worldRoutes(mux *http.ServeMux) {
+	mux.HandleFunc("GET /v1/world", answering(func(*http.Request) (any, error) { return s.Hands.Snapshot(), nil }))
+	mux.HandleFunc("GET /v1/world/instances", answering(func(*http.Request) (any, error) { return nonNil(s.Hands.Snapshot().Instances), nil }))
+	mux.HandleFunc("POST /v1/world/instances", hand(func(i Instance, _ string) error { return s.Hands.AddInstance(i) }))
 	mux.HandleFunc("DELETE /v1/world/instances/{id}", answering(func(r *http.Request) (any, error) {
 		if r.URL.Query().Get("reclaim") == "true" {
-			return nil, s.ReclaimInstance(r.PathValue("id"))
+			return nil, s.Hands.ReclaimInstance(r.PathValue("id"))
 		}
-		return nil, s.RemoveInstance(r.PathValue("id"))
+		return nil, s.Hands.RemoveInstance(r.PathValue("id"))
 	}))
-	mux.HandleFunc("PUT /v1/world/instances/{id}/status", field("status", s.SetStatus))
-	mux.HandleFunc("PUT /v1/world/interfaces/{id}/source-dest-check", field("on", s.SetSourceDestCheck))
-	mux.HandleFunc("PUT /v1/world/interfaces/{id}/security-groups", field("groups", s.SetGroups))
+	mux.HandleFunc("PUT /v1/world/instances/{id}/status", field("status", s.Hands.SetStatus))
+	mux.HandleFunc("PUT /v1/world/interfaces/{id}/source-dest-check", field("on", s.Hands.SetSourceDestCheck))
+	mux.HandleFunc("PUT /v1/world/interfaces/{id}/security-groups", field("groups", s.Hands.SetGroups))
 	s.networkRoutes(mux)
 }
 
-func (s *Sim) networkRoutes(mux *http.ServeMux) {
+func (s Control) networkRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /v1/world/tables/{id}/routes", answering(func(r *http.Request) (any, error) {
-		routes := s.Routes(r.PathValue("id"))
+		routes := s.Hands.Routes(r.PathValue("id"))
 		if routes == nil {
 			return nil, fmt.Errorf("table %q: %w", r.PathValue("id"), api.ErrNotFound)
 		}
 		return routes, nil
 	}))
-	mux.HandleFunc("POST /v1/world/edits", hand(func(e Edit, _ string) error { return s.Edit(e) }))
-	mux.HandleFunc("PUT /v1/world/tables/{id}/quota", field("entries", s.SetQuota))
-	mux.HandleFunc("POST /v1/world/vpcs/{id}/tables", hand(func(t Table, id string) error { return s.AddTable(id, t) }))
-	mux.HandleFunc("POST /v1/world/vpcs/{id}/vswitches", hand(func(v VSwitch, id string) error { return s.AddVSwitch(id, v) }))
-	mux.HandleFunc("PUT /v1/world/vswitches/{id}/table", field("table", s.Associate))
-	mux.HandleFunc("PUT /v1/world/vpcs/{id}/security-groups", hand(func(g SecurityGroup, id string) error { return s.SetSecurityGroup(id, g) }))
+	mux.HandleFunc("POST /v1/world/edits", hand(func(e Edit, _ string) error { return s.Hands.Edit(e) }))
+	mux.HandleFunc("PUT /v1/world/tables/{id}/quota", field("entries", s.Hands.SetQuota))
+	mux.HandleFunc("POST /v1/world/vpcs/{id}/tables", hand(func(t Table, id string) error { return s.Hands.AddTable(id, t) }))
+	mux.HandleFunc("POST /v1/world/vpcs/{id}/vswitches", hand(func(v VSwitch, id string) error { return s.Hands.AddVSwitch(id, v) }))
+	mux.HandleFunc("PUT /v1/world/vswitches/{id}/table", field("table", s.Hands.Associate))
+	mux.HandleFunc("PUT /v1/world/vpcs/{id}/security-groups", hand(func(g SecurityGroup, id string) error { return s.Hands.SetSecurityGroup(id, g) }))
 	mux.HandleFunc("PUT /v1/world/vpcs/{id}/task-time", field("taskTime", func(id string, d Duration) error {
-		return s.SetTaskTime(id, time.Duration(d))
+		return s.Hands.SetTaskTime(id, time.Duration(d))
 	}))
-	mux.HandleFunc("PUT /v1/world/states/{id}", field("state", s.SetState))
+	mux.HandleFunc("PUT /v1/world/states/{id}", field("state", s.Hands.SetState))
 }
 
 // hand makes a handler of a change, of a JSON body and the id in the path.

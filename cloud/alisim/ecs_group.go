@@ -5,18 +5,18 @@ import (
 	"strings"
 )
 
-func describeSecurityGroups(s *Sim, c *call) (reply, error) {
+func describeSecurityGroups(w *world, c *call) (reply, error) {
 	ids, err := c.array("SecurityGroupIds")
 	if err != nil {
 		return nil, err
 	}
 	var found []securityGroupItem
-	for _, v := range s.world.vpcs {
+	for _, v := range w.vpcs {
 		for _, g := range v.groups {
 			if listed(ids, g.ID) && c.matches("SecurityGroupId", g.ID) && c.matches("VpcId", v.ID) &&
 				c.matches("SecurityGroupName", g.Name) && c.matches("SecurityGroupType", g.Type) && c.tagged(g.Tags) &&
 				c.matches("NetworkType", "vpc") && c.matches("ServiceManaged", "false") && c.blank("ResourceGroupId") {
-				found = append(found, s.world.groupItem(v, g))
+				found = append(found, groupShape(w, v, g))
 			}
 		}
 	}
@@ -24,15 +24,15 @@ func describeSecurityGroups(s *Sim, c *call) (reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &securityGroups{numbered: n, RegionID: s.world.region, NextToken: next}
+	out := &securityGroups{numbered: n, RegionID: w.region, NextToken: next}
 	out.SecurityGroups.SecurityGroup = page
 	return out, nil
 }
 
-func (w *world) groupItem(v *vpc, g *SecurityGroup) securityGroupItem {
+func groupShape(w *world, v *vpc, g *SecurityGroup) securityGroupItem {
 	out := securityGroupItem{
 		SecurityGroupID: g.ID, SecurityGroupName: g.Name, SecurityGroupType: g.Type, VpcID: v.ID, CreationTime: stamp(w.born),
-		RuleCount: len(g.Ingress) + len(g.Egress), GroupToGroupRuleCount: g.grants(), Tags: ecsTags(g.Tags),
+		RuleCount: len(g.Ingress) + len(g.Egress), GroupToGroupRuleCount: groupRules(*g), Tags: ecsTags(g.Tags),
 	}
 	for _, i := range w.instances {
 		if slices.Contains(i.SecurityGroups, g.ID) {
@@ -42,8 +42,8 @@ func (w *world) groupItem(v *vpc, g *SecurityGroup) securityGroupItem {
 	return out
 }
 
-// grants counts the rules that name another group.
-func (g *SecurityGroup) grants() int {
+// groupRules counts the rules that name another group.
+func groupRules(g SecurityGroup) int {
 	n := 0
 	for _, r := range slices.Concat(g.Ingress, g.Egress) {
 		if r.Group != "" {
@@ -53,8 +53,8 @@ func (g *SecurityGroup) grants() int {
 	return n
 }
 
-func describeSecurityGroupAttribute(s *Sim, c *call) (reply, error) {
-	v, g, err := s.groupFor(c)
+func describeSecurityGroupAttribute(w *world, c *call) (reply, error) {
+	v, g, err := groupFor(w, c)
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +68,7 @@ func describeSecurityGroupAttribute(s *Sim, c *call) (reply, error) {
 			continue
 		}
 		for _, r := range g.rules(d) {
-			found = append(found, r.permission(d, s.world.groupName, s.world.account, s.world.born))
+			found = append(found, permissionShape(w, r, d))
 		}
 	}
 	page, next, err := pageAfter(c, found, size)
@@ -76,23 +76,16 @@ func describeSecurityGroupAttribute(s *Sim, c *call) (reply, error) {
 		return nil, err
 	}
 	out := &securityGroup{
-		RegionID: s.world.region, VpcID: v.ID, SecurityGroupID: g.ID, SecurityGroupName: g.Name,
+		RegionID: w.region, VpcID: v.ID, SecurityGroupID: g.ID, SecurityGroupName: g.Name,
 		InnerAccessPolicy: g.InnerAccess, NextToken: next,
 	}
 	out.Permissions.Permission = page
 	return out, nil
 }
 
-func (w *world) groupName(id string) string {
-	if _, g := w.group(id); g != nil {
-		return g.Name
-	}
-	return ""
-}
-
 // modifySecurityGroupPolicy says whether the members of a normal group reach one another.
-func modifySecurityGroupPolicy(s *Sim, c *call) (reply, error) {
-	_, g, err := s.groupFor(c)
+func modifySecurityGroupPolicy(w *world, c *call) (reply, error) {
+	_, g, err := groupFor(w, c)
 	if err != nil {
 		return nil, err
 	}
@@ -106,17 +99,17 @@ func modifySecurityGroupPolicy(s *Sim, c *call) (reply, error) {
 		return nil, refuse("InvalidOperation.SecurityGroupType")
 	}
 	g.InnerAccess = policy
-	s.wake()
+	w.touch()
 	return &body{}, nil
 }
 
 // groupFor is the group that SecurityGroupId names.
-func (s *Sim) groupFor(c *call) (*vpc, *SecurityGroup, error) {
+func groupFor(w *world, c *call) (*vpc, *SecurityGroup, error) {
 	id := c.get("SecurityGroupId")
 	if id == "" {
 		return nil, nil, missing("SecurityGroupId")
 	}
-	v, g := s.world.group(id)
+	v, g := w.group(id)
 	if g == nil {
 		return nil, nil, refuse("InvalidSecurityGroupId.NotFound")
 	}

@@ -19,8 +19,8 @@ type region struct {
 }
 
 // describeRegions tells of the only region there is here.
-func describeRegions(s *Sim, _ *call) (reply, error) {
-	id := s.world.region
+func describeRegions(w *world, _ *call) (reply, error) {
+	id := w.region
 	out := &regions{}
 	out.Regions.Region = []region{{id, "ecs." + id + ".aliyuncs.com", id, "available"}}
 	return out, nil
@@ -41,13 +41,13 @@ type instanceRole struct {
 }
 
 // describeInstanceRAMRole lists the asked instances, those without a role too.
-func describeInstanceRAMRole(s *Sim, c *call) (reply, error) {
+func describeInstanceRAMRole(w *world, c *call) (reply, error) {
 	ids, err := c.array("InstanceIds")
 	if err != nil {
 		return nil, err
 	}
 	var found []instanceRole
-	for _, i := range s.world.instances {
+	for _, i := range w.instances {
 		if listed(ids, i.ID) && c.matches("RamRoleName", i.Role) {
 			found = append(found, instanceRole{i.ID, i.Role})
 		}
@@ -56,7 +56,7 @@ func describeInstanceRAMRole(s *Sim, c *call) (reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &instanceRoles{RegionID: s.world.region, TotalCount: n.TotalCount}
+	out := &instanceRoles{RegionID: w.region, TotalCount: n.TotalCount}
 	out.InstanceRamRoleSets.InstanceRamRoleSet = page
 	return out, nil
 }
@@ -88,14 +88,14 @@ type disk struct {
 }
 
 // describeDisks gives each instance its system disk and no other.
-func describeDisks(s *Sim, c *call) (reply, error) {
+func describeDisks(w *world, c *call) (reply, error) {
 	ids, err := c.array("DiskIds")
 	if err != nil {
 		return nil, err
 	}
 	var owners []*Instance
-	for _, i := range s.world.instances {
-		if c.matches("InstanceId", i.ID) && c.matches("ZoneId", s.world.vswitch(i.VSwitch).Zone) && c.ofSystemDisk(ids, i) {
+	for _, i := range w.instances {
+		if c.matches("InstanceId", i.ID) && c.matches("ZoneId", w.vswitch(i.VSwitch).Zone) && asksForSystemDisk(c, ids, i) {
 			owners = append(owners, i)
 		}
 	}
@@ -104,19 +104,19 @@ func describeDisks(s *Sim, c *call) (reply, error) {
 		return nil, err
 	}
 	out := &disks{numbered: n, NextToken: next}
-	out.Disks.Disk = mapped(page, s.world.systemDisk)
+	out.Disks.Disk = mapped(page, func(i *Instance) disk { return systemDisk(w, i) })
 	return out, nil
 }
 
-// ofSystemDisk is what is asked of a disk itself.
-func (c *call) ofSystemDisk(ids []string, i *Instance) bool {
+// asksForSystemDisk is what is asked of a disk itself.
+func asksForSystemDisk(c *call, ids []string, i *Instance) bool {
 	all := func(name, value string) bool { return c.matches(name, value) || c.matches(name, "all") }
 	return listed(ids, "d-"+bare("i", i.ID)) && all("DiskType", "system") && all("Category", "cloud_essd") && all("Status", "In_use") &&
 		c.matches("Portable", "false") && c.matches("DeleteWithInstance", "true") && c.matches("Encrypted", "false") && c.tagged(nil) &&
 		c.blank("ResourceGroupId", "DiskName", "AutoSnapshotPolicyId", "SnapshotId", "KMSKeyId", "LockReason", "Filter")
 }
 
-func (w *world) systemDisk(i *Instance) disk {
+func systemDisk(w *world, i *Instance) disk {
 	return disk{
 		DiskID: "d-" + bare("i", i.ID), InstanceID: i.ID, Device: "/dev/xvda", Type: "system", Category: "cloud_essd", Size: 40,
 		Status: "In_use", DeleteWithInstance: true, RegionID: w.region, ZoneID: w.vswitch(i.VSwitch).Zone,

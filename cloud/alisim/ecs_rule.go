@@ -7,15 +7,22 @@ import (
 	"strings"
 )
 
+// Limits of rules.
+const (
+	ruleLimit = 1000 // of all groups of one interface together
+	callLimit = 100  // in one call
+	peerLimit = 20   // rules of a group that name another group
+)
+
 // authorize adds rules for one direction, given as Permissions.N or, the old way, as one
 // rule at the top level. A rule that is there already is a silent success.
 func authorize(d Direction) handler {
-	return func(s *Sim, c *call) (reply, error) {
-		v, g, err := s.groupFor(c)
+	return func(w *world, c *call) (reply, error) {
+		v, g, err := groupFor(w, c)
 		if err != nil {
 			return nil, err
 		}
-		given, err := s.world.permissions(c, v, g, d)
+		given, err := rulesAsked(w, c, v, g, d)
 		if err != nil {
 			return nil, err
 		}
@@ -27,17 +34,16 @@ func authorize(d Direction) handler {
 		}
 		changed := *g
 		changed.set(d, rules)
-		if err := s.world.roomFor(changed); err != nil {
+		if err := roomForRules(w, changed); err != nil {
 			return nil, err
 		}
 		for i := range rules {
 			if rules[i].ID == "" {
-				s.world.rules++
-				rules[i].ID = ruleID(s.world.rules)
+				rules[i].ID = w.nextRuleID()
 			}
 		}
 		g.set(d, rules)
-		s.wake()
+		w.touch()
 		return &body{}, nil
 	}
 }
@@ -45,15 +51,15 @@ func authorize(d Direction) handler {
 // revoke removes rules, by their ids or by what they say. One that is not there is a silent
 // success, as long as it is not named by its id.
 func revoke(d Direction) handler {
-	return func(s *Sim, c *call) (reply, error) {
-		v, g, err := s.groupFor(c)
+	return func(w *world, c *call) (reply, error) {
+		v, g, err := groupFor(w, c)
 		if err != nil {
 			return nil, err
 		}
 		ids := c.list("SecurityGroupRuleId")
 		var given []Rule
 		if len(ids) == 0 {
-			if given, err = s.world.permissions(c, v, g, d); err != nil {
+			if given, err = rulesAsked(w, c, v, g, d); err != nil {
 				return nil, err
 			}
 		}
@@ -69,7 +75,7 @@ func revoke(d Direction) handler {
 		g.set(d, slices.DeleteFunc(slices.Clone(g.rules(d)), func(r Rule) bool {
 			return slices.Contains(ids, r.ID) || slices.ContainsFunc(given, r.same)
 		}))
-		s.wake()
+		w.touch()
 		return &body{}, nil
 	}
 }
@@ -77,8 +83,8 @@ func revoke(d Direction) handler {
 // modifyRule changes one rule in place; what is not given stays. Without an id it is the rule
 // that says the same, as before rules had ids; so Terraform changes a description.
 func modifyRule(d Direction) handler {
-	return func(s *Sim, c *call) (reply, error) {
-		v, g, err := s.groupFor(c)
+	return func(w *world, c *call) (reply, error) {
+		v, g, err := groupFor(w, c)
 		if err != nil {
 			return nil, err
 		}
@@ -86,7 +92,7 @@ func modifyRule(d Direction) handler {
 		id := c.get("SecurityGroupRuleId")
 		meant := func(r Rule) bool { return r.ID == id }
 		if id == "" {
-			given, err := s.world.readRule(item{call: c}, Rule{}, v, g, d)
+			given, err := readRule(w, item{call: c}, Rule{}, v, g, d)
 			if err != nil {
 				return nil, err
 			}
@@ -96,16 +102,16 @@ func modifyRule(d Direction) handler {
 		if at < 0 {
 			return nil, refuse("InvalidSecurityGroupRule.RuleNotExist")
 		}
-		if rules[at], err = s.world.readRule(item{call: c}, rules[at], v, g, d); err != nil {
+		if rules[at], err = readRule(w, item{call: c}, rules[at], v, g, d); err != nil {
 			return nil, err
 		}
 		g.set(d, rules)
-		s.wake()
+		w.touch()
 		return &body{}, nil
 	}
 }
 
-func (w *world) permissions(c *call, v *vpc, g *SecurityGroup, d Direction) ([]Rule, error) {
+func rulesAsked(w *world, c *call, v *vpc, g *SecurityGroup, d Direction) ([]Rule, error) {
 	items := c.items("Permissions")
 	if len(items) == 0 {
 		items = []item{{call: c}}
@@ -115,7 +121,7 @@ func (w *world) permissions(c *call, v *vpc, g *SecurityGroup, d Direction) ([]R
 	}
 	rules := make([]Rule, len(items))
 	for i, it := range items {
-		r, err := w.readRule(it, Rule{}, v, g, d)
+		r, err := readRule(w, it, Rule{}, v, g, d)
 		if err != nil {
 			return nil, err
 		}
@@ -125,8 +131,8 @@ func (w *world) permissions(c *call, v *vpc, g *SecurityGroup, d Direction) ([]R
 }
 
 // readRule reads a rule over another, whose values hold where nothing is given.
-func (w *world) readRule(it item, r Rule, v *vpc, g *SecurityGroup, d Direction) (Rule, error) {
-	peer, err := w.readPeer(it, v, g, d)
+func readRule(w *world, it item, r Rule, v *vpc, g *SecurityGroup, d Direction) (Rule, error) {
+	peer, err := readPeer(w, it, v, g, d)
 	if err != nil {
 		return r, err
 	}
@@ -158,7 +164,7 @@ func (w *world) readRule(it item, r Rule, v *vpc, g *SecurityGroup, d Direction)
 }
 
 // readPeer reads whom a rule is about; the zero rule when that is not given.
-func (w *world) readPeer(it item, v *vpc, g *SecurityGroup, d Direction) (Rule, error) {
+func readPeer(w *world, it item, v *vpc, g *SecurityGroup, d Direction) (Rule, error) {
 	side := "Source"
 	if d == Egress {
 		side = "Dest"
@@ -187,9 +193,9 @@ func (w *world) readPeer(it item, v *vpc, g *SecurityGroup, d Direction) (Rule, 
 	return Rule{Source: p}, nil
 }
 
-// roomFor says whether a group may have these rules: 1000 over all groups of an interface,
+// roomForRules says whether a group may have these rules: 1000 over all groups of an interface,
 // 20 that name other groups.
-func (w *world) roomFor(g SecurityGroup) error {
+func roomForRules(w *world, g SecurityGroup) error {
 	count := func(g SecurityGroup) int { return len(g.Ingress) + len(g.Egress) }
 	worst := count(g)
 	for _, n := range w.nics() {
@@ -204,7 +210,7 @@ func (w *world) roomFor(g SecurityGroup) error {
 		}
 		worst = max(worst, sum)
 	}
-	if worst > ruleLimit || g.grants() > peerLimit {
+	if worst > ruleLimit || groupRules(g) > peerLimit {
 		return refuse("AuthorizationLimitExceed")
 	}
 	return nil

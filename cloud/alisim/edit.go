@@ -85,44 +85,11 @@ func (w *world) addRoute(table string, r Route) error {
 	return nil
 }
 
-// foreign makes the edits of a fault. What cannot be made, such as to remove what is not
+// applyEdits makes the edits of a foreign writer. What cannot be made, such as to remove what is not
 // there, is left out: a foreign hand does not wait for ours.
-func (w *world) foreign(edits []Edit) (changed bool) {
+func (w *world) applyEdits(edits []Edit) (changed bool) {
 	for _, e := range edits {
 		changed = w.apply(e) == nil || changed
-	}
-	return changed
-}
-
-// interfere makes the edits that come just before a call's work.
-func (s *Sim) interfere(edits []Edit) {
-	if len(edits) == 0 {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.settle(time.Now())
-	if s.world.foreign(edits) {
-		s.wake()
-	}
-}
-
-// disturb makes the edits that are due by the clock and reports whether any changed
-// something. Of those that were missed since nobody looked, only the last are made: they
-// leave what all of them would. The caller holds mu.
-func (s *Sim) disturb(now time.Time) (changed bool) {
-	for _, f := range s.faults {
-		if f.Every <= 0 || f.left == 0 || now.Before(f.due) {
-			continue
-		}
-		due := 1 + int(now.Sub(f.due)/f.Every)
-		if f.left > 0 {
-			due = min(due, f.left)
-			f.left -= due
-		}
-		f.hits += due
-		f.due = f.due.Add(time.Duration(due) * f.Every)
-		changed = s.world.foreign(f.Edits) || changed
 	}
 	return changed
 }

@@ -25,6 +25,15 @@ func (f Interface) Addresses() []netip.Addr {
 	return slices.Concat([]netip.Addr{f.IP}, f.MoreIPs, f.IPv6)
 }
 
+// IPv4 are the interface's IPv4 addresses, the primary one first.
+func (f Interface) IPv4() []string {
+	out := []string{f.IP.String()}
+	for _, ip := range f.MoreIPs {
+		out = append(out, ip.String())
+	}
+	return out
+}
+
 // Primary is the instance's primary interface, which its own fields describe.
 func (i Instance) Primary() Interface {
 	return Interface{
@@ -49,50 +58,6 @@ func (s Seed) Hop(id string) (at Instance, by Interface, ok bool) {
 		}
 	}
 	return Instance{}, Interface{}, false
-}
-
-// nic is an interface together with the instance that has it.
-type nic struct {
-	*Instance
-	Interface
-	primary bool
-	device  int // index on the instance, 0 for the primary
-}
-
-// nics lists the interfaces of all instances, in order of the instances' ids.
-func (w *world) nics() []nic {
-	var out []nic
-	for _, i := range w.instances {
-		for n, f := range i.Attached() {
-			out = append(out, nic{i, f, n == 0, n})
-		}
-	}
-	return out
-}
-
-// nic finds an interface by its id.
-func (w *world) nic(id string) (nic, bool) {
-	all := w.nics()
-	n := slices.IndexFunc(all, func(n nic) bool { return n.Interface.ID == id })
-	if n < 0 {
-		return nic{}, false
-	}
-	return all[n], true
-}
-
-// edit changes one interface of the instance where it stands.
-func (i *Instance) edit(id string, change func(*Interface)) {
-	if id == i.ENI {
-		f := i.Primary()
-		change(&f)
-		i.SourceDestCheck, i.SecurityGroups = f.SourceDestCheck, f.SecurityGroups
-		return
-	}
-	for n := range i.Interfaces {
-		if i.Interfaces[n].ID == id {
-			change(&i.Interfaces[n])
-		}
-	}
 }
 
 // clone copies an instance with all that it points at.

@@ -10,7 +10,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
+
+	"github.com/sealane/sealane/cloud/alisim/identity"
 )
 
 // Headers of the metadata service's token protocol.
@@ -26,16 +29,33 @@ type metadataPass struct {
 	expires  time.Time
 }
 
-// session is a temporary key that an instance got by its role.
-type session struct {
-	id, secret, token string
-	role, instance    string
-	issued, expires   time.Time
+// Metadata is the metadata service.
+type Metadata struct {
+	live   *Live
+	keys   *Keys
+	ask    func() MetadataSettings
+	passes map[string]metadataPass // guarded by the world
+	signer func() (*identity.Signer, error)
 }
 
-// Metadata serves what an instance finds at 100.100.100.200. It knows the instance by the
+// MetadataSettings say how the metadata service behaves.
+type MetadataSettings struct {
+	LocalInstance string        // who callers from loopback are where no instance has their address; "": nobody
+	SessionTime   time.Duration // how long the credentials of a role hold
+}
+
+// NewMetadata is the metadata service of the instances of a world. settings is asked at each
+// request.
+func NewMetadata(live *Live, keys *Keys, settings func() MetadataSettings) *Metadata {
+	return &Metadata{
+		live: live, keys: keys, ask: settings, passes: map[string]metadataPass{},
+		signer: sync.OnceValues(func() (*identity.Signer, error) { return identity.New(time.Now()) }),
+	}
+}
+
+// Handler serves what an instance finds at 100.100.100.200. It knows the instance by the
 // address that the request comes from.
-func (s *Sim) Metadata() http.Handler {
+func (s *Metadata) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("PUT /latest/api/token", s.passFor)
 	mux.HandleFunc("GET /latest/meta-data/{path...}", s.known(s.metaData))
@@ -44,85 +64,95 @@ func (s *Sim) Metadata() http.Handler {
 	return mux
 }
 
-func (s *Sim) passFor(w http.ResponseWriter, r *http.Request) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	i := s.caller(r)
-	seconds, err := strconv.Atoi(r.Header.Get(ttlHeader))
-	switch {
-	case i == nil:
-		http.Error(w, "no instance has this address", http.StatusNotFound)
-	case i.HTTPEndpoint == "disabled":
-		http.Error(w, "the metadata service is disabled", http.StatusForbidden)
-	case r.Header.Get("X-Forwarded-For") != "":
-		http.Error(w, "forwarded requests get no token", http.StatusForbidden)
-	case err != nil || seconds < 1 || seconds > longestPass:
-		http.Error(w, ttlHeader+" is not 1 to 21600", http.StatusBadRequest)
-	default:
-		now := time.Now()
-		maps.DeleteFunc(s.imds, func(_ string, p metadataPass) bool { return !now.Before(p.expires) })
-		token := rand.Text()
-		s.imds[token] = metadataPass{i.ID, now.Add(time.Duration(seconds) * time.Second)}
-		say(w, token)
-	}
-}
-
-// known finds the instance and checks its token, then serves it.
-func (s *Sim) known(serve func(http.ResponseWriter, *http.Request, *Instance)) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		i := s.caller(r)
+func (s *Metadata) passFor(w http.ResponseWriter, r *http.Request) {
+	settings := s.ask()
+	s.live.Hold(func(have *world) {
+		i := callerOf(have, r, settings)
+		seconds, err := strconv.Atoi(r.Header.Get(ttlHeader))
 		switch {
 		case i == nil:
 			http.Error(w, "no instance has this address", http.StatusNotFound)
 		case i.HTTPEndpoint == "disabled":
 			http.Error(w, "the metadata service is disabled", http.StatusForbidden)
-		case !s.holdsPass(r, i):
-			http.Error(w, "token is missing or wrong", http.StatusForbidden)
+		case r.Header.Get("X-Forwarded-For") != "":
+			http.Error(w, "forwarded requests get no token", http.StatusForbidden)
+		case err != nil || seconds < 1 || seconds > longestPass:
+			http.Error(w, ttlHeader+" is not 1 to 21600", http.StatusBadRequest)
 		default:
-			serve(w, r, i)
+			now := time.Now()
+			maps.DeleteFunc(s.passes, func(_ string, p metadataPass) bool { return !now.Before(p.expires) })
+			token := rand.Text()
+			s.passes[token] = metadataPass{i.ID, now.Add(time.Duration(seconds) * time.Second)}
+			writeText(w, token)
 		}
+	})
+}
+
+// visit is a request of an instance that may ask.
+type visit struct {
+	world    *world
+	instance *Instance
+	settings MetadataSettings
+}
+
+// known finds the instance and checks its token, then serves it.
+func (s *Metadata) known(serve func(http.ResponseWriter, *http.Request, visit)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		settings := s.ask()
+		s.live.Hold(func(have *world) {
+			i := callerOf(have, r, settings)
+			switch {
+			case i == nil:
+				http.Error(w, "no instance has this address", http.StatusNotFound)
+			case i.HTTPEndpoint == "disabled":
+				http.Error(w, "the metadata service is disabled", http.StatusForbidden)
+			case !s.holdsPass(r, i):
+				http.Error(w, "token is missing or wrong", http.StatusForbidden)
+			default:
+				serve(w, r, visit{have, i, settings})
+			}
+		})
 	}
 }
 
 // holdsPass checks the token: a wrong one is always refused, none only where required.
-func (s *Sim) holdsPass(r *http.Request, i *Instance) bool {
+func (s *Metadata) holdsPass(r *http.Request, i *Instance) bool {
 	token := r.Header.Get(tokenHeader)
 	if token == "" {
 		return i.HTTPTokens != "required"
 	}
-	p, ok := s.imds[token]
+	p, ok := s.passes[token]
 	return ok && p.instance == i.ID && time.Now().Before(p.expires)
 }
 
-func (s *Sim) caller(r *http.Request) *Instance {
+// callerOf is the instance that a request comes from, or nil.
+func callerOf(have *world, r *http.Request, settings MetadataSettings) *Instance {
 	from, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
 		return nil
 	}
-	if i := s.world.at(from.Addr().Unmap()); i != nil || !from.Addr().Unmap().IsLoopback() {
+	if i := have.at(from.Addr().Unmap()); i != nil || !from.Addr().Unmap().IsLoopback() {
 		return i
 	}
-	return s.world.instance(s.opts.LocalInstance)
+	return have.instance(settings.LocalInstance)
 }
 
-func (s *Sim) metaData(w http.ResponseWriter, r *http.Request, i *Instance) {
+func (s *Metadata) metaData(w http.ResponseWriter, r *http.Request, v visit) {
 	path := r.PathValue("path")
 	if role, ok := strings.CutPrefix(path, "ram/security-credentials/"); ok && role != "" {
-		s.credentials(w, i, role)
+		s.credentials(w, v, role)
 		return
 	}
-	if text, ok := look(s.world.metadata(i), path); ok {
-		say(w, text)
+	if text, ok := factAt(factsOf(v.world, v.instance), path); ok {
+		writeText(w, text)
 		return
 	}
 	http.Error(w, "404 - Not Found", http.StatusNotFound)
 }
 
-// look finds what is at a path: a fact, or a list, which needs no slash at its end, or what a
+// factAt finds what is at a path: a fact, or a list, which needs no slash at its end, or what a
 // directory holds, directories with a slash.
-func look(all map[string]string, path string) (text string, ok bool) {
+func factAt(all map[string]string, path string) (text string, ok bool) {
 	directory := strings.TrimSuffix(path, "/") + "/"
 	for _, at := range [...]string{path, directory} {
 		if text, ok := all[at]; ok {
@@ -144,8 +174,8 @@ func look(all map[string]string, path string) (text string, ok bool) {
 	return strings.Join(slices.Compact(held), "\n"), len(held) > 0
 }
 
-// metadata is what an instance may ask for, by path.
-func (w *world) metadata(i *Instance) map[string]string {
+// factsOf is what an instance may ask for, by path.
+func factsOf(w *world, i *Instance) map[string]string {
 	v, sw := w.vpc(i.VPC), w.vswitch(i.VSwitch)
 	all := map[string]string{
 		"instance-id": i.ID, "region-id": w.region, "zone-id": sw.Zone, "vpc-id": i.VPC, "vswitch-id": i.VSwitch,
@@ -162,7 +192,7 @@ func (w *world) metadata(i *Instance) map[string]string {
 			mac + "network-interface-id": f.ID, mac + "vswitch-id": f.VSwitch, mac + "vpc-id": i.VPC,
 			mac + "primary-ip-address": f.IP.String(), mac + "netmask": netmask(sw.CIDR), mac + "gateway": gateway(sw.CIDR),
 			mac + "vswitch-cidr-block": sw.CIDR.String(), mac + "vpc-cidr-block": v.CIDR.String(),
-			mac + "private-ipv4s": fmt.Sprintf("[%s]", strings.Join(mapped(f.privateIPs(nil).PrivateIPSet, func(p privateIP) string { return p.PrivateIPAddress }), ",")),
+			mac + "private-ipv4s": fmt.Sprintf("[%s]", strings.Join(f.IPv4(), ",")),
 		})
 		if len(f.IPv6) > 0 {
 			all[mac+"ipv6s"] = fmt.Sprintf("[%s]", strings.Join(mapped(f.IPv6, netip.Addr.String), ","))
@@ -177,31 +207,13 @@ func (w *world) metadata(i *Instance) map[string]string {
 	return all
 }
 
-// credentials gives out a temporary key for the instance's role: the same one until half
-// of its time is over, or the time was made shorter than what is left of it.
-func (s *Sim) credentials(w http.ResponseWriter, i *Instance, role string) {
-	if role != i.Role {
+// credentials gives out a temporary key for the instance's role.
+func (s *Metadata) credentials(w http.ResponseWriter, v visit, role string) {
+	if role != v.instance.Role {
 		http.Error(w, "404 - Not Found", http.StatusNotFound)
 		return
 	}
-	now := time.Now()
-	current := session{}
-	for id, k := range s.sessions {
-		left := k.expires.Sub(now)
-		switch {
-		case now.Sub(k.expires) > clockWindow:
-			delete(s.sessions, id) // long expired; until then the API tells so
-		case k.instance == i.ID && k.role == role && left > s.opts.SessionTime/2 && left <= s.opts.SessionTime:
-			current = k
-		}
-	}
-	if current.id == "" {
-		current = session{
-			id: temporary + rand.Text(), secret: rand.Text(), token: rand.Text(),
-			role: role, instance: i.ID, issued: now, expires: now.Add(s.opts.SessionTime),
-		}
-		s.sessions[current.id] = current
-	}
+	current := s.keys.SessionFor(v.instance.ID, role, v.settings.SessionTime)
 	w.Header().Set("Content-Type", "application/json;charset=utf-8")
 	_ = json.NewEncoder(w).Encode(map[string]string{ // the caller may be gone
 		"AccessKeyId": current.id, "AccessKeySecret": current.secret, "SecurityToken": current.token,
@@ -209,11 +221,12 @@ func (s *Sim) credentials(w http.ResponseWriter, i *Instance, role string) {
 	})
 }
 
-func say(w http.ResponseWriter, text string) {
+func writeText(w http.ResponseWriter, text string) {
 	w.Header().Set("Content-Type", "text/plain")
 	_, _ = fmt.Fprint(w, text) // the caller may be gone
 }
 
+// netmask is the mask of a network of IPv4.
 func netmask(p netip.Prefix) string {
 	mask := ^uint32(0) << (32 - p.Bits())
 	return netip.AddrFrom4([4]byte{byte(mask >> 24), byte(mask >> 16), byte(mask >> 8), byte(mask)}).String()

@@ -1,27 +1,23 @@
 package alisim
 
 import (
-	"cmp"
-	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 )
 
 // world is everything the simulated region holds. It knows no HTTP and is not safe for
-// concurrent use: Sim guards it.
+// concurrent use: Live guards it.
 type world struct {
 	region, zone, account string
 	vpcs                  []*vpc
 	instances             []*Instance // sorted by id
 	serial                int         // of the last entry id given
 	rules                 int         // ids given to rules of security groups
-	taskTime              time.Duration
-	unknownTime           time.Duration
-	readings              Readings
-	started               map[string]time.Time // instances that came after the start
-	born                  time.Time
+	Behaviour
+	touched bool                 // since a Live last asked
+	started map[string]time.Time // instances that came after the start
+	born    time.Time
 }
 
 type vpc struct {
@@ -59,120 +55,6 @@ type entry struct {
 
 // settled reports whether no change of the entry is under way.
 func (e *entry) settled() bool { return e.State == Available }
-
-// serviceRange is the system entry that every table has beside its vSwitches': the cloud's
-// own services.
-func serviceRange() netip.Prefix { return netip.MustParsePrefix("100.64.0.0/10") }
-
-// newWorld builds the model from a seed that was completed and found valid.
-func newWorld(seed Seed, opts Options, now time.Time) *world {
-	w := &world{
-		region: seed.Region, zone: seed.Zone, account: seed.Account, born: now, started: map[string]time.Time{},
-		taskTime: opts.TaskTime, unknownTime: opts.UnknownTime, readings: opts.Readings,
-	}
-	for _, sv := range seed.VPCs {
-		w.vpcs = append(w.vpcs, w.newVPC(sv, now))
-	}
-	for _, si := range seed.Instances {
-		w.insert(si)
-	}
-	return w
-}
-
-func (w *world) newVPC(seed VPC, now time.Time) *vpc {
-	v := &vpc{VPC: seed, status: Available}
-	for _, g := range seed.SecurityGroups {
-		v.groups = append(v.groups, &g)
-		w.rules += len(g.Ingress) + len(g.Egress)
-	}
-	for _, st := range seed.Tables {
-		v.tables = append(v.tables, &table{Table: st, vpc: v, status: Available})
-	}
-	for _, ss := range seed.VSwitches {
-		v.vswitches = append(v.vswitches, &vswitch{VSwitch: ss, vpc: v, table: v.table(ss.Table), status: Available})
-	}
-	for _, t := range v.tables {
-		w.enter(t, Route{Destination: serviceRange(), NextHopType: "service", System: true, State: Available}, now)
-		for _, s := range v.vswitches {
-			w.enterSystem(t, s, now)
-		}
-		for _, r := range t.Routes {
-			w.seedRoute(t, r, now)
-		}
-		t.Routes = nil
-	}
-	v.VPC.Tables, v.VPC.VSwitches, v.VPC.SecurityGroups = nil, nil, nil
-	return v
-}
-
-// seedRoute puts a seeded entry into a table. One for a vSwitch is the vSwitch's system entry,
-// pointed elsewhere.
-func (w *world) seedRoute(t *table, r Route, now time.Time) {
-	e := t.entry(r.Destination)
-	if e == nil {
-		e = w.enter(t, r, now)
-	} else {
-		was := e.Route
-		r.ID = was.ID
-		e.Route, e.was = r, &was
-	}
-	e.stuck = r.State != Available
-}
-
-// enterSystem puts the entries for a vSwitch into a table.
-func (w *world) enterSystem(t *table, s *vswitch, now time.Time) {
-	for _, p := range [...]netip.Prefix{s.CIDR, s.IPv6} {
-		if p.IsValid() {
-			w.enter(t, Route{Destination: p, NextHopType: "local", System: true, State: Available}, now)
-		}
-	}
-}
-
-// enter puts an entry into a table and gives it an id.
-func (w *world) enter(t *table, r Route, now time.Time) *entry {
-	w.serial++
-	r.ID = entryID(w.serial)
-	e := &entry{Route: r, table: t, serial: w.serial, modified: now}
-	t.entries = append(t.entries, e)
-	return e
-}
-
-// checker knows the present world, to check what is added to it.
-func (w *world) checker() *checker {
-	c := newChecker()
-	c.rules = w.rules
-	for _, s := range w.vswitches() {
-		c.vswitches[s.ID], c.home[s.ID] = s.VSwitch, s.vpc.ID
-		c.ids[s.ID] = "vSwitch " + s.ID
-	}
-	for _, v := range w.vpcs {
-		c.ids[v.ID], c.ids[v.VRouter] = "VPC "+v.ID, "VPC "+v.ID
-		for _, t := range v.tables {
-			c.ids[t.ID] = "table " + t.ID
-		}
-		for _, g := range v.groups {
-			c.ids[g.ID] = "security group " + g.ID
-			c.groups[g.ID], c.enterprise[g.ID] = v.ID, g.Type == EnterpriseGroup
-		}
-	}
-	for _, i := range w.instances {
-		c.ids[i.ID] = "instance " + i.ID
-	}
-	for _, n := range w.nics() {
-		c.ids[n.Interface.ID], c.ids[n.Interface.MAC] = "instance "+n.Instance.ID, "instance "+n.Instance.ID
-		for _, a := range n.Interface.Addresses() {
-			c.ids[a.String()] = "instance " + n.Instance.ID
-		}
-	}
-	return c
-}
-
-func entryID(serial int) string { return fmt.Sprintf("rte-sim%017d", serial) }
-
-func (w *world) insert(i Instance) {
-	w.instances = append(w.instances, &i)
-	slices.SortFunc(w.instances, func(a, b *Instance) int { return cmp.Compare(a.ID, b.ID) })
-}
 
 func (w *world) vpc(id string) *vpc {
 	return find(w.vpcs, func(v *vpc) bool { return v.ID == id })
@@ -223,6 +105,38 @@ func (w *world) entryByID(id string) *entry {
 	return nil
 }
 
+// nextRuleID gives an id to a rule of a security group.
+func (w *world) nextRuleID() string {
+	w.rules++
+	return ruleID(w.rules)
+}
+
+// tableOf is the id of the table that an entry is in, or "".
+func (w *world) tableOf(entry string) string {
+	if e := w.entryByID(entry); e != nil {
+		return e.table.ID
+	}
+	return ""
+}
+
+// touch notes that something is different now, which those who wait must learn.
+func (w *world) touch() { w.touched = true }
+
+// zoneOf is the zone of a vSwitch.
+func (w *world) zoneOf(vswitch string) string {
+	if s := w.vswitch(vswitch); s != nil {
+		return s.Zone
+	}
+	return w.zone
+}
+
+func (w *world) groupName(id string) string {
+	if _, g := w.group(id); g != nil {
+		return g.Name
+	}
+	return ""
+}
+
 func (v *vpc) table(id string) *table {
 	return find(v.tables, func(t *table) bool { return t.ID == id })
 }
@@ -269,23 +183,10 @@ func (e *entry) kind() string {
 	return "Custom"
 }
 
-// find returns the first element that matches, or nil.
-func find[T any](all []*T, match func(*T) bool) *T {
-	if i := slices.IndexFunc(all, match); i >= 0 {
-		return all[i]
+// family is the entry's IpVersion. The API writes it in either letter case.
+func (e *entry) family() string {
+	if e.Destination.Addr().Is4() {
+		return "IPv4"
 	}
-	return nil
+	return "IPv6"
 }
-
-// collect strings together what each element holds.
-func collect[T, U any](all []T, held func(T) []U) []U {
-	var out []U
-	for _, x := range all {
-		out = append(out, held(x)...)
-	}
-	return out
-}
-
-// bare is an id without its kind, so that ids can be derived from it: "1" of "vpc-1". One that
-// is written in another way stays whole, or two of them would lead to the same id.
-func bare(kind, id string) string { return strings.TrimPrefix(id, kind+"-") }

@@ -2,7 +2,6 @@ package alisim
 
 import (
 	"cmp"
-	"fmt"
 	"io"
 	"log/slog"
 	"maps"
@@ -10,7 +9,7 @@ import (
 )
 
 // Options say how the simulated cloud behaves. All of them may be changed later, see
-// [Sim.Tune].
+// [Settings.Tune].
 type Options struct {
 	// TaskTime is how long an asynchronous change takes, where a VPC has no task time of its
 	// own. With 0 a change is done at once: the next request finds it Available.
@@ -57,43 +56,6 @@ type Options struct {
 	RequestLog io.Writer
 }
 
-// Reading is one way to read the API's documents.
-type Reading string
-
-// UnmarshalText reads one of the readings, or none.
-func (r *Reading) UnmarshalText(text []byte) error {
-	switch v := Reading(text); v {
-	case "", Refuse, Allow, Clamp:
-		*r = v
-		return nil
-	}
-	return fmt.Errorf("reading %q is none of refuse, allow, clamp", text)
-}
-
-// The readings. Which of them a question knows is said there; the zero Reading is the
-// simulator's own choice: the one that is harder on callers, unless clients are known to do
-// otherwise in production.
-const (
-	Refuse Reading = "refuse"
-	Allow  Reading = "allow"
-	Clamp  Reading = "clamp" // pull the value into the range
-)
-
-// Readings are the questions that the API's documents leave open.
-type Readings struct {
-	LongPage    Reading `json:"longPage,omitempty"`    // MaxResult from 101 to 500: Clamp to 100 by default, Allow, Refuse
-	Containing  Reading `json:"containing,omitempty"`  // a destination that contains a vSwitch: by default the single call allows and the batch refuses it; Allow, Refuse
-	InService   Reading `json:"inService,omitempty"`   // a destination inside 100.64.0.0/10: Refuse by default, Allow
-	PublicSpace Reading `json:"publicSpace,omitempty"` // a public destination outside the VPC's ranges and user CIDRs: Allow by default, Refuse
-	HostBits    Reading `json:"hostBits,omitempty"`    // a destination with host bits: Refuse by default, Clamp to the network
-	WrongHop    Reading `json:"wrongHop,omitempty"`    // delete with another next hop than the entry's: Refuse by default, Allow
-	BatchQuota  Reading `json:"batchQuota,omitempty"`  // a batch beyond the quota: by default the surplus items fail; Refuse the whole call
-	BatchForm   Reading `json:"batchForm,omitempty"`   // items of a batch in a form body: Allow by default, Refuse (not seen)
-	IPv6Custom  Reading `json:"ipv6Custom,omitempty"`  // IPv6 entries in custom tables: Allow by default, Refuse
-	PrimaryENI  Reading `json:"primaryEni,omitempty"`  // a primary interface as a next hop by its own id: Allow by default, Refuse
-	NewEntryID  Reading `json:"newEntryId,omitempty"`  // a modified entry gets another id: Refuse (keeps it) by default, Allow
-}
-
 const (
 	defaultURI     = 16 << 10
 	defaultSession = 6 * time.Hour
@@ -114,24 +76,41 @@ func (o Options) complete() Options {
 	return o
 }
 
+// behaviour is what of the options the world follows by itself.
+func (o Options) behaviour() Behaviour {
+	return Behaviour{TaskTime: o.TaskTime, UnknownTime: o.UnknownTime, Readings: o.Readings}
+}
+
+// Settings are the options of a simulator that runs.
+type Settings struct {
+	live *Live // guards opts
+	opts Options
+}
+
+// NewSettings makes a world behave as the options say, with every default filled in.
+func NewSettings(opts Options, live *Live) *Settings {
+	s := &Settings{live: live, opts: opts}
+	s.Tune(func(*Options) {})
+	return s
+}
+
 // Options are the options as they are now, with every default filled in.
-func (s *Sim) Options() Options {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	out := s.opts
-	out.Rates = maps.Clone(out.Rates)
-	return out
+func (s *Settings) Options() (now Options) {
+	s.live.Hold(func(*world) {
+		now = s.opts
+		now.Rates = maps.Clone(now.Rates)
+	})
+	return now
 }
 
 // Tune changes how the cloud behaves from the next request on. Tasks that run keep their
 // time.
-func (s *Sim) Tune(change func(*Options)) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	o := s.opts
-	o.Rates = maps.Clone(o.Rates)
-	change(&o)
-	s.opts = o.complete()
-	s.world.taskTime, s.world.unknownTime = s.opts.TaskTime, s.opts.UnknownTime
-	s.world.readings = s.opts.Readings
+func (s *Settings) Tune(change func(*Options)) {
+	s.live.Hold(func(w *world) {
+		o := s.opts
+		o.Rates = maps.Clone(o.Rates)
+		change(&o)
+		s.opts = o.complete()
+		w.Behaviour = s.opts.behaviour()
+	})
 }

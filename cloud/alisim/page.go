@@ -107,10 +107,17 @@ func readToken(token string, scope uint32, now time.Time) (from int, err error) 
 	return from, nil
 }
 
-// nonNil makes an absent list an empty one, which JSON tells apart.
-func nonNil[T any](list []T) []T {
-	if list == nil {
-		return []T{}
+// pageEither pages by token when MaxResults or NextToken is given, as ECS does beside its
+// retiring page numbers. MaxResults outside of its range is pulled in, without an error.
+func pageEither[T any](c *call, all []T, highest int) (page []T, n numbered, next string, err error) {
+	if c.get("MaxResults") == "" && c.get("NextToken") == "" {
+		page, n, err = pageOf(c, all, highest)
+		return page, n, "", err
 	}
-	return list
+	size, err := c.clamped("MaxResults", 10, 10, highest)
+	if err != nil {
+		return nil, n, "", err
+	}
+	page, next, err = pageAfter(c, all, size)
+	return page, numbered{TotalCount: len(all)}, next, err
 }

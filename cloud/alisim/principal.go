@@ -2,158 +2,44 @@ package alisim
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
-
-	"go.yaml.in/yaml/v3"
 
 	"github.com/sealane/sealane/api"
 	"github.com/sealane/sealane/cloud/alisim/ram"
 )
 
-// Key is an access key that may sign requests. Without a user it is the account's own, with
-// every permission.
-type Key struct {
-	ID         string   `yaml:"id"`
-	Secret     string   `yaml:"secret"`
-	User       string   `yaml:"user,omitempty"`       // a RAM user's name; default the id when there is a policy
-	Policy     Document `yaml:"policy,omitempty"`     // what the user may; none: everything
-	PolicyFile string   `yaml:"policyFile,omitempty"` // in place of Policy, see [LoadSeedFile]
-	Disabled   bool     `yaml:"disabled,omitempty"`   // refused with InvalidAccessKeyId.Inactive
-}
-
-// String hides the secret.
-func (k Key) String() string { return k.ID + ":***" }
-
-// GoString hides the secret.
-func (k Key) GoString() string { return k.String() }
-
-// Role is a RAM role that instances have. One that an instance names and the seed does not
-// list may do everything.
-type Role struct {
-	Name       string   `yaml:"name"`
-	Policy     Document `yaml:"policy,omitempty"`
-	PolicyFile string   `yaml:"policyFile,omitempty"`
-}
-
-// Document is a RAM policy in JSON. In YAML it may be written as text or as a mapping.
-type Document string
-
-// UnmarshalYAML reads either form.
-func (d *Document) UnmarshalYAML(n *yaml.Node) error {
-	if n.Kind == yaml.ScalarNode {
-		*d = Document(n.Value)
-		return nil
-	}
-	var v any
-	if err := n.Decode(&v); err != nil {
-		return fmt.Errorf("line %d: policy: %w", n.Line, err)
-	}
-	text, err := json.Marshal(v)
-	if err != nil {
-		return fmt.Errorf("line %d: policy: %w", n.Line, err)
-	}
-	*d = Document(text)
-	return nil
-}
-
-// parse reads a policy; none is nil, which permits everything.
-func (d Document) parse() (*ram.Policy, error) {
-	if d == "" {
-		return nil, nil
-	}
-	p, err := ram.Parse([]byte(d))
-	return &p, err
-}
-
-// readPolicies reads the policy files that a seed names, relative to a directory.
-func (s *Seed) readPolicies(dir string) error {
-	read := func(into *Document, file string) error {
-		switch {
-		case file == "":
-			return nil
-		case *into != "":
-			return fmt.Errorf("%w: policy and policyFile %s exclude one another", api.ErrInvalid, file)
-		case !filepath.IsAbs(file):
-			file = filepath.Join(dir, file)
-		}
-		text, err := os.ReadFile(file) //nolint:gosec // the operator's seed names it
-		if err != nil {
-			return fmt.Errorf("read policy: %w", err)
-		}
-		*into = Document(text)
-		return nil
-	}
-	for i := range s.Keys {
-		if err := read(&s.Keys[i].Policy, s.Keys[i].PolicyFile); err != nil {
-			return fmt.Errorf("key %s: %w", s.Keys[i].ID, err)
-		}
-	}
-	for i := range s.Roles {
-		if err := read(&s.Roles[i].Policy, s.Roles[i].PolicyFile); err != nil {
-			return fmt.Errorf("role %s: %w", s.Roles[i].Name, err)
-		}
-	}
-	return nil
-}
-
-func (c *checker) key(path string, k Key) Key {
-	c.id(path+".id", k.ID)
-	if k.Secret == "" {
-		c.say(path+".secret", "is missing")
-	}
-	c.policy(path, k.Policy)
-	if k.Policy != "" {
-		k.User = cmp.Or(k.User, k.ID)
-	}
-	return k
-}
-
-func (c *checker) role(path string, r Role) {
-	c.id(path+".name", r.Name)
-	c.policy(path, r.Policy)
-}
-
-func (c *checker) policy(path string, d Document) {
-	if _, err := d.parse(); err != nil {
-		c.say(path+".policy", "%s", err)
-	}
-}
-
 // SetPolicy changes what an access key or a role may do, named by its id or name, to a
 // policy document in JSON; an empty one permits everything. Errors are of kinds
 // api.ErrNotFound and api.ErrInvalid.
-func (s *Sim) SetPolicy(name string, document Document) error {
+func (k *Keys) SetPolicy(name string, document Document) error {
 	p, err := document.parse()
 	if err != nil {
 		return fmt.Errorf("set policy of %s: %w", name, err)
 	}
-	return s.byHand(func(*world) error {
-		k, known := s.keys[name]
-		if !known && !s.hasRole(name) {
+	return k.live.Change(func(w *world) error {
+		key, known := k.keys[name]
+		if !known && !k.hasRole(w, name) {
 			return fmt.Errorf("set policy: no key or role %q: %w", name, api.ErrNotFound)
 		}
 		if known {
-			k.policy = p
+			key.policy = p
 			if p != nil {
-				k.user = cmp.Or(k.user, name)
+				key.user = cmp.Or(key.user, name)
 			}
-			s.keys[name] = k
+			k.keys[name] = key
 		} else {
-			s.roles[name] = p
+			k.roles[name] = p
 		}
 		return nil
 	})
 }
 
-func (s *Sim) hasRole(name string) bool {
-	if _, ok := s.roles[name]; ok {
+func (k *Keys) hasRole(w *world, name string) bool {
+	if _, ok := k.roles[name]; ok {
 		return true
 	}
-	return find(s.world.instances, func(i *Instance) bool { return i.Role == name }) != nil
+	return find(w.instances, func(i *Instance) bool { return i.Role == name }) != nil
 }
 
 // principal is who calls.
@@ -163,26 +49,26 @@ type principal struct {
 	policy *ram.Policy // nil permits everything
 }
 
-// principal finds who holds the key of a call. The caller holds mu.
-func (s *Sim) principal(c *call) principal {
-	if session, ok := s.sessions[c.key]; ok {
-		return principal{"AssumedRoleUser", session.role + ":" + session.instance, s.roles[session.role]}
+// principal finds who holds the key of a call.
+func (k *Keys) principal(c *call, account string) principal {
+	if session, ok := k.sessions[c.key]; ok {
+		return principal{"AssumedRoleUser", session.role + ":" + session.instance, k.roles[session.role]}
 	}
-	if k := s.keys[c.key]; k.user != "" {
-		return principal{"SubUser", k.user, k.policy}
+	if key := k.keys[c.key]; key.user != "" {
+		return principal{"SubUser", key.user, key.policy}
 	}
-	return principal{kind: "Account", name: s.world.account}
+	return principal{kind: "Account", name: account}
 }
 
-// permit says whether the caller may do what it asks for. The caller holds mu.
-func (s *Sim) permit(c *call) error {
-	c.who = s.principal(c)
+// Permit says whether the caller may do what it asks for. The caller holds the world.
+func (k *Keys) Permit(w *world, c *call) error {
+	c.who = k.principal(c, w.account)
 	if c.who.policy == nil || c.version == locationVersion {
 		return nil
 	}
 	allowed, why := c.who.policy.Permits(ram.Call{
-		Product: strings.ToLower(product(c.version)), Action: c.action, Region: s.world.region, Account: s.world.account,
-		Params: c.params, TableOf: s.tableOf,
+		Product: strings.ToLower(product(c.version)), Action: c.action, Region: w.region, Account: w.account,
+		Params: c.params, TableOf: w.tableOf,
 	})
 	if allowed {
 		return nil
@@ -191,11 +77,4 @@ func (s *Sim) permit(c *call) error {
 	r.denied = c.action
 	r.explicit = strings.Contains(why, "denies")
 	return r
-}
-
-func (s *Sim) tableOf(entry string) string {
-	if e := s.world.entryByID(entry); e != nil {
-		return e.table.ID
-	}
-	return ""
 }

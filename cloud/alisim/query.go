@@ -2,6 +2,7 @@ package alisim
 
 import (
 	"cmp"
+	"encoding/json"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,10 +25,11 @@ type call struct {
 	secured bool  // it came over TLS
 	fault   Fault // that struck; zero: none
 
-	pageTime  time.Duration // how long a NextToken of this answer holds
-	who       principal
-	hostBits  Reading
-	formItems bool // the items of a batch were in the form body
+	pageTime    time.Duration // how long a NextToken of this answer holds
+	tokenMemory time.Duration // how long the ClientToken is remembered
+	rehearsed   bool          // done on a copy of the world
+	who         principal
+	formItems   bool // the items of a batch were in the form body
 }
 
 func (c *call) get(name string) string { return c.params[name] }
@@ -123,4 +125,24 @@ func (c *call) indexes(name string, objects bool) []int {
 	}
 	slices.SortFunc(out, cmp.Compare[int])
 	return slices.Compact(out)
+}
+
+// array reads the parameters that are one string holding a JSON array of at most 100.
+func (c *call) array(name string) ([]string, error) {
+	text := c.get(name)
+	if text == "" {
+		return nil, nil
+	}
+	out := []string{}
+	if err := json.Unmarshal([]byte(text), &out); err != nil || out == nil || len(out) > 100 {
+		r := refuse("InvalidParameter")
+		r.message = "The specified " + name + " is not a JSON array of at most 100."
+		return nil, r
+	}
+	return out, nil
+}
+
+// listed reports whether a filter is absent or has the value in it.
+func listed(filter []string, value string) bool {
+	return filter == nil || slices.Contains(filter, value)
 }

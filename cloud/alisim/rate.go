@@ -16,25 +16,33 @@ type window struct {
 	calls int
 }
 
-// throttle counts a call and refuses it when its action had its calls of this minute. The
-// caller holds mu.
-func (s *Sim) throttle(action string, now time.Time) error {
-	rate, limited := s.opts.Rates[action]
+// Rates count the calls of each action. The caller of a method holds the world.
+type Rates struct {
+	windows map[string]window // by action
+}
+
+// NewRates are rates that counted nothing yet.
+func NewRates() *Rates { return &Rates{windows: map[string]window{}} }
+
+// Throttle counts a call and refuses it when its action had its calls of this minute, by the
+// limits that actions have.
+func (r *Rates) Throttle(limits map[string]int, action string, now time.Time) error {
+	rate, limited := limits[action]
 	if !limited {
 		return nil
 	}
-	w := s.windows[action]
+	w := r.windows[action]
 	if now.Sub(w.begun) >= rateWindow {
 		w = window{begun: now}
 	}
 	w.calls++
-	s.windows[action] = w
+	r.windows[action] = w
 	if w.calls <= rate {
 		return nil
 	}
-	r := refuse("Throttling.User")
-	r.retryAfter = w.begun.Add(rateWindow).Sub(now)
-	return r
+	bad := refuse("Throttling.User")
+	bad.retryAfter = w.begun.Add(rateWindow).Sub(now)
+	return bad
 }
 
 // reads reports whether an action only looks.

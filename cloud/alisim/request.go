@@ -2,9 +2,12 @@ package alisim
 
 import (
 	"encoding/json"
+	"io"
+	"log/slog"
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/sealane/sealane/api"
@@ -36,42 +39,60 @@ type Request struct {
 	Fault   string            `json:"fault,omitempty"` // the name of the fault that struck
 }
 
+// Log is the log of the API's requests. It is bounded in number and bytes.
+type Log struct {
+	mu       sync.Mutex // guards all below
+	requests []Request
+	logged   int // bytes of all requests
+	counts   map[string]int
+	seq      int
+}
+
+// NewLog is an empty log.
+func NewLog() *Log { return &Log{counts: map[string]int{}} }
+
+// Sinks are where requests are told beside the log.
+type Sinks struct {
+	Log   *slog.Logger // one debug line each
+	Lines io.Writer    // each as a line of JSON; nil: none
+}
+
 // Requests lists the API requests so far, oldest first, those that failed too. The log
 // is bounded: only the last 10000 are sure to be there, or fewer when they were large.
-func (s *Sim) Requests() []Request {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.requests)
+func (l *Log) Requests() []Request {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.requests)
 }
 
 // Counts is how often each action was called since the start or the last Reset.
-func (s *Sim) Counts() map[string]int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return maps.Clone(s.counts)
+func (l *Log) Counts() map[string]int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return maps.Clone(l.counts)
 }
 
 // Reset forgets the requests so far and their counts; numbers go on.
-func (s *Sim) Reset() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.requests, s.logged, s.counts = nil, 0, map[string]int{}
+func (l *Log) Reset() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.requests, l.logged, l.counts = nil, 0, map[string]int{}
 }
 
-// keep adds to the log and drops its older half when it is full. The caller holds mu.
-func (s *Sim) keep(r Request) {
-	if half := len(s.requests) / 2; len(s.requests) >= requestLimit || s.logged > logLimit {
-		for _, old := range s.requests[:half] {
-			s.logged -= old.size()
+// appendRequest adds to the log and drops its older half when it is full. The caller holds mu.
+func (l *Log) appendRequest(r Request) {
+	if half := len(l.requests) / 2; len(l.requests) >= requestLimit || l.logged > logLimit {
+		for _, old := range l.requests[:half] {
+			l.logged -= sizeOf(old)
 		}
-		s.requests = slices.Clone(s.requests[half:])
+		l.requests = slices.Clone(l.requests[half:])
 	}
-	s.logged += r.size()
-	s.requests = append(s.requests, r)
+	l.logged += sizeOf(r)
+	l.requests = append(l.requests, r)
 }
 
-// size is about how many bytes a request takes in the log.
-func (r Request) size() int {
+// sizeOf is about how many bytes a request takes in the log.
+func sizeOf(r Request) int {
 	const each = 64 // what a map needs for a parameter beside its text
 	n := 512 + len(r.Method) + len(r.Action) + len(r.Version) + len(r.Key) + len(r.Agent)
 	for name, value := range r.Params {
@@ -80,18 +101,18 @@ func (r Request) size() int {
 	return n
 }
 
-// cut is a text as the log keeps it: not longer than is of use, and a copy, for what is cut
+// shortened is a text as the log keeps it: not longer than is of use, and a copy, for what is cut
 // out of a request line would keep all of that line.
-func cut(text string) string {
+func shortened(text string) string {
 	if len(text) > textLimit {
 		return strings.ToValidUTF8(text[:textLimit], "") + "..."
 	}
 	return strings.Clone(text)
 }
 
-// secret reports whether a parameter is one that nobody may read later. Clients spell them
+// isSecret reports whether a parameter is one that nobody may read later. Clients spell them
 // in several ways.
-func secret(name string) bool {
+func isSecret(name string) bool {
 	switch name = strings.ToLower(name); name {
 	case "signature":
 		return true
@@ -101,30 +122,31 @@ func secret(name string) bool {
 	return strings.Contains(name, "secret") || strings.Contains(name, "token") || strings.Contains(name, "password")
 }
 
-func (s *Sim) record(c *call, id string, a answer) {
+// Record adds an answered call to the log.
+func (l *Log) Record(c *call, id string, a answer, to Sinks) {
 	params := make(map[string]string, len(c.params))
 	for name, value := range c.params {
-		if !secret(name) && name != "AccessKeyId" {
-			params[cut(name)] = cut(value)
+		if !isSecret(name) && name != "AccessKeyId" {
+			params[shortened(name)] = shortened(value)
 		}
 	}
 	r := Request{
-		At: c.began, Ended: time.Now(), ID: id, Method: cut(c.method), Action: cut(c.action), Version: cut(c.version), Key: cut(c.key),
-		Agent: cut(c.agent), Params: params, Status: a.status, Fault: c.fault.Name,
+		At: c.began, Ended: time.Now(), ID: id, Method: shortened(c.method), Action: shortened(c.action), Version: shortened(c.version), Key: shortened(c.key),
+		Agent: shortened(c.agent), Params: params, Status: a.status, Fault: c.fault.Name,
 	}
 	if a.bad != nil {
 		r.Code = a.bad.code
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.seq++
-	r.Seq = s.seq
-	if _, known := s.counts[r.Action]; known || len(s.counts) < countLimit {
-		s.counts[r.Action]++
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.seq++
+	r.Seq = l.seq
+	if _, known := l.counts[r.Action]; known || len(l.counts) < countLimit {
+		l.counts[r.Action]++
 	}
-	s.keep(r)
-	s.opts.Log.Debug("request answered", api.KeyVerb, r.Action, api.KeyReason, r.Code, api.KeyRequest, id)
-	if s.opts.RequestLog != nil {
-		_ = json.NewEncoder(s.opts.RequestLog).Encode(r) // said in Options: not repeated
+	l.appendRequest(r)
+	to.Log.Debug("request answered", api.KeyVerb, r.Action, api.KeyReason, r.Code, api.KeyRequest, id)
+	if to.Lines != nil {
+		_ = json.NewEncoder(to.Lines).Encode(r) // said in Options: not repeated
 	}
 }

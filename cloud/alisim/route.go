@@ -13,7 +13,7 @@ func (w *world) create(t *table, r Route, batch bool, now time.Time) (*entry, er
 	if t.Gateway {
 		return nil, refuse("OperationDenied.RouteTableTypeNotPermitted")
 	}
-	if err := t.admits(r.Destination, batch, w.readings); err != nil {
+	if err := t.admits(r.Destination, batch, w.Readings); err != nil {
 		return nil, err
 	}
 	if old := t.entry(r.Destination); old != nil {
@@ -94,9 +94,9 @@ func (w *world) reach(v *vpc, r Route, now time.Time) error {
 		return illegal("NextHopType")
 	case i == nil:
 		return refuse("InvalidNextHop.NotFound")
-	case now.Sub(w.started[i.ID]) < w.unknownTime:
+	case now.Sub(w.started[i.ID]) < w.UnknownTime:
 		return illegal("NextHopId") // a new instance may be unknown to the VPC for a moment
-	case w.readings.PrimaryENI == Refuse && hop == i.ENI:
+	case w.Readings.PrimaryENI == Refuse && hop == i.ENI:
 		return refuse("InvalidNexthop.DirectEni")
 	case i.VPC != v.ID:
 		return refuse("OperationFailed.InstanceDismatchCurrentVpc")

@@ -12,13 +12,6 @@ import (
 // everyPort is how the API writes the ports of a rule that has none or all.
 const everyPort = "-1/-1"
 
-// Limits of rules.
-const (
-	ruleLimit = 1000 // of all groups of one interface together
-	callLimit = 100  // in one call
-	peerLimit = 20   // rules of a group that name another group
-)
-
 // complete fills in a rule's defaults, in the spelling of the API's answers.
 func (r Rule) complete() Rule {
 	r.Protocol = strings.ToUpper(cmp.Or(r.Protocol, "ALL"))

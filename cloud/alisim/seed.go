@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -167,4 +168,22 @@ func Example() Seed {
 			{ID: "i-3", VSwitch: "vsw-2", IP: netip.MustParseAddr("192.168.16.13"), SecurityGroups: []string{"sg-1"}},
 		},
 	}
+}
+
+// bare is an id without its kind, so that ids can be derived from it: "1" of "vpc-1". One that
+// is written in another way stays whole, or two of them would lead to the same id.
+func bare(kind, id string) string { return strings.TrimPrefix(id, kind+"-") }
+
+const (
+	instanceType = "ecs.g7.large"
+	imageID      = "aliyun_3_x64_20G_alibase_sim.vhd"
+)
+
+// serialNumber is made from the address, which no two instances share.
+func (i *Instance) serialNumber() string {
+	b := netip.AddrFrom4([4]byte{}).As4()
+	if i.IP.Is4() {
+		b = i.IP.As4()
+	}
+	return fmt.Sprintf("00000000-0000-4000-8000-0000%x", b)
 }

@@ -94,7 +94,7 @@ type metadataOptions struct {
 	HTTPPutResponseHopLimit int    `json:"HttpPutResponseHopLimit"`
 }
 
-func none(name string) map[string][]bool { return map[string][]bool{name: {}} }
+func emptyList(name string) map[string][]bool { return map[string][]bool{name: {}} }
 
 type ipv6Sets struct {
 	Ipv6Set []ipv6Address `json:"Ipv6Set"`
@@ -104,15 +104,15 @@ type ipv6Address struct {
 	Ipv6Address string `json:"Ipv6Address"`
 }
 
-func (f Interface) privateIPs(dns *string) privateIPs {
-	out := []privateIP{{f.IP.String(), true, dns}}
-	for _, ip := range f.MoreIPs {
-		out = append(out, privateIP{ip.String(), false, dns})
+func privateIPShape(f Interface, dns *string) privateIPs {
+	var out []privateIP
+	for n, ip := range f.IPv4() {
+		out = append(out, privateIP{ip, n == 0, dns})
 	}
 	return privateIPs{out}
 }
 
-func (f Interface) ipv6Sets() ipv6Sets {
+func ipv6Shape(f Interface) ipv6Sets {
 	return ipv6Sets{mapped(f.IPv6, func(ip netip.Addr) ipv6Address { return ipv6Address{ip.String()} })}
 }
 
@@ -124,18 +124,18 @@ func interfaceKind(primary bool) string {
 	return "Secondary"
 }
 
-func (i *Instance) briefs() []interfaceBrief {
+func interfaceBriefs(i *Instance) []interfaceBrief {
 	var out []interfaceBrief
 	for n, f := range i.Attached() {
 		out = append(out, interfaceBrief{
 			NetworkInterfaceID: f.ID, MacAddress: f.MAC, PrimaryIPAddress: f.IP.String(), Type: interfaceKind(n == 0),
-			PrivateIPSets: f.privateIPs(nil), Ipv6Sets: f.ipv6Sets(),
+			PrivateIPSets: privateIPShape(f, nil), Ipv6Sets: ipv6Shape(f),
 		})
 	}
 	return out
 }
 
-func (w *world) instanceItem(i *Instance, options bool) instanceItem {
+func instanceShape(w *world, i *Instance, options bool) instanceItem {
 	minute := w.born.UTC().Format("2006-01-02T15:04Z") // ECS tells minutes only
 	out := instanceItem{
 		InstanceID: i.ID, InstanceName: i.Name, HostName: i.Name, RegionID: w.region, ZoneID: w.zoneOf(i.VSwitch), Status: i.Status,
@@ -143,10 +143,10 @@ func (w *world) instanceItem(i *Instance, options bool) instanceItem {
 		InstanceType: instanceType, InstanceNetworkType: "vpc", InstanceChargeType: "PostPaid",
 		CreationTime: minute, StartTime: minute, ExpiredTime: "2099-12-31T15:59Z", SerialNumber: i.serialNumber(),
 		VpcAttributes:     vpcAttributes{VpcID: i.VPC, VSwitchID: i.VSwitch, PrivateIPAddress: ipList{[]string{i.IP.String()}}},
-		NetworkInterfaces: interfaces{i.briefs()},
+		NetworkInterfaces: interfaces{interfaceBriefs(i)},
 		SecurityGroupIDs:  groupIDs{nonNil(i.SecurityGroups)},
 		PublicIPAddress:   ipList{[]string{}}, InnerIPAddress: ipList{[]string{}},
-		OperationLocks: none("LockReason"), Tags: ecsTags(i.Tags),
+		OperationLocks: emptyList("LockReason"), Tags: ecsTags(i.Tags),
 	}
 	if options {
 		out.MetadataOptions = &metadataOptions{i.HTTPEndpoint, i.HTTPTokens, 1}
@@ -213,12 +213,12 @@ type attachment struct {
 	NetworkCardIndex int    `json:"NetworkCardIndex"`
 }
 
-func (w *world) networkInterface(n nic) networkInterface {
+func interfaceShape(w *world, n nic) networkInterface {
 	f := n.Interface
 	return networkInterface{
 		NetworkInterfaceID: f.ID, Type: interfaceKind(n.primary), Status: "InUse", VpcID: n.VPC, VSwitchID: f.VSwitch,
-		ZoneID: w.zoneOf(f.VSwitch), InstanceID: n.Instance.ID, MacAddress: f.MAC, PrivateIPAddress: f.IP.String(), PrivateIPSets: f.privateIPs(new("")),
-		Ipv6Sets: f.ipv6Sets(), Ipv4PrefixSets: none("Ipv4PrefixSet"), Ipv6PrefixSets: none("Ipv6PrefixSet"),
+		ZoneID: w.zoneOf(f.VSwitch), InstanceID: n.Instance.ID, MacAddress: f.MAC, PrivateIPAddress: f.IP.String(), PrivateIPSets: privateIPShape(f, new("")),
+		Ipv6Sets: ipv6Shape(f), Ipv4PrefixSets: emptyList("Ipv4PrefixSet"), Ipv6PrefixSets: emptyList("Ipv6PrefixSet"),
 		SecurityGroupIDs: groupIDs{nonNil(f.SecurityGroups)}, SourceDestCheck: f.SourceDestCheck, DeleteOnRelease: true,
 		NetworkInterfaceTrafficMode: "Standard", QueueNumber: 2, OwnerID: w.account, CreationTime: stamp(w.born),
 		Attachment: attachment{InstanceID: n.Instance.ID, DeviceIndex: n.device}, Tags: ecsTags(f.Tags),

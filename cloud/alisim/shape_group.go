@@ -3,7 +3,6 @@ package alisim
 import (
 	"net/netip"
 	"strconv"
-	"time"
 )
 
 type securityGroup struct {
@@ -47,19 +46,19 @@ type permission struct {
 	CreateTime              string `json:"CreateTime"`
 }
 
-func (r Rule) permission(d Direction, name func(string) string, account string, born time.Time) permission {
+func permissionShape(w *world, r Rule, d Direction) permission {
 	out := permission{
 		SecurityGroupRuleID: r.ID, Direction: string(d), IPProtocol: r.Protocol, PortRange: r.Ports, Policy: r.Policy,
-		Priority: strconv.Itoa(r.Priority), NicType: "intranet", Description: r.Description, CreateTime: stamp(born),
+		Priority: strconv.Itoa(r.Priority), NicType: "intranet", Description: r.Description, CreateTime: stamp(w.born),
 	}
 	out.SourceCidrIP, out.Ipv6SourceCidrIP = byFamily(r.Source)
 	out.DestCidrIP, out.Ipv6DestCidrIP = byFamily(r.Destination)
 	switch {
 	case r.Group == "":
 	case d == Ingress:
-		out.SourceGroupID, out.SourceGroupName, out.SourceGroupOwnerAccount = r.Group, name(r.Group), account
+		out.SourceGroupID, out.SourceGroupName, out.SourceGroupOwnerAccount = r.Group, w.groupName(r.Group), w.account
 	default:
-		out.DestGroupID, out.DestGroupName, out.DestGroupOwnerAccount = r.Group, name(r.Group), account
+		out.DestGroupID, out.DestGroupName, out.DestGroupOwnerAccount = r.Group, w.groupName(r.Group), w.account
 	}
 	return out
 }

@@ -50,15 +50,7 @@ type relatedInfo struct {
 	RegionID     string `json:"RegionId"`
 }
 
-// family is the entry's IpVersion. The API writes it in either letter case.
-func (e *entry) family() string {
-	if e.Destination.Addr().Is4() {
-		return "IPv4"
-	}
-	return "IPv6"
-}
-
-func (e *entry) shape() routeEntry {
+func entryShape(e *entry) routeEntry {
 	origin := "CustomCreate"
 	if e.System {
 		origin = "SystemCreate"
@@ -111,14 +103,14 @@ type gatewayIDs struct {
 	GatewayIDs []string `json:"GatewayIds"`
 }
 
-func (w *world) tableShape(t *table) routerTable {
+func tableShape(w *world, t *table) routerTable {
 	associate, gateways := "VSwitch", []string{}
 	if t.Gateway {
 		associate, gateways = "Gateway", []string{"igw4-" + bare("vtb", t.ID)}
 	}
 	return routerTable{
 		VpcID: t.vpc.ID, RouterID: t.vpc.VRouter, RouterType: "VRouter", RouteTableID: t.ID, RouteTableName: t.Name,
-		RouteTableType: t.kind(), AssociateType: associate, Status: t.status, OwnerID: w.owner(),
+		RouteTableType: t.kind(), AssociateType: associate, Status: t.status, OwnerID: ownerID(w),
 		CreationTime: stamp(w.born), RoutePropagationEnable: true,
 		VSwitchIDs: vswitchIDs{t.users()}, GatewayIDs: gatewayIDs{gateways}, Tags: vpcTags(t.Tags),
 	}
@@ -160,7 +152,7 @@ type legacyEntry struct {
 	NextHops             nextHops `json:"NextHops"`
 }
 
-func (w *world) legacyShape(c *call, t *table) legacyTable {
+func legacyShape(c *call, w *world, t *table) legacyTable {
 	out := legacyTable{
 		VRouterID: t.vpc.VRouter, RouteTableID: t.ID, RouteTableType: t.kind(), Status: t.status,
 		CreationTime: stamp(w.born), VSwitchIDs: vswitchIDs{t.users()},

@@ -107,10 +107,10 @@ type resourceCount struct {
 	ResourceCount int    `json:"ResourceCount"`
 }
 
-func (w *world) vpcFacts(v *vpc) vpcFacts {
+func factsShape(w *world, v *vpc) vpcFacts {
 	return vpcFacts{
 		VpcID: v.ID, VpcName: v.Name, RegionID: w.region, Status: v.status, CidrBlock: v.CIDR, VRouterID: v.VRouter,
-		OwnerID: w.owner(), CreationTime: stamp(w.born), DNSHostnameStatus: "DISABLED", NetworkACLNum: "0",
+		OwnerID: ownerID(w), CreationTime: stamp(w.born), DNSHostnameStatus: "DISABLED", NetworkACLNum: "0",
 		VSwitchIDs:          vswitchIDs{mapped(v.vswitches, func(s *vswitch) string { return s.ID })},
 		SecondaryCidrBlocks: secondaryCidrs{nonNil(v.Secondary)},
 		UserCidrs:           userCidrs{nonNil(v.UserCIDRs)},
@@ -119,21 +119,21 @@ func (w *world) vpcFacts(v *vpc) vpcFacts {
 	}
 }
 
-func (w *world) vpcItem(v *vpc) vpcItem {
+func vpcShape(w *world, v *vpc) vpcItem {
 	return vpcItem{
-		vpcFacts: w.vpcFacts(v), CenStatus: "Detached", SupportAdvancedFeature: true, AdvancedResource: true,
+		vpcFacts: factsShape(w, v), CenStatus: "Detached", SupportAdvancedFeature: true, AdvancedResource: true,
 		NatGatewayIDs:  natGatewayIDs{[]string{}},
-		RouterTableIDs: routerTableIDs{v.tableIDs()},
+		RouterTableIDs: routerTableIDs{tableIDs(v)},
 	}
 }
 
-func (v *vpc) tableIDs() []string {
+func tableIDs(v *vpc) []string {
 	return mapped(v.tables, func(t *table) string { return t.ID })
 }
 
-func (w *world) vpcAttribute(v *vpc) *vpcAttribute {
+func attributeShape(w *world, v *vpc) *vpcAttribute {
 	out := &vpcAttribute{
-		vpcFacts: w.vpcFacts(v), SupportIpv4Gateway: true,
+		vpcFacts: factsShape(w, v), SupportIpv4Gateway: true,
 		AssociatedCens:               map[string][]struct{}{"AssociatedCen": {}},
 		AssociatedPropagationSources: map[string][]struct{}{"AssociatedPropagationSources": {}},
 	}
@@ -177,7 +177,7 @@ type tableName struct {
 	RouteTableType string `json:"RouteTableType"`
 }
 
-func (w *world) vswitchItem(s *vswitch) vswitchItem {
+func vswitchShape(w *world, s *vswitch) vswitchItem {
 	used := 0
 	for _, n := range w.nics() {
 		if n.Interface.VSwitch == s.ID {
@@ -188,7 +188,7 @@ func (w *world) vswitchItem(s *vswitch) vswitchItem {
 	return vswitchItem{
 		VSwitchID: s.ID, VpcID: s.vpc.ID, VSwitchName: s.Name, ZoneID: s.Zone, Status: s.status, CidrBlock: s.CIDR,
 		Ipv6CidrBlock: optional(s.IPv6), EnabledIpv6: s.IPv6.IsValid(),
-		AvailableIPAddressCount: max(0, 1<<(32-s.CIDR.Bits())-4-used), OwnerID: w.owner(), CreationTime: stamp(w.born),
+		AvailableIPAddressCount: max(0, 1<<(32-s.CIDR.Bits())-4-used), OwnerID: ownerID(w), CreationTime: stamp(w.born),
 		RouteTable: tableName{s.table.ID, s.table.kind()}, Tags: vpcTags(s.Tags),
 	}
 }
@@ -215,15 +215,15 @@ type routeTableIDs struct {
 	RouteTableID []string `json:"RouteTableId"`
 }
 
-func (w *world) vrouter(v *vpc) vrouter {
+func vrouterShape(w *world, v *vpc) vrouter {
 	return vrouter{
 		VRouterID: v.VRouter, VpcID: v.ID, RegionID: w.region, CreationTime: stamp(w.born),
-		RouteTableIDs: routeTableIDs{v.tableIDs()},
+		RouteTableIDs: routeTableIDs{tableIDs(v)},
 	}
 }
 
-// owner is the account as the number it is in VPC answers.
-func (w *world) owner() int64 {
+// ownerID is the account as the number it is in VPC answers.
+func ownerID(w *world) int64 {
 	n, _ := strconv.ParseInt(w.account, 10, 64) // checked with the seed
 	return n
 }

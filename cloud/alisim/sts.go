@@ -26,15 +26,16 @@ func hashed(name string) uint32 {
 	return h.Sum32()
 }
 
-func getCallerIdentity(s *Sim, c *call) (reply, error) {
-	account := s.world.account
-	if session, ok := s.sessions[c.key]; ok {
+// CallerIdentity is the STS action GetCallerIdentity.
+func (k *Keys) CallerIdentity(w *world, c *call) (reply, error) {
+	account := w.account
+	if session, ok := k.sessions[c.key]; ok {
 		return &callerIdentity{
 			AccountID: account, Arn: "acs:ram::" + account + ":assumed-role/" + session.role + "/" + session.instance,
 			IdentityType: "AssumedRoleUser", RoleID: roleID(session.role), PrincipalID: roleID(session.role) + ":" + session.instance,
 		}, nil
 	}
-	if user := s.keys[c.key].user; user != "" {
+	if user := k.keys[c.key].user; user != "" {
 		return &callerIdentity{
 			AccountID: account, UserID: userID(user), Arn: "acs:ram::" + account + ":user/" + user, IdentityType: "RAMUser", PrincipalID: userID(user),
 		}, nil

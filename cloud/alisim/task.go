@@ -33,7 +33,53 @@ func (w *world) begin(v *vpc, now time.Time, entries []*entry) {
 	for _, e := range entries {
 		e.modified = now
 	}
-	v.task = task{running: true, ends: now.Add(v.taskTime(w.taskTime)), entries: entries}
+	v.task = task{running: true, ends: now.Add(v.taskTime(w.TaskTime)), entries: entries}
+}
+
+// modify starts the change of an entry. What it was stays in force until the task ends.
+func (w *world) modify(e *entry, next Route, now time.Time) {
+	if w.Readings.NewEntryID == Allow {
+		w.serial++
+		next.ID = entryID(w.serial)
+	}
+	if e.System {
+		was := e.Route
+		e.was, next.System = &was, false
+	}
+	e.State, e.next = Modifying, &next
+	w.begin(e.table.vpc, now, []*entry{e})
+	w.touch()
+}
+
+// associate starts to move a vSwitch to another table, which serves it at once, though the
+// task still runs.
+func (w *world) associate(s *vswitch, t *table, now time.Time) {
+	s.table, s.status = t, Pending
+	w.begin(t.vpc, now, nil)
+	t.vpc.task.vswitch = s
+	w.touch()
+}
+
+// underWay reports whether the task that makes the entry still runs.
+func (e *entry) underWay() bool { return e.State == Pending && !e.stuck }
+
+// underWay reports whether the task that moves the vSwitch still runs.
+func (s *vswitch) underWay() bool { return s.vpc.task.vswitch == s }
+
+// stickSince makes what was made after a serial number stay Pending for ever; or, to vanish,
+// go when its task ends.
+func (w *world) stickSince(serial int, vanish bool) {
+	for _, v := range w.vpcs {
+		for _, e := range v.task.entries {
+			if e.serial <= serial {
+				continue
+			}
+			e.stuck = true
+			if vanish {
+				v.task.vanished = append(v.task.vanished, e)
+			}
+		}
+	}
 }
 
 // settle finishes what has run its time and reports whether anything became different.

@@ -12,27 +12,27 @@ const batchLimit = 50
 // createRouteEntries answers HTTP 200 however many items fail. What is malformed, names an
 // unknown table or meets a running task fails the whole call; the rest fails by item.
 // Items are worked in their order.
-func createRouteEntries(s *Sim, c *call) (reply, error) {
-	items, tables, err := s.batch(c)
+func createRouteEntries(w *world, c *call) (reply, error) {
+	items, tables, err := batch(w, c)
 	if err != nil {
 		return nil, err
 	}
 	routes := make([]Route, len(items))
 	for i, it := range items {
-		if routes[i], err = c.route("DstCidrBlock", "NextHop", "NextHopType", "Name", it.get); err != nil {
+		if routes[i], err = routeOf(w, c, "DstCidrBlock", "NextHop", "NextHopType", "Name", it.get); err != nil {
 			return nil, err
 		}
 		if it.get("NextHopType") == "" {
 			return nil, missing("NextHopType")
 		}
 	}
-	if err := s.fits(tables); err != nil {
+	if err := fits(w, tables); err != nil {
 		return nil, err
 	}
 	out := &batchCreated{RouteEntryIDs: []string{}, FailedRouteEntries: []createFailed{}}
 	var made []*entry
 	for i, r := range routes {
-		e, err := s.createItem(c, tables[i], r, c.fails(i, len(items)))
+		e, err := createItem(w, c, tables[i], r, failureOf(c, i, len(items)))
 		if e != nil {
 			made = append(made, e)
 		}
@@ -44,23 +44,23 @@ func createRouteEntries(s *Sim, c *call) (reply, error) {
 	}
 	out.SuccessCount, out.FailedCount = len(out.RouteEntryIDs), len(out.FailedRouteEntries)
 	out.FailedRouteEntries = spoil(c.fault.Failures, out.FailedRouteEntries)
-	s.begin(c, made)
+	begin(w, c, made)
 	return out, nil
 }
 
 // fits says whether the quota lets all items in, where it fails the call as a whole.
-func (s *Sim) fits(tables []*table) error {
+func fits(w *world, tables []*table) error {
 	more := map[*table]int{}
 	for _, t := range tables {
-		if more[t]++; s.opts.Readings.BatchQuota == Refuse && t.custom()+more[t] > t.Quota {
+		if more[t]++; w.Readings.BatchQuota == Refuse && t.custom()+more[t] > t.Quota {
 			return refuse("QuotaExceeded")
 		}
 	}
 	return nil
 }
 
-// fails is what a fault makes of an item of a batch: it fails the last ones.
-func (c *call) fails(i, of int) error {
+// failureOf is what a fault makes of an item of a batch: it fails the last ones.
+func failureOf(c *call, i, of int) error {
 	if i < of-c.fault.Fail {
 		return nil
 	}
@@ -93,22 +93,22 @@ func spoil[T any](how Spoil, list []T) []T {
 // createItem is create with the codes of the batch call where those are known. An item that
 // a fault fails is made all the same when the fault strikes after the work: then both are
 // returned.
-func (s *Sim) createItem(c *call, t *table, r Route, fault error) (*entry, error) {
+func createItem(w *world, c *call, t *table, r Route, fault error) (*entry, error) {
 	if fault != nil && !c.fault.After {
 		return nil, fault
 	}
-	e, err := s.createEntry(c, t, r)
+	e, err := createEntry(w, c, t, r)
 	if err != nil {
 		return nil, err
 	}
 	return e, fault
 }
 
-func (s *Sim) createEntry(c *call, t *table, r Route) (*entry, error) {
+func createEntry(w *world, c *call, t *table, r Route) (*entry, error) {
 	if old := t.entry(r.Destination); old != nil && !old.settled() {
 		return nil, statusError("")
 	}
-	e, err := s.world.create(t, r, true, c.now)
+	e, err := w.create(t, r, true, c.now)
 	if isCode(err, "InvalidCIDRBlock.Duplicate") {
 		bad := refuse("VPC_ROUTE_ENTRY_CIDR_BLOCK_DUPLICATE")
 		bad.message = "Specified CIDR block is already exists, entry.cidrBlock=" + r.Destination.String()
@@ -117,8 +117,8 @@ func (s *Sim) createEntry(c *call, t *table, r Route) (*entry, error) {
 	return e, err
 }
 
-func deleteRouteEntries(s *Sim, c *call) (reply, error) {
-	items, tables, err := s.batch(c)
+func deleteRouteEntries(w *world, c *call) (reply, error) {
+	items, tables, err := batch(w, c)
 	if err != nil {
 		return nil, err
 	}
@@ -130,8 +130,8 @@ func deleteRouteEntries(s *Sim, c *call) (reply, error) {
 	out := &batchDeleted{FailedRouteEntries: []deleteFailed{}}
 	var gone []*entry
 	for i, it := range items {
-		fault := c.fails(i, len(items))
-		e, err := s.deletable(tables[i], it)
+		fault := failureOf(c, i, len(items))
+		e, err := deletable(w, tables[i], it)
 		if err == nil && (fault == nil || c.fault.After) {
 			e.State = Deleting
 			gone = append(gone, e)
@@ -144,18 +144,18 @@ func deleteRouteEntries(s *Sim, c *call) (reply, error) {
 	out.FailedCount = len(out.FailedRouteEntries)
 	out.SuccessCount = len(items) - out.FailedCount
 	out.FailedRouteEntries = spoil(c.fault.Failures, out.FailedRouteEntries)
-	s.begin(c, gone)
+	begin(w, c, gone)
 	return out, nil
 }
 
 // deletable is the entry an item names, if it may be deleted.
-func (s *Sim) deletable(t *table, it item) (*entry, error) {
+func deletable(w *world, t *table, it item) (*entry, error) {
 	e := find(t.entries, func(e *entry) bool {
 		if id := it.get("RouteEntryId"); id != "" {
 			return e.ID == id
 		}
 		return e.Destination.String() == canonical(it.get("DstCidrBlock")) &&
-			(e.NextHop == it.get("NextHop") || s.opts.Readings.WrongHop == Allow)
+			(e.NextHop == it.get("NextHop") || w.Readings.WrongHop == Allow)
 	})
 	if e == nil {
 		bad := refuse("VPC_ROUTER_ENTRY_NOT_EXIST") // ROUTER is the API's spelling
@@ -170,10 +170,10 @@ func (s *Sim) deletable(t *table, it item) (*entry, error) {
 }
 
 // batch reads the items with their tables, and refuses what fails the call as a whole.
-func (s *Sim) batch(c *call) ([]item, []*table, error) {
+func batch(w *world, c *call) ([]item, []*table, error) {
 	items := c.items("RouteEntries")
 	switch {
-	case len(items) == 0, c.formItems && s.opts.Readings.BatchForm == Refuse:
+	case len(items) == 0, c.formItems && w.Readings.BatchForm == Refuse:
 		return nil, nil, missing("RouteEntries.1.RouteTableId")
 	case len(items) > batchLimit:
 		return nil, nil, illegal("RouteEntries")
@@ -184,7 +184,7 @@ func (s *Sim) batch(c *call) ([]item, []*table, error) {
 		if id == "" {
 			return nil, nil, refuse("MissingParam.RouteTableId")
 		}
-		if tables[i] = s.world.table(id); tables[i] == nil {
+		if tables[i] = w.table(id); tables[i] == nil {
 			return nil, nil, refuse("InvalidRouteTableId.NotFound")
 		}
 		if err := tables[i].ready(); err != nil {
@@ -195,16 +195,16 @@ func (s *Sim) batch(c *call) ([]item, []*table, error) {
 }
 
 // begin starts one task in each VPC that has entries among these.
-func (s *Sim) begin(c *call, entries []*entry) {
+func begin(w *world, c *call, entries []*entry) {
 	byVPC := map[*vpc][]*entry{}
 	for _, e := range entries {
 		byVPC[e.table.vpc] = append(byVPC[e.table.vpc], e)
 	}
 	for v, es := range byVPC {
-		s.world.begin(v, c.now, es)
+		w.begin(v, c.now, es)
 	}
 	if len(entries) > 0 {
-		s.wake()
+		w.touch()
 	}
 }
 

@@ -8,16 +8,16 @@ import (
 
 // createRouteEntry checks in the order that leaves the state of things to the end: what is
 // wrong with the request for ever, then what may pass by waiting.
-func createRouteEntry(s *Sim, c *call) (reply, error) {
-	t, err := s.tableFor(c, "InvalidRouteTableId.NotFound")
+func (s *Service) createRouteEntry(w *world, c *call) (reply, error) {
+	t, err := tableFor(w, c, "InvalidRouteTableId.NotFound")
 	if err != nil {
 		return nil, err
 	}
-	r, err := c.route("DestinationCidrBlock", "NextHopId", "NextHopType", "RouteEntryName", c.get)
+	r, err := routeOf(w, c, "DestinationCidrBlock", "NextHopId", "NextHopType", "RouteEntryName", c.get)
 	if err != nil {
 		return nil, err
 	}
-	before, repeated, err := s.recall(c)
+	before, repeated, err := s.recall(w, c)
 	switch {
 	case err != nil:
 		return nil, err
@@ -27,19 +27,19 @@ func createRouteEntry(s *Sim, c *call) (reply, error) {
 	if err := cmp.Or(t.ready(), t.quiet()); err != nil {
 		return nil, err
 	}
-	e, err := s.world.create(t, r, false, c.now)
+	e, err := w.create(t, r, false, c.now)
 	if err != nil {
 		return nil, err
 	}
-	s.world.begin(t.vpc, c.now, []*entry{e})
+	w.begin(t.vpc, c.now, []*entry{e})
 	s.remember(c, e.ID)
-	s.wake()
+	w.touch()
 	return &created{RouteEntryID: e.ID}, nil
 }
 
-// route reads an entry from parameters that single and batch call name differently.
-func (c *call) route(destination, hop, hopType, name string, get func(string) string) (Route, error) {
-	p, err := parseDestination(get(destination), c.hostBits)
+// routeOf reads an entry from parameters that single and batch call name differently.
+func routeOf(w *world, c *call, destination, hop, hopType, name string, get func(string) string) (Route, error) {
+	p, err := parseDestination(get(destination), w.Readings.HostBits)
 	if err != nil {
 		return Route{}, err
 	}
@@ -80,12 +80,12 @@ func sameFamily(destination netip.Prefix, version string) error {
 	return illegal("IpVersion")
 }
 
-func modifyRouteEntry(s *Sim, c *call) (reply, error) {
-	e, err := s.entryFor(c)
+func modifyRouteEntry(w *world, c *call) (reply, error) {
+	e, err := entryFor(w, c)
 	if err != nil {
 		return nil, err
 	}
-	next, err := c.modified(e)
+	next, err := modifiedRoute(c, e)
 	if err != nil {
 		return nil, err
 	}
@@ -95,27 +95,16 @@ func modifyRouteEntry(s *Sim, c *call) (reply, error) {
 	if err := e.table.ready(); err != nil {
 		return nil, err
 	}
-	if err := s.repoint(c, e, next); err != nil {
+	if err := repoint(w, c, e, next); err != nil {
 		return nil, err
 	}
-	if s.opts.Readings.NewEntryID == Allow {
-		s.world.serial++
-		next.ID = entryID(s.world.serial)
-	}
-	if e.System {
-		was := e.Route
-		e.was, next.System = &was, false
-	}
-	// What the entry was stays in force until the task ends.
-	e.State, e.next = Modifying, &next
-	s.world.begin(e.table.vpc, c.now, []*entry{e})
-	s.wake()
+	w.modify(e, next, c.now)
 	return &body{}, nil
 }
 
-// modified is what a change asks an entry to become. A system entry can only get another next
+// modifiedRoute is what a change asks an entry to become. A system entry can only get another next
 // hop, and that in a custom table; the cloud's own services stay where they are.
-func (c *call) modified(e *entry) (Route, error) {
+func modifiedRoute(c *call, e *entry) (Route, error) {
 	hop, hopType := c.get("NewNextHopId"), c.get("NewNextHopType")
 	_, named := c.params["RouteEntryName"]
 	_, described := c.params["Description"]
@@ -135,7 +124,7 @@ func (c *call) modified(e *entry) (Route, error) {
 }
 
 // repoint checks the next hop that an entry is to get, if it is to get another.
-func (s *Sim) repoint(c *call, e *entry, next Route) error {
+func repoint(w *world, c *call, e *entry, next Route) error {
 	if next.NextHop == e.NextHop && strings.EqualFold(next.NextHopType, e.NextHopType) {
 		if c.get("NewNextHopId") != "" {
 			return refuse("OperationDenied.NextHopNotChanged")
@@ -145,42 +134,42 @@ func (s *Sim) repoint(c *call, e *entry, next Route) error {
 	if e.System && e.table.custom() >= e.table.Quota {
 		return refuse("QuotaExceeded") // it counts as a custom one from then on
 	}
-	return s.world.reach(e.table.vpc, next, c.now)
+	return w.reach(e.table.vpc, next, c.now)
 }
 
-func deleteRouteEntry(s *Sim, c *call) (reply, error) {
-	e, err := s.entryFor(c)
+func deleteRouteEntry(w *world, c *call) (reply, error) {
+	e, err := entryFor(w, c)
 	if err != nil {
 		return nil, err
 	}
 	// Whether the cloud heeds a next hop that is not the entry's is not documented. An entry
 	// with that next hop does not exist, so none is found.
-	if hop := c.get("NextHopId"); hop != "" && hop != e.NextHop && s.opts.Readings.WrongHop != Allow {
+	if hop := c.get("NextHopId"); hop != "" && hop != e.NextHop && w.Readings.WrongHop != Allow {
 		return nil, refuse("InvalidRouteEntry.NotFound")
 	}
 	if err := cmp.Or(e.removable(), e.table.ready()); err != nil {
 		return nil, err
 	}
 	e.State = Deleting
-	s.world.begin(e.table.vpc, c.now, []*entry{e})
-	s.wake()
+	w.begin(e.table.vpc, c.now, []*entry{e})
+	w.touch()
 	return &body{}, nil
 }
 
 // entryFor is the entry named by RouteEntryId, or by RouteTableId and DestinationCidrBlock.
-func (s *Sim) entryFor(c *call) (*entry, error) {
+func entryFor(w *world, c *call) (*entry, error) {
 	if id := c.get("RouteEntryId"); id != "" {
-		e := s.world.entryByID(id)
+		e := w.entryByID(id)
 		if e == nil || c.get("RouteTableId") != "" && c.get("RouteTableId") != e.table.ID {
 			return nil, refuse("InvalidRouteEntry.NotFound")
 		}
 		return e, nil
 	}
-	t, err := s.tableFor(c, "InvalidRouteTableId.NotFound")
+	t, err := tableFor(w, c, "InvalidRouteTableId.NotFound")
 	if err != nil {
 		return nil, err
 	}
-	p, err := parseDestination(c.get("DestinationCidrBlock"), c.hostBits)
+	p, err := parseDestination(c.get("DestinationCidrBlock"), w.Readings.HostBits)
 	if err != nil {
 		return nil, err
 	}

@@ -22,8 +22,8 @@ type publishTarget struct {
 
 // listVpcPublishedRouteEntries tells of each entry that it is published nowhere. Terraform's
 // alicloud_vpc_route_entry asks whenever it reads an entry.
-func listVpcPublishedRouteEntries(s *Sim, c *call) (reply, error) {
-	t, err := s.tableFor(c, "InvalidRouteTableId.NotFound")
+func listVpcPublishedRouteEntries(w *world, c *call) (reply, error) {
+	t, err := tableFor(w, c, "InvalidRouteTableId.NotFound")
 	if err != nil {
 		return nil, err
 	}

@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-func describeRouteTableList(s *Sim, c *call) (reply, error) {
+func describeRouteTableList(w *world, c *call) (reply, error) {
 	var found []*table
-	for _, t := range s.world.tables() {
+	for _, t := range w.tables() {
 		if c.matches("VpcId", t.vpc.ID) && c.matches("RouterId", t.vpc.VRouter) && c.matches("RouterType", "VRouter") &&
 			c.matches("RouteTableId", t.ID) && c.matches("RouteTableName", t.Name) && c.matches("RouteTableType", t.kind()) &&
 			c.tagged(t.Tags) && c.blank("ResourceGroupId") {
@@ -20,18 +20,18 @@ func describeRouteTableList(s *Sim, c *call) (reply, error) {
 		return nil, err
 	}
 	out := &routeTableList{numbered: n, Code: "200", Message: "successful", Success: true}
-	out.RouterTableList.RouterTableListType = mapped(page, s.world.tableShape)
+	out.RouterTableList.RouterTableListType = mapped(page, func(t *table) routerTable { return tableShape(w, t) })
 	return out, nil
 }
 
 // describeRouteTables is the old action that Terraform's alicloud_route_entry polls.
-func describeRouteTables(s *Sim, c *call) (reply, error) {
+func describeRouteTables(w *world, c *call) (reply, error) {
 	router := cmp.Or(c.get("VRouterId"), c.get("RouterId"))
 	if router == "" && c.get("RouteTableId") == "" && c.get("RouteTableName") == "" {
 		return nil, missing("VRouterId")
 	}
 	var found []*table
-	for _, t := range s.world.tables() {
+	for _, t := range w.tables() {
 		if (router == "" || router == t.vpc.VRouter) && c.matches("RouteTableId", t.ID) && c.matches("RouteTableName", t.Name) &&
 			c.matches("RouterType", "VRouter") && c.blank("ResourceGroupId") {
 			found = append(found, t)
@@ -44,22 +44,22 @@ func describeRouteTables(s *Sim, c *call) (reply, error) {
 		return nil, err
 	}
 	out := &routeTables{numbered: n}
-	out.RouteTables.RouteTable = mapped(page, func(t *table) legacyTable { return s.world.legacyShape(c, t) })
+	out.RouteTables.RouteTable = mapped(page, func(t *table) legacyTable { return legacyShape(c, w, t) })
 	return out, nil
 }
 
-func describeRouteEntryList(s *Sim, c *call) (reply, error) {
+func describeRouteEntryList(w *world, c *call) (reply, error) {
 	if c.get("RegionId") == "" {
 		return nil, missing("RegionId") // every client sends it; of this action it is told to be required
 	}
-	t, err := s.tableFor(c, "InvalidRouteTable.NotFound")
+	t, err := tableFor(w, c, "InvalidRouteTable.NotFound")
 	if err != nil {
 		return nil, err
 	}
 	if t.Gateway {
 		return nil, refuse("OperationDenied.UseGatewayRouteEntryQueryInterface")
 	}
-	size, err := s.entryPage(c)
+	size, err := entryPage(w, c)
 	if err != nil {
 		return nil, err
 	}
@@ -72,14 +72,14 @@ func describeRouteEntryList(s *Sim, c *call) (reply, error) {
 		return nil, err
 	}
 	out := &routeEntryList{NextToken: next}
-	out.RouteEntrys.RouteEntry = mapped(page, (*entry).shape)
+	out.RouteEntrys.RouteEntry = mapped(page, entryShape)
 	return out, nil
 }
 
 // entryPage is how many entries a page has: 1 to 100 by the documents, though Alibaba's own
 // cloud controller asks for 500 in production.
-func (s *Sim) entryPage(c *call) (int, error) {
-	switch s.opts.Readings.LongPage {
+func entryPage(w *world, c *call) (int, error) {
+	switch w.Readings.LongPage {
 	case Allow:
 		return c.number("MaxResult", 10, 500)
 	case Refuse:
@@ -123,14 +123,14 @@ func filterEntries(t *table, c *call) ([]*entry, error) {
 	return found, nil
 }
 
-func getVpcRouteEntrySummary(s *Sim, c *call) (reply, error) {
+func getVpcRouteEntrySummary(w *world, c *call) (reply, error) {
 	for _, name := range [...]string{"VpcId", "RouteEntryType"} {
 		if c.get(name) == "" {
 			return nil, missing(name)
 		}
 	}
 	out := &routeEntrySummary{RouteEntrySummarys: []tableSummary{}}
-	for _, t := range s.world.tables() {
+	for _, t := range w.tables() {
 		if !c.matches("VpcId", t.vpc.ID) || !c.matches("RouteTableId", t.ID) {
 			continue
 		}
@@ -146,22 +146,14 @@ func getVpcRouteEntrySummary(s *Sim, c *call) (reply, error) {
 }
 
 // tableFor is the table that RouteTableId names.
-func (s *Sim) tableFor(c *call, unknown string) (*table, error) {
+func tableFor(w *world, c *call, unknown string) (*table, error) {
 	id := c.get("RouteTableId")
 	if id == "" {
 		return nil, missing("RouteTableId")
 	}
-	t := s.world.table(id)
+	t := w.table(id)
 	if t == nil {
 		return nil, refuse(unknown)
 	}
 	return t, nil
-}
-
-func mapped[T, U any](all []T, shape func(T) U) []U {
-	out := make([]U, 0, len(all))
-	for _, x := range all {
-		out = append(out, shape(x))
-	}
-	return out
 }

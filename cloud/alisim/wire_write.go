@@ -8,7 +8,11 @@ import (
 	"strconv"
 )
 
-func (s *Sim) write(w http.ResponseWriter, c *call, id string, a answer) {
+// Wire writes answers in the name of a region and an account.
+type Wire struct{ Region, Account string }
+
+// Write sends an answer to a call, under the id of the request.
+func (wire Wire) Write(w http.ResponseWriter, c *call, id string, a answer) {
 	switch {
 	case a.reset:
 		breakOff(w)
@@ -22,7 +26,7 @@ func (s *Sim) write(w http.ResponseWriter, c *call, id string, a answer) {
 		if after := a.bad.retryAfter; after > 0 {
 			w.Header().Set("x-acs-retry-after", strconv.FormatInt(after.Milliseconds(), 10))
 		}
-		send(w, a.status, s.failure(c, id, a.bad))
+		send(w, a.status, wire.failure(c, id, a.bad))
 	default:
 		a.reply.named(id)
 		send(w, a.status, a.reply)

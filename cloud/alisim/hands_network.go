@@ -2,7 +2,7 @@ package alisim
 
 import (
 	"fmt"
-	"slices"
+	"net/netip"
 	"time"
 
 	"github.com/sealane/sealane/api"
@@ -13,23 +13,17 @@ const tableLimit = 9
 
 // AddVSwitch makes a vSwitch and its system entries in every table of the VPC. As in the
 // cloud it is refused when it equals or contains the destination of a custom entry.
-func (s *Sim) AddVSwitch(vpc string, sw VSwitch) error {
-	return s.byHand(func(w *world) error {
+func (h Hands) AddVSwitch(vpc string, sw VSwitch) error {
+	return h.live.Change(func(w *world) error {
 		v := w.vpc(vpc)
 		if v == nil {
 			return fmt.Errorf("add vSwitch %s: VPC %q: %w", sw.ID, vpc, api.ErrNotFound)
 		}
-		c := w.checker()
-		all := v.snapshot()
-		all.VSwitches = append(all.VSwitches, sw)
-		for _, t := range all.Tables {
-			c.tables[t.ID] = v.ID
+		sw, err := w.snapshot().checkVSwitch(vpc, sw)
+		if bad := v.mustNotHold(sw); sw.CIDR.IsValid() && bad != nil {
+			return fmt.Errorf("add vSwitch %s: %w: %w", sw.ID, api.ErrRefused, bad)
 		}
-		sw = c.vswitch("vSwitch", all, len(all.VSwitches)-1, w.zone)
-		if err := v.mustNotHold(sw); sw.CIDR.IsValid() && err != nil {
-			return fmt.Errorf("add vSwitch %s: %w: %w", sw.ID, api.ErrRefused, err)
-		}
-		if err := c.err("add vSwitch " + sw.ID); err != nil {
+		if err != nil {
 			return err
 		}
 		made := &vswitch{VSwitch: sw, vpc: v, table: v.table(sw.Table), status: Available}
@@ -42,8 +36,8 @@ func (s *Sim) AddVSwitch(vpc string, sw VSwitch) error {
 }
 
 // AddTable makes a custom table, with system entries only.
-func (s *Sim) AddTable(vpc string, t Table) error {
-	return s.byHand(func(w *world) error {
+func (h Hands) AddTable(vpc string, t Table) error {
+	return h.live.Change(func(w *world) error {
 		v := w.vpc(vpc)
 		switch {
 		case v == nil:
@@ -53,9 +47,8 @@ func (s *Sim) AddTable(vpc string, t Table) error {
 		case len(v.tables) > tableLimit:
 			return fmt.Errorf("add table %s: %w: QuotaExceeded: the VPC has %d custom tables", t.ID, api.ErrRefused, tableLimit)
 		}
-		c := w.checker()
-		t = c.table("table", t, v.ID)
-		if err := c.err("add table " + t.ID); err != nil {
+		t, err := w.snapshot().checkTable(vpc, t)
+		if err != nil {
 			return err
 		}
 		made := &table{Table: t, vpc: v, status: Available}
@@ -70,8 +63,8 @@ func (s *Sim) AddTable(vpc string, t Table) error {
 }
 
 // Associate moves a vSwitch to another table of its VPC, at once.
-func (s *Sim) Associate(vswitch, table string) error {
-	return s.byHand(func(w *world) error {
+func (h Hands) Associate(vswitch, table string) error {
+	return h.live.Change(func(w *world) error {
 		sw, t := w.vswitch(vswitch), w.table(table)
 		switch {
 		case sw == nil || t == nil || sw.vpc != t.vpc:
@@ -86,8 +79,8 @@ func (s *Sim) Associate(vswitch, table string) error {
 
 // SetState puts a VPC, a vSwitch or a table into a state, until it is set again: anything
 // but Available makes changes refused with IncorrectVpcStatus and the like.
-func (s *Sim) SetState(id string, state State) error {
-	return s.byHand(func(w *world) error {
+func (h Hands) SetState(id string, state State) error {
+	return h.live.Change(func(w *world) error {
 		if !state.known() {
 			return fmt.Errorf("set state of %q: %w: %q is none of Available, Pending, Modifying, Deleting", id, api.ErrInvalid, state)
 		}
@@ -109,8 +102,8 @@ func (s *Sim) SetState(id string, state State) error {
 
 // SetTaskTime is how long changes of one VPC take from the next one on; 0 is the time of the
 // options.
-func (s *Sim) SetTaskTime(vpc string, d time.Duration) error {
-	return s.byHand(func(w *world) error {
+func (h Hands) SetTaskTime(vpc string, d time.Duration) error {
+	return h.live.Change(func(w *world) error {
 		v := w.vpc(vpc)
 		if v == nil {
 			return fmt.Errorf("set task time: VPC %q: %w", vpc, api.ErrNotFound)
@@ -121,8 +114,8 @@ func (s *Sim) SetTaskTime(vpc string, d time.Duration) error {
 }
 
 // SetQuota is how many custom entries a table may hold from now on.
-func (s *Sim) SetQuota(table string, entries int) error {
-	return s.byHand(func(w *world) error {
+func (h Hands) SetQuota(table string, entries int) error {
+	return h.live.Change(func(w *world) error {
 		t := w.table(table)
 		if t == nil || entries < 0 {
 			return fmt.Errorf("set quota of table %q to %d: %w", table, entries, api.ErrNotFound)
@@ -132,22 +125,47 @@ func (s *Sim) SetQuota(table string, entries int) error {
 	})
 }
 
-// SetGroups puts an interface, named by its own id or, for the primary one, its instance's,
-// into these security groups only.
-func (s *Sim) SetGroups(id string, groups []string) error {
-	return s.byHand(func(w *world) error {
-		eni := id
-		if i := w.instance(id); i != nil {
-			eni = i.ENI
+// mustNotHold says why a vSwitch may not be made: it equals or contains the destination of
+// a custom entry of the VPC, or overlaps another vSwitch.
+func (v *vpc) mustNotHold(s VSwitch) error {
+	for _, o := range v.vswitches {
+		if o.CIDR.Overlaps(s.CIDR) {
+			return fmt.Errorf("InvalidCidrBlock.Overlapped: %s overlaps %s of %s", s.CIDR, o.CIDR, o.ID)
 		}
-		n, ok := w.nic(eni)
-		if !ok {
-			return fmt.Errorf("set groups of %q: no such instance or interface: %w", id, api.ErrNotFound)
+	}
+	for _, t := range v.tables {
+		for _, e := range t.entries {
+			for _, p := range [...]netip.Prefix{s.CIDR, s.IPv6} {
+				if !e.System && p.Contains(e.Destination.Addr()) && e.Destination.Bits() >= p.Bits() {
+					return fmt.Errorf("InvalidCidrBlock.Overlapped: %s holds the destination %s of an entry in %s", p, e.Destination, t.ID)
+				}
+			}
 		}
-		if err := w.joinable(n.VPC, groups); err != nil {
-			return fmt.Errorf("set groups of %q: %w: %w", id, api.ErrInvalid, err)
+	}
+	return nil
+}
+
+// SetSecurityGroup replaces a security group's rules, name, type and inner access; one that is
+// not there is made in the VPC.
+func (h Hands) SetSecurityGroup(vpc string, g SecurityGroup) error {
+	return h.live.Change(func(w *world) error {
+		v := w.vpc(vpc)
+		if v == nil {
+			return fmt.Errorf("set security group %s: VPC %q: %w", g.ID, vpc, api.ErrNotFound)
 		}
-		n.edit(eni, func(f *Interface) { f.SecurityGroups = slices.Clone(groups) })
+		if of, _ := w.group(g.ID); of != nil && of != v {
+			return fmt.Errorf("set security group %s: %w: it is in %s", g.ID, api.ErrRefused, of.ID)
+		}
+		g, rules, err := w.snapshot().checkGroup(vpc, g, w.rules)
+		if err != nil {
+			return err
+		}
+		w.rules = rules
+		if _, old := w.group(g.ID); old != nil {
+			*old = g
+			return nil
+		}
+		v.groups = append(v.groups, &g)
 		return nil
 	})
 }

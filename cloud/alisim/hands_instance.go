@@ -1,0 +1,123 @@
+package alisim
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sealane/sealane/api"
+)
+
+// AddInstance starts a machine, with the defaults that a seed has.
+func (h Hands) AddInstance(i Instance) error {
+	return h.live.Change(func(w *world) error {
+		sw := w.vswitch(i.VSwitch)
+		switch {
+		case i.ID == "":
+			return fmt.Errorf("add instance: %w: no id", api.ErrInvalid)
+		case w.instance(i.ID) != nil || w.at(i.IP) != nil:
+			return fmt.Errorf("add instance %s at %s: %w: id or address is taken", i.ID, i.IP, api.ErrRefused)
+		case sw == nil:
+			return fmt.Errorf("add instance %s: vSwitch %q: %w", i.ID, i.VSwitch, api.ErrNotFound)
+		}
+		i, err := w.snapshot().checkInstance(i)
+		if err != nil {
+			return err
+		}
+		w.insert(i)
+		w.started[i.ID] = time.Now()
+		return nil
+	})
+}
+
+// RemoveInstance releases a machine as its owner does: refused while a route sends to it,
+// as the cloud does with DependencyViolation.RouteEntry.
+func (h Hands) RemoveInstance(id string) error {
+	return h.live.Change(func(w *world) error {
+		i := w.instance(id)
+		if i == nil {
+			return fmt.Errorf("remove instance %s: %w", id, api.ErrNotFound)
+		}
+		if n := len(w.pointingAt(i)); n > 0 {
+			return fmt.Errorf("remove instance %s: %w: DependencyViolation.RouteEntry: %d entries send to it", id, api.ErrRefused, n)
+		}
+		w.drop(id)
+		return nil
+	})
+}
+
+// ReclaimInstance takes a machine away as the cloud does with an expired or a spot
+// instance: routes that send to it stay and lead nowhere.
+func (h Hands) ReclaimInstance(id string) error {
+	return h.live.Change(func(w *world) error {
+		if w.instance(id) == nil {
+			return fmt.Errorf("reclaim instance %s: %w", id, api.ErrNotFound)
+		}
+		w.drop(id)
+		return nil
+	})
+}
+
+// SetStatus changes a machine's power state, for example to Stopped.
+func (h Hands) SetStatus(id, status string) error {
+	return h.live.Change(func(w *world) error {
+		i := w.instance(id)
+		if i == nil {
+			return fmt.Errorf("set status of instance %s: %w", id, api.ErrNotFound)
+		}
+		if !slices.Contains(powers(), status) {
+			return fmt.Errorf("set status of instance %s: %w: %q is none of %s", id, api.ErrInvalid, status, strings.Join(powers(), ", "))
+		}
+		i.Status = status
+		return nil
+	})
+}
+
+// SetSourceDestCheck turns the check of an interface on or off: of the primary one when it
+// gets the id of an instance.
+func (h Hands) SetSourceDestCheck(id string, on bool) error {
+	return h.live.Change(func(w *world) error {
+		if i := w.instance(id); i != nil {
+			i.SourceDestCheck = on
+			return nil
+		}
+		n, ok := w.nic(id)
+		if !ok {
+			return fmt.Errorf("set source check of %s: no such instance or interface: %w", id, api.ErrNotFound)
+		}
+		n.edit(id, func(f *Interface) { f.SourceDestCheck = on })
+		return nil
+	})
+}
+
+func (w *world) drop(id string) {
+	kept := w.instances[:0:0]
+	for _, i := range w.instances {
+		if i.ID != id {
+			kept = append(kept, i)
+		}
+	}
+	w.instances = kept
+	delete(w.started, id)
+}
+
+// SetGroups puts an interface, named by its own id or, for the primary one, its instance's,
+// into these security groups only.
+func (h Hands) SetGroups(id string, groups []string) error {
+	return h.live.Change(func(w *world) error {
+		eni := id
+		if i := w.instance(id); i != nil {
+			eni = i.ENI
+		}
+		n, ok := w.nic(eni)
+		if !ok {
+			return fmt.Errorf("set groups of %q: no such instance or interface: %w", id, api.ErrNotFound)
+		}
+		if err := w.joinable(n.VPC, groups); err != nil {
+			return fmt.Errorf("set groups of %q: %w: %w", id, api.ErrInvalid, err)
+		}
+		n.edit(eni, func(f *Interface) { f.SecurityGroups = slices.Clone(groups) })
+		return nil
+	})
+}
