@@ -21,13 +21,13 @@ GO_TEST := go run gotest.tools/gotestsum@$(GOTESTSUM) --format standard-quiet --
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
-build: ## build the three commands into bin/
+build: ## build the four commands into bin/
 	@mkdir -p $(BIN)
-	$(GO_BUILD) -tags $(TAGS) ./cmd/sealane ./cmd/sealane-controller
+	$(GO_BUILD) -tags $(TAGS) ./cmd/sealane ./cmd/sealane-controller ./cmd/sealane-lab
 	$(GO_BUILD) -tags $(TAGS_AGENT) ./cmd/sealane-agent
 
 demo: deps build ## a whole cluster on this machine; CHECK=1 ends by itself
-	$(BIN)/sealane lab demo $(if $(CHECK),--check)
+	$(BIN)/sealane-lab demo $(if $(CHECK),--check)
 
 test: deps sizes ## everything, from unit to end to end
 	$(GO_TEST) -race -shuffle=on -timeout $(TIMEOUT) $(PACKAGES)
@@ -70,7 +70,7 @@ deps: ## install what demo and test need (Debian and Ubuntu, as root)
 	@deploy/deps.sh
 
 clean: ## remove what was built, and a lab that was left behind
-	-@[ ! -x $(BIN)/sealane ] || $(BIN)/sealane lab down
+	-@[ ! -x $(BIN)/sealane-lab ] || $(BIN)/sealane-lab down
 	rm -rf $(BIN) dist
 
 .PHONY: help build demo test sizes unit race e2e lint fmt fuzz bench idle e2e-engines check deps clean

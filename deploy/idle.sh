@@ -19,8 +19,8 @@ ticks() { # user and system time of a process, and of the children it waited for
   sed 's/^.*) //' "/proc/$1/stat" | awk '{print $12 + $13, $14 + $15}'
 }
 
-"$bin/sealane" lab up --name "$lab" --detach >&2
-trap '"$bin/sealane" lab down --name "$lab" >&2' EXIT
+"$bin/sealane-lab" up --name "$lab" --detach >&2
+trap '"$bin/sealane-lab" down --name "$lab" >&2' EXIT
 sleep "$settle"
 declare -A before
 pids=$(agents)

@@ -1,5 +1,5 @@
-// Command sealane is the operator's tool: it shows what is wanted, written and working, waits
-// for hosts to become reachable, and runs a whole cluster or the cloud simulator on one machine.
+// Command sealane is the operator's tool: it shows what is wanted, written and working, and
+// waits for hosts to become reachable.
 package main
 
 import (
@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sealane/sealane/api"
 	"github.com/sealane/sealane/api/client"
 	"github.com/sealane/sealane/cmd/cli"
 )
@@ -40,8 +41,18 @@ policy); 5 unreachable (controller, registry, cloud); 6 plan: there are changes;
 		cmd.Flags().StringVarP(&o.output, "output", "o", "table", "output format: table or json")
 		root.AddCommand(cmd)
 	}
-	root.AddCommand(newVersion(o), newSim(), newLab())
+	root.AddCommand(newVersion(o), newMoved("lab", "sealane-lab"), newMoved("sim", "sealane-lab sim"))
 	return root
+}
+
+// newMoved tells who types a command that was once here where it is now.
+func newMoved(name, now string) *cobra.Command {
+	return &cobra.Command{
+		Use: name, Hidden: true, DisableFlagParsing: true, // so that whatever follows the name, this is said
+		RunE: func(*cobra.Command, []string) error {
+			return fmt.Errorf("%q is a command of its own now: %s; see '%s --help': %w", name, now, now, api.ErrUsage)
+		},
+	}
 }
 
 // client checks the flags that all commands share, then connects nothing yet.

@@ -36,7 +36,7 @@ ten minutes.`,
 				return err
 			}
 			if o.output == "table" {
-				findingLines(problems, allFindings(s))
+				cli.PrintFindings(problems, allFindings(s))
 			}
 			if degraded(s, time.Now()) {
 				return cli.Exit(api.ExitDegraded)

@@ -10,7 +10,7 @@ import (
 	"github.com/sealane/sealane/api"
 )
 
-// Report tells which containers reach which: the document of `sealane lab check -o json`.
+// Report tells which containers reach which: the document of `sealane-lab check -o json`.
 type Report struct {
 	Schema string `json:"schema"` // api.SchemaCheck
 	Pairs  []Pair `json:"pairs"`  // every ordered pair of hosts

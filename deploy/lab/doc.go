@@ -1,4 +1,4 @@
-// Package lab builds a whole cluster on one machine, for `sealane lab` and the end-to-end
+// Package lab builds a whole cluster on one machine, for `sealane-lab` and the end-to-end
 // tests: a simulated VPC that really forwards packets, hosts that each run a real Docker
 // engine, etcd, controllers and agents.
 //

@@ -70,7 +70,7 @@ func Up(ctx context.Context, o Options) (*Lab, error) {
 func (l *Lab) occupy(ctx context.Context) error {
 	old, err := Read(l.opts.Name)
 	if err == nil && old.Supervisor.alive() {
-		return fmt.Errorf("lab %s is held by process %d; end it with: sealane lab down --name %s: %w", old.Name, old.Supervisor.PID, old.Name, ErrExists)
+		return fmt.Errorf("lab %s is held by process %d; end it with: sealane-lab down --name %s: %w", old.Name, old.Supervisor.PID, old.Name, ErrExists)
 	}
 	if err := (Inventory{Name: l.opts.Name}).sweep(ctx); err != nil {
 		return fmt.Errorf("remove what an earlier lab left: %w", err)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/netip"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -18,7 +17,7 @@ func (l *Lab) Configure(ctx context.Context, flags ...string) error {
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
 	argv := append([]string{"configure", "--cluster", l.opts.Name, "--etcd-endpoints", l.etcdURL()}, flags...)
-	cmd := exec.CommandContext(ctx, filepath.Join(l.opts.BinDir, "sealane-controller"), argv...)
+	cmd := exec.CommandContext(ctx, l.Program("sealane-controller"), argv...)
 	var said strings.Builder
 	cmd.Env, cmd.Stdout, cmd.Stderr = environ(), &said, &said
 	err := inside(netnsPath(l.mgrNamespace()), cmd.Start)

@@ -41,7 +41,7 @@ type Options struct {
 	// Controllers is the number of replicas; more than one needs EtcdBinary. Default 1.
 	Controllers int
 	EtcdBinary  string    // etcd as a process of its own; empty: embedded in the controller
-	BinDir      string    // where sealane-agent and sealane-controller are; default beside this program
+	BinDir      string    // where sealane, sealane-agent and sealane-controller are; default beside this program
 	Outsider    bool      // have an outsider
 	Isolated    bool      // the hosts' security group admits the management host alone, not even its own members
 	AgentFlags  []string  // given to each agent besides its own

@@ -80,7 +80,7 @@ func (l *Lab) StartController(ctx context.Context, n int) error {
 	}
 	part := partController + strconv.Itoa(n)
 	argv := []string{
-		filepath.Join(l.opts.BinDir, "sealane-controller"),
+		l.Program("sealane-controller"),
 		"--cluster", l.opts.Name, "--name", part, "--listen", l.apiAddress(n),
 		"--vpc", vpcID, "--region", region, "--endpoint", "http://" + openAPIAddress,
 		"--policy", string(api.PolicyFull), "--lease-ttl", "10s", "--resync", "10s",
@@ -137,7 +137,7 @@ func (l *Lab) StartAgents(ctx context.Context) error {
 func (l *Lab) StartAgent(ctx context.Context, h Host) error {
 	_, err := l.startPart(ctx, command{
 		name: partAgent + h.short(), netns: h.Namespace,
-		argv: h.within(append([]string{filepath.Join(l.opts.BinDir, "sealane-agent")}, l.AgentFlags(h)...)...),
+		argv: h.within(append([]string{l.Program("sealane-agent")}, l.AgentFlags(h)...)...),
 	})
 	return err
 }
@@ -153,6 +153,9 @@ func (l *Lab) AgentFlags(h Host) []string {
 		"--metadata-url", "http://" + metadataAddress, "--state-dir", filepath.Join(stateDir(l.opts.Name), h.short(), "agent"),
 	}, l.opts.AgentFlags...)
 }
+
+// Program is the path of a command of sealane, beside those that the lab runs.
+func (l *Lab) Program(name string) string { return filepath.Join(l.opts.BinDir, name) }
 
 // Signal sends a signal to a part, see the names above, and after SIGKILL waits for its end.
 func (l *Lab) Signal(part string, sig syscall.Signal) error {

@@ -77,7 +77,7 @@ func Read(name string) (Inventory, error) {
 	}
 	raw, err := os.ReadFile(statePath(name))
 	if errors.Is(err, fs.ErrNotExist) {
-		return Inventory{}, fmt.Errorf("lab %s is not up; start it with: sealane lab up: %w", name, api.ErrNotFound)
+		return Inventory{}, fmt.Errorf("lab %s is not up; start it with: sealane-lab up: %w", name, api.ErrNotFound)
 	}
 	if err != nil {
 		return Inventory{}, fmt.Errorf("read the lab's state: %w", err)

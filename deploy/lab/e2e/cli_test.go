@@ -14,7 +14,7 @@ import (
 func TestDemo(t *testing.T) {
 	needDocker(t)
 	same := watchMachine(t, "e2edemo")
-	got := execute(t, program("sealane"), "lab", "demo", "--check", "--name", "e2edemo", "--engine", "docker")
+	got := execute(t, program("sealane-lab"), "demo", "--check", "--name", "e2edemo", "--engine", "docker")
 	if got.code != api.ExitOK {
 		t.Fatalf("exit code %d\n%s\n%s", got.code, got.out, got.err)
 	}
@@ -31,7 +31,7 @@ func TestLabCommands(t *testing.T) {
 	need(t, "iptables")
 	const name = "e2ecli"
 	same := watchMachine(t, name)
-	run := func(args ...string) ran { return execute(t, program("sealane"), append([]string{"lab"}, args...)...) }
+	run := func(args ...string) ran { return execute(t, program("sealane-lab"), args...) }
 	t.Cleanup(func() { _ = lab.Down(context.Background(), name) })
 	up := run("up", "--detach", "--name", name, "--engine", "netns", "--hosts", "3", "--vpc", "172.16.0.0/16", "--bip-pool", "10.64.0.0/16")
 	if up.code != api.ExitOK || !strings.HasPrefix(up.out, "API http://127.0.0.1:") {
@@ -42,7 +42,7 @@ func TestLabCommands(t *testing.T) {
 	if err := json.Unmarshal([]byte(check.out), &report); err != nil || check.code != api.ExitOK || len(report.Pairs) != 6 || report.Schema != api.SchemaCheck {
 		t.Errorf("check: %v %+v", err, check)
 	}
-	if again := run("up", "--name", name); again.code != api.ExitRefused || !strings.Contains(again.err, "sealane lab down") {
+	if again := run("up", "--name", name); again.code != api.ExitRefused || !strings.Contains(again.err, "sealane-lab down") {
 		t.Errorf("a second lab of the same name: %+v", again)
 	}
 	if got := run("exec", "host3", "--name", name, "--", "sh", "-c", "ip -4 -o addr show docker0; exit 9"); got.code != 9 || !strings.Contains(got.out, "10.64.2.1/24") {
@@ -67,14 +67,14 @@ func TestCheckProvesNothingOnOneHost(t *testing.T) {
 	need(t, "iptables")
 	const name = "e2eone"
 	t.Cleanup(func() { _ = lab.Down(context.Background(), name) })
-	if up := execute(t, program("sealane"), "lab", "up", "--detach", "--name", name, "--engine", "netns", "--hosts", "1"); up.code != api.ExitOK {
+	if up := execute(t, program("sealane-lab"), "up", "--detach", "--name", name, "--engine", "netns", "--hosts", "1"); up.code != api.ExitOK {
 		t.Fatalf("up: %+v", up)
 	}
-	check := execute(t, program("sealane"), "lab", "check", "--name", name)
+	check := execute(t, program("sealane-lab"), "check", "--name", name)
 	if check.code != api.ExitDegraded || !strings.Contains(check.err, "one host: no pair to check") {
 		t.Errorf("check: %+v", check)
 	}
-	if down := execute(t, program("sealane"), "lab", "down", "--name", name); down.code != api.ExitOK {
+	if down := execute(t, program("sealane-lab"), "down", "--name", name); down.code != api.ExitOK {
 		t.Errorf("down: %+v", down)
 	}
 }
@@ -91,7 +91,7 @@ func TestWrongUsageOfTheLab(t *testing.T) {
 		{"up", "--hots", "3"},
 		{"exec", "1"},
 	} {
-		got := execute(t, program("sealane"), append([]string{"lab"}, args...)...)
+		got := execute(t, program("sealane-lab"), args...)
 		if got.code != api.ExitUsage || got.out != "" || strings.Count(got.err, "\n") != 1 {
 			t.Errorf("%v: %+v, want exit code %d and one line", args, got, api.ExitUsage)
 		}

@@ -30,7 +30,7 @@ func TestInterrupt(t *testing.T) {
 			const name = "e2eint"
 			same := watchMachine(t, name)
 			t.Cleanup(func() { _ = lab.Down(context.Background(), name) })
-			cmd := exec.CommandContext(t.Context(), program("sealane"), append([]string{"lab", "--name", name}, c.args...)...)
+			cmd := exec.CommandContext(t.Context(), program("sealane-lab"), append([]string{"--name", name}, c.args...)...)
 			var problems strings.Builder
 			cmd.Stdout, cmd.Stderr = t.Output(), &problems
 			if err := cmd.Start(); err != nil {

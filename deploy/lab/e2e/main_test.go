@@ -45,6 +45,7 @@ func build(dir string) error {
 	for name, pkg := range map[string]string{
 		"sealane":            "github.com/sealane/sealane/cmd/sealane",
 		"sealane-agent":      "github.com/sealane/sealane/cmd/sealane-agent",
+		"sealane-lab":        "github.com/sealane/sealane/cmd/sealane-lab",
 		"sealane-controller": "github.com/sealane/sealane/cmd/sealane-controller",
 		"etcd":               "go.etcd.io/etcd/server/v3",
 	} {

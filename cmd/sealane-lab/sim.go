@@ -39,8 +39,8 @@ metadata, over HTTP. Point any client's endpoint at it. It forgets everything wh
 
 The simulator takes requests from whoever can reach the address; listen on loopback. The
 admin endpoint, for faults, the log of requests and the world, listens on loopback only.`,
-		Example: `  sealane sim --listen 127.0.0.1:8990
-  sealane sim --seed world.yaml --task-time 2s --admin 127.0.0.1:8991 --log requests.jsonl
+		Example: `  sealane-lab sim --listen 127.0.0.1:8990
+  sealane-lab sim --seed world.yaml --task-time 2s --admin 127.0.0.1:8991 --log requests.jsonl
   aliyun vpc DescribeVpcs --endpoint 127.0.0.1:8990 --insecure
   curl -sd '{"action":"CreateRouteEntry","code":"TaskConflict","times":2}' -H Content-Type:application/json 127.0.0.1:8991/v1/faults`,
 		Args: cobra.NoArgs,

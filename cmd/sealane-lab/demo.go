@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/netip"
+	"os/exec"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -12,10 +15,11 @@ import (
 
 	"github.com/sealane/sealane/api"
 	"github.com/sealane/sealane/api/client"
+	"github.com/sealane/sealane/cmd/cli"
 	"github.com/sealane/sealane/deploy/lab"
 )
 
-func newLabDemo(f *labFlags) *cobra.Command {
+func newDemo(f *labFlags) *cobra.Command {
 	var check bool
 	cmd := &cobra.Command{
 		Use:   "demo",
@@ -40,7 +44,7 @@ With --check the demo ends by itself: exit code 0 only if every step came out as
 					return err
 				}
 				if check {
-					return d.verdict()
+					return d.exit()
 				}
 				_, _ = fmt.Fprintln(d.progress, "the demo stays up until Ctrl-C; try in another terminal:", hints(f.name))
 				return l.Wait(ctx)
@@ -76,12 +80,12 @@ func (d *demo) run(ctx context.Context) error {
 	return nil
 }
 
-// verdict is nil only when all steps came out as told, and had pairs to prove it.
-func (d *demo) verdict() error {
+// exit is nil only when all steps came out as told, and had pairs to prove it.
+func (d *demo) exit() error {
 	if len(d.wrong) > 0 {
-		return exitOf(api.ExitDegraded)
+		return cli.Exit(api.ExitDegraded)
 	}
-	return verdict(d.progress, d.last)
+	return exitOfReport(d.progress, d.last)
 }
 
 // report shows who reaches whom, and notes when that is not as the title says.
@@ -129,6 +133,13 @@ func (d *demo) statusWhen(ctx context.Context, wanted func(api.Status) bool) (ap
 	}
 }
 
+// written reports whether the VPC has a route to every host of the lab.
+func (d *demo) written(s api.Status) bool {
+	return len(s.Routes) == len(d.Inventory().Hosts) && !slices.ContainsFunc(s.Routes, func(r api.RouteStatus) bool {
+		return r.Stage == api.StageWanted
+	})
+}
+
 // ready reports whether every host of the lab is.
 func (d *demo) ready(s api.Status) bool {
 	for _, h := range s.Hosts {
@@ -140,12 +151,20 @@ func (d *demo) ready(s api.Status) bool {
 }
 
 func (d *demo) status(ctx context.Context) error {
-	s, err := d.statusWhen(ctx, func(s api.Status) bool { return d.ready(s) && len(s.Findings) == 0 })
-	if err != nil {
+	if _, err := d.statusWhen(ctx, func(s api.Status) bool { return d.ready(s) && len(s.Findings) == 0 }); err != nil {
 		return err
 	}
 	address := d.Inventory().API
-	if err := section(d.out, "STATUS: sealane status --server "+address, func(w io.Writer) { statusRows(w, s, time.Now()) }); err != nil {
+	if _, err := fmt.Fprintln(d.out, "STATUS: sealane status --server "+address); err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, d.Program("sealane"), "status", "--server", address)
+	cmd.Stdout, cmd.Stderr = d.out, d.progress
+	err := cmd.Run()
+	if _, degraded := errors.AsType[*exec.ExitError](err); err != nil && !degraded {
+		return fmt.Errorf("show the status: %w", err)
+	}
+	if _, err := fmt.Fprintln(d.out); err != nil {
 		return err
 	}
 	return announce(d.out, address)

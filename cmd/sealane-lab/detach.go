@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sealane/sealane/api"
+	"github.com/sealane/sealane/cmd/cli"
 	"github.com/sealane/sealane/deploy/lab"
 )
 
@@ -30,7 +31,7 @@ func upDetached(cmd *cobra.Command, f *labFlags) error {
 	}
 	defer func() { _ = log.Close() }()
 	defer func() { _ = os.Remove(log.Name()) }()
-	holder := exec.CommandContext(context.WithoutCancel(cmd.Context()), self, "lab", "up", "--held", "--name", f.name, "--hosts", fmt.Sprint(f.hosts),
+	holder := exec.CommandContext(context.WithoutCancel(cmd.Context()), self, "up", "--held", "--name", f.name, "--hosts", fmt.Sprint(f.hosts),
 		"--vpc", f.vpc, "--bip-pool", f.pool, "--engine", f.engine)
 	holder.Stdout, holder.Stderr = log, log
 	holder.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
@@ -59,7 +60,7 @@ func followHolder(cmd *cobra.Command, name string, pid int, log string, ended <-
 		case err := <-ended:
 			_, _ = io.Copy(cmd.ErrOrStderr(), progress)
 			if exit, ok := errors.AsType[*exec.ExitError](err); ok {
-				return exitOf(exit.ExitCode())
+				return cli.Exit(exit.ExitCode())
 			}
 			return fmt.Errorf("the lab's process ended: %w", errors.Join(err, api.ErrUnknown))
 		case <-cmd.Context().Done():

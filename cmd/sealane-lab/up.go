@@ -20,22 +20,8 @@ type labFlags struct {
 	hosts                   int
 }
 
-func newLab() *cobra.Command {
-	f := &labFlags{}
-	root := &cobra.Command{
-		Use:   "lab",
-		Short: "Run a whole cluster on this machine: hosts with Docker, a simulated VPC, agents, controller",
-		Long: `Run a whole cluster on this machine, in network namespaces: a simulated Alibaba Cloud VPC
-that really forwards packets, hosts that each run a Docker engine, agents and a controller.
-
-The machine's own firewall, routes and Docker are not touched. The lab needs root. Without a
-Docker engine plain namespaces stand in as containers.`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
-	root.PersistentFlags().StringVar(&f.name, "name", lab.DefaultName, "name of the lab; several can be up at once")
-	root.AddCommand(newLabUp(f), newLabDemo(f), newLabCheck(f), newLabExec(f), newLabDown(f))
-	return root
+func (f *labFlags) registerName(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.name, "name", lab.DefaultName, "name of the lab; several can be up at once")
 }
 
 func (f *labFlags) register(cmd *cobra.Command) {
@@ -65,14 +51,14 @@ func prefixFlag(name, text string) (netip.Prefix, error) {
 	return p, nil
 }
 
-func newLabUp(f *labFlags) *cobra.Command {
+func newUp(f *labFlags) *cobra.Command {
 	var detach, held bool
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Start a lab and keep it up until Ctrl-C",
 		Long: `Start a lab and keep it up until Ctrl-C. With --detach it runs on in the background until
-'sealane lab down'. When everything is up, the address of the controller's API is printed.`,
-		Example: "  sealane lab up --hosts 3\n  sealane lab up --detach && sealane lab check",
+'sealane-lab down'. When everything is up, the address of the controller's API is printed.`,
+		Example: "  sealane-lab up --hosts 3\n  sealane-lab up --detach && sealane-lab check",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o, err := f.options(cmd.ErrOrStderr())
@@ -129,10 +115,10 @@ func hints(name string) string {
 	if name != lab.DefaultName {
 		suffix = " --name " + name
 	}
-	return strings.Join([]string{"sealane lab check" + suffix, "sealane lab exec 1" + suffix + " -- docker ps"}, "; ")
+	return strings.Join([]string{"sealane-lab check" + suffix, "sealane-lab exec 1" + suffix + " -- docker ps"}, "; ")
 }
 
-func newLabDown(f *labFlags) *cobra.Command {
+func newDown(f *labFlags) *cobra.Command {
 	return &cobra.Command{
 		Use:   "down",
 		Short: "Take a lab away with all that belongs to it, also after a crash",

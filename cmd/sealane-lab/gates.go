@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sealane/sealane/api"
+	"github.com/sealane/sealane/cmd/cli"
 	"github.com/sealane/sealane/deploy/lab"
 )
 
@@ -21,7 +22,7 @@ func (d *demo) group(ctx context.Context) error {
 	if err := d.Launch(ctx); err != nil {
 		return err
 	}
-	s, err := d.statusWhen(ctx, func(s api.Status) bool { return d.ready(s) && found(s, api.FindingSecurityGroup) })
+	s, err := d.statusWhen(ctx, func(s api.Status) bool { return d.written(s) && found(s, api.FindingSecurityGroup) })
 	if err != nil {
 		return err
 	}
@@ -125,7 +126,7 @@ func found(s api.Status, code api.Code) bool {
 func (d *demo) finding(s api.Status, code api.Code) error {
 	for _, f := range s.Findings {
 		if f.Code == code {
-			return section(d.out, "FINDING", func(w io.Writer) { findingLines(w, []api.Finding{f}) })
+			return section(d.out, "FINDING", func(w io.Writer) { cli.PrintFindings(w, []api.Finding{f}) })
 		}
 	}
 	d.wrong = append(d.wrong, fmt.Sprintf("no finding %s", code))

@@ -12,8 +12,8 @@ import (
 	"github.com/sealane/sealane/deploy/lab"
 )
 
-func newLabCheck(f *labFlags) *cobra.Command {
-	o := &options{}
+func newCheck(f *labFlags) *cobra.Command {
+	var output string
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Ping and exchange over TCP between the containers of every pair of hosts",
@@ -24,7 +24,7 @@ Exit code 0 only if every pair answered both; 7 otherwise, also of a lab with on
 has no pair. A lab that is not up yet is not checked: exit code 1.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := o.checkOutput(); err != nil {
+			if err := cli.CheckOutput(output); err != nil {
 				return err
 			}
 			v, err := lab.Read(f.name)
@@ -32,38 +32,38 @@ has no pair. A lab that is not up yet is not checked: exit code 1.`,
 				return err
 			}
 			if !v.Ready {
-				return fmt.Errorf("check lab %s: it is not up yet; 'sealane lab up' tells when it is", v.Name)
+				return fmt.Errorf("check lab %s: it is not up yet; 'sealane-lab up' tells when it is", v.Name)
 			}
 			report := v.Check(cmd.Context(), 3*time.Second)
-			if err := o.print(cmd.OutOrStdout(), report, func(w io.Writer) { reportRows(w, report) }); err != nil {
+			if err := cli.PrintDocument(cmd.OutOrStdout(), output, report, func(w io.Writer) { reportRows(w, report) }); err != nil {
 				return err
 			}
-			return verdict(cmd.ErrOrStderr(), report)
+			return exitOfReport(cmd.ErrOrStderr(), report)
 		},
 	}
-	cmd.Flags().StringVarP(&o.output, "output", "o", "table", "output format: table or json")
+	cmd.Flags().StringVarP(&output, "output", "o", "table", "output format: table or json")
 	return cmd
 }
 
-// verdict is nil only for a report that proves that containers reach each other.
-func verdict(problems io.Writer, r lab.Report) error {
+// exitOfReport is nil only for a report that proves that containers reach each other.
+func exitOfReport(problems io.Writer, r lab.Report) error {
 	if len(r.Pairs) == 0 {
 		_, _ = fmt.Fprintln(problems, "one host: no pair to check")
 	}
 	if !r.OK() {
-		return exitOf(api.ExitDegraded)
+		return cli.Exit(api.ExitDegraded)
 	}
 	return nil
 }
 
 func reportRows(w io.Writer, r lab.Report) {
-	row(w, "FROM", "CONTAINER", "TO", "CONTAINER", "PING", "TCP", "SOURCE", "PROBLEM")
+	cli.PrintRow(w, "FROM", "CONTAINER", "TO", "CONTAINER", "PING", "TCP", "SOURCE", "PROBLEM")
 	for _, p := range r.Pairs {
 		source := ""
 		if p.Source.IsValid() {
 			source = p.Source.String()
 		}
-		row(w, p.From, p.FromAddr, p.To, p.ToAddr, yes(p.Ping), yes(p.TCP), source, p.Problem)
+		cli.PrintRow(w, p.From, p.FromAddr, p.To, p.ToAddr, yes(p.Ping), yes(p.TCP), source, p.Problem)
 	}
 }
 
@@ -74,14 +74,14 @@ func yes(b bool) string {
 	return "no"
 }
 
-func newLabExec(f *labFlags) *cobra.Command {
+func newExec(f *labFlags) *cobra.Command {
 	return &cobra.Command{
 		Use:   "exec HOST -- COMMAND [ARG...]",
 		Short: "Run a command in a host's network namespace, with its Docker",
 		Long: `Run a command in a host's network namespace, with DOCKER_HOST set to its engine. HOST is an
 index, a name or an instance id. The exit code is the command's.`,
-		Example: "  sealane lab exec 1 -- ip route\n  sealane lab exec host2 -- docker ps\n" +
-			"  sealane lab exec 1 -- docker exec web ping -c 3 10.1.0.2",
+		Example: "  sealane-lab exec 1 -- ip route\n  sealane-lab exec host2 -- docker ps\n" +
+			"  sealane-lab exec 1 -- docker exec web ping -c 3 10.1.0.2",
 		Args: cobra.MinimumNArgs(2),
 		RunE: func(_ *cobra.Command, args []string) error {
 			v, err := lab.Read(f.name)
@@ -96,6 +96,3 @@ index, a name or an instance id. The exit code is the command's.`,
 		},
 	}
 }
-
-// exitOf ends with this exit code and no further word.
-func exitOf(code int) error { return cli.Exit(code) }
