@@ -49,7 +49,8 @@ e2e-engines: deps ## the matrix of Docker engines that Debian has (minutes; make
 	@deploy/lab/engines/roots.sh
 	go test -tags $(TAGS) -count=1 -v -timeout 60m ./deploy/lab/engines/ -engines all
 
-lint: ## the closed list of linters, import rules included
+lint: ## the closed list of linters, import rules included, and the rules of the house
+	go test ./deploy/house/
 	go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT) run $(PACKAGES)
 
 fmt: ## format
