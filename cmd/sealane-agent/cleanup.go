@@ -11,6 +11,7 @@ import (
 	"github.com/sealane/sealane/agent"
 	"github.com/sealane/sealane/agent/host"
 	"github.com/sealane/sealane/agent/host/machine"
+	"github.com/sealane/sealane/agent/host/state"
 	"github.com/sealane/sealane/api"
 )
 
@@ -34,7 +35,7 @@ func cleanup(cmd *cobra.Command, f *flags) error {
 		steps, err := h.PlanRestore(cmd.Context())
 		return printSteps(cmd.OutOrStdout(), steps, err, "nothing to undo")
 	}
-	release, err := machine.Hold(cmd.Context(), f.stateDir)
+	release, err := state.Hold(cmd.Context(), f.stateDir)
 	if err != nil {
 		return err
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/sealane/sealane/agent/host"
 	"github.com/sealane/sealane/agent/host/docker"
 	"github.com/sealane/sealane/agent/host/machine"
+	"github.com/sealane/sealane/agent/host/state"
 	"github.com/sealane/sealane/api"
 	"github.com/sealane/sealane/cloud/metadata"
 	"github.com/sealane/sealane/cmd/cli"
@@ -146,7 +147,7 @@ func (f *flags) hostOptions(log *slog.Logger) (machine.Options, error) {
 	switch f.sysctlDir {
 	case none:
 	case auto:
-		if machine.Whole() {
+		if state.Whole() {
 			options.SysctlDir = "/etc/sysctl.d"
 		}
 	default:

@@ -14,6 +14,7 @@ import (
 
 	"github.com/sealane/sealane/agent"
 	"github.com/sealane/sealane/agent/host/machine"
+	"github.com/sealane/sealane/agent/host/state"
 	"github.com/sealane/sealane/api"
 	"github.com/sealane/sealane/api/registry"
 	"github.com/sealane/sealane/api/registry/etcd"
@@ -46,12 +47,12 @@ func run(cmd *cobra.Command, f *flags) error {
 	if err != nil {
 		return err
 	}
-	release, err := machine.Hold(ctx, f.stateDir)
+	release, err := state.Hold(ctx, f.stateDir)
 	if err != nil {
 		return err
 	}
 	defer release()
-	boot, err := machine.BootID()
+	boot, err := state.BootID()
 	if err != nil {
 		return err
 	}

@@ -6,30 +6,52 @@ import (
 	"slices"
 
 	"github.com/sealane/sealane/agent/host"
+	"github.com/sealane/sealane/agent/host/sysctl"
 )
 
-// part is how a part is brought to a wish, and how it is undone. Both only look and say
-// what is to be done; a part that fails in the middle says what it can do nevertheless.
-type part struct {
+// part is how a part of a host is brought to a wish, and how it is undone. Both only look and
+// say what is to be done; a part that fails in the middle says what it can do nevertheless.
+type part interface {
+	Plan(ctx context.Context, w host.Wish) ([]host.Step, error)
+	Undo(ctx context.Context) ([]host.Step, error)
+}
+
+// named is a part by its name.
+type named struct {
+	part
 	name host.Part
+}
+
+// both makes a part of two functions.
+type both struct {
 	plan func(context.Context, host.Wish) ([]host.Step, error)
 	undo func(context.Context) ([]host.Step, error)
 }
 
-// parts are in the order of Parts. The engine comes after forwarding, without which it does
-// not start, and after what its options need: when all is undone, it is restarted without
-// them before forwarding is turned off and the guard goes.
-func (h *Host) parts() []part {
-	return []part{
-		{host.PartRules, h.planRules, h.undoRules},
-		{host.PartNative, h.planNative, h.undoNative},
-		{host.PartSource, h.planSource, h.undoSource},
-		{host.PartRouterAdv, h.planRouterAdv, h.undoRouterAdv},
-		{host.PartForwarding, h.planForwarding, h.undoForwarding},
-		{host.PartEngine, h.planEngine, h.undoEngine},
-		{host.PartReversePath, h.planReversePath, h.undoSettings("rp_filter")},
-		{host.PartDropIn, h.planDropIn, h.undoDropIn},
+func (b both) Plan(ctx context.Context, w host.Wish) ([]host.Step, error) { return b.plan(ctx, w) }
+func (b both) Undo(ctx context.Context) ([]host.Step, error)              { return b.undo(ctx) }
+
+// parts are in the order of host.Parts. The engine comes after forwarding, without which it
+// does not start, and after what its options need: when all is undone, it is restarted
+// without them before forwarding is turned off and the guard goes.
+func (h *Host) parts() []named {
+	return []named{
+		{both{h.planRules, h.undoRules}, host.PartRules},
+		{both{h.planNative, h.undoNative}, host.PartNative},
+		{both{h.planSource, h.undoSource}, host.PartSource},
+		{sysctl.RouterAdv{Settings: h.settings}, host.PartRouterAdv},
+		{sysctl.Forwarding{Settings: h.settings}, host.PartForwarding},
+		{h.engine, host.PartEngine},
+		{sysctl.ReversePath{Settings: h.settings}, host.PartReversePath},
+		{sysctl.DropIn{Settings: h.settings}, host.PartDropIn},
 	}
+}
+
+// begin recalls what was remembered and forgets what was planned and not done.
+func (h *Host) begin() error {
+	h.settings.Begin()
+	h.engine.Begin()
+	return h.store.Recall()
 }
 
 // Apply brings the host to the wish and says what it had to change for it. It is
@@ -42,7 +64,7 @@ func (h *Host) Apply(ctx context.Context, w host.Wish) host.Outcome {
 	defer h.applying.Store(false)
 	out := host.Outcome{Failures: map[host.Part]error{}}
 	h.serve(w)
-	err := h.recall()
+	err := h.begin()
 	for _, p := range h.parts() {
 		if slices.Contains(w.Leave, p.name) {
 			continue
@@ -51,7 +73,7 @@ func (h *Host) Apply(ctx context.Context, w host.Wish) host.Outcome {
 			out.Failures[p.name] = err
 			continue
 		}
-		steps, failure := p.plan(ctx, w)
+		steps, failure := p.Plan(ctx, w)
 		repairs, stopped := run(ctx, steps)
 		if len(steps) > 0 {
 			clear(h.legacy)
@@ -72,11 +94,11 @@ func (h *Host) Plan(ctx context.Context, w host.Wish) ([]host.Step, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	clear(h.legacy)
-	if err := h.recall(); err != nil {
+	if err := h.begin(); err != nil {
 		return nil, err
 	}
-	wanted := slices.DeleteFunc(h.parts(), func(p part) bool { return slices.Contains(w.Leave, p.name) })
-	return collect(wanted, func(p part) ([]host.Step, error) { return p.plan(ctx, w) })
+	wanted := slices.DeleteFunc(h.parts(), func(p named) bool { return slices.Contains(w.Leave, p.name) })
+	return collect(wanted, func(p named) ([]host.Step, error) { return p.Plan(ctx, w) })
 }
 
 // Restore undoes everything that Apply ever did here, back to the values remembered in the
@@ -86,25 +108,24 @@ func (h *Host) Restore(ctx context.Context) ([]host.Repair, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	clear(h.legacy)
-	if err := h.recall(); err != nil {
+	if err := h.begin(); err != nil {
 		return nil, err
 	}
 	var undone []host.Repair
 	var failures []error
 	for _, p := range slices.Backward(h.parts()) {
-		steps, err := p.undo(ctx)
+		steps, err := p.Undo(ctx)
 		repairs, stopped := run(ctx, steps)
 		if len(steps) > 0 {
 			clear(h.legacy)
 		}
-		h.freed = h.freed && stopped == nil
 		undone, failures = append(undone, repairs...), append(failures, err, stopped)
 	}
 	if err := errors.Join(failures...); err != nil {
 		return undone, err
 	}
-	clear(h.prints)
-	return undone, h.forget()
+	clear(h.asPrinted)
+	return undone, h.store.Forget()
 }
 
 // PlanRestore says what Restore would do, and does nothing.
@@ -112,16 +133,16 @@ func (h *Host) PlanRestore(ctx context.Context) ([]host.Step, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	clear(h.legacy)
-	if err := h.recall(); err != nil {
+	if err := h.begin(); err != nil {
 		return nil, err
 	}
 	parts := h.parts()
 	slices.Reverse(parts)
-	return collect(parts, func(p part) ([]host.Step, error) { return p.undo(ctx) })
+	return collect(parts, func(p named) ([]host.Step, error) { return p.Undo(ctx) })
 }
 
 // collect asks the parts one after the other, also when one of them fails.
-func collect(parts []part, ask func(part) ([]host.Step, error)) ([]host.Step, error) {
+func collect(parts []named, ask func(named) ([]host.Step, error)) ([]host.Step, error) {
 	var all []host.Step
 	var failures []error
 	for _, p := range parts {

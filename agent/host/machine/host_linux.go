@@ -33,6 +33,11 @@ import (
 
 	"github.com/sealane/sealane/agent/host"
 	"github.com/sealane/sealane/agent/host/docker"
+	"github.com/sealane/sealane/agent/host/dockerd"
+	"github.com/sealane/sealane/agent/host/kernel"
+	"github.com/sealane/sealane/agent/host/redirect"
+	"github.com/sealane/sealane/agent/host/state"
+	"github.com/sealane/sealane/agent/host/sysctl"
 	"github.com/sealane/sealane/api"
 )
 
@@ -52,14 +57,16 @@ type Host struct {
 	opts Options
 
 	mu        sync.Mutex // one change at a time; guards all below
-	mem       *memory    // nil until first needed
-	prints    map[string][]string
+	store     *state.Store
+	settings  *sysctl.Settings
+	redirect  *redirect.Part
+	engine    *dockerd.Part
+	chains    *state.Record[chainMemory]
+	asPrinted map[string][]string
 	read      map[host.Family]reading
 	legacy    map[host.Family]*firewall // as read by this call
 	standards map[string]host.Variant
 	standard  host.Variant      // of them, the one that counts now
-	planned   map[string]former // sysctls to be set before the file that makes them last
-	freed     bool              // the engine will go by its former options once the steps planned are done
 	found     map[string]string // commands, by name
 	listing   listing
 	asking    asking
@@ -67,7 +74,6 @@ type Host struct {
 	source    [2]sight[source]       // what keeps source addresses, of both families
 	docker    sight[*dockerTable]
 	marks     [2]sight[marking] // of both families
-	redirect  *redirect         // as last read or made
 
 	applying atomic.Bool            // changes of nftables are ours now
 	served   atomic.Pointer[[]int]  // the interfaces whose settings matter, by index; nil before the first wish
@@ -76,8 +82,26 @@ type Host struct {
 
 // New returns the host. It reads and changes nothing yet.
 func New(opts Options) *Host {
-	return &Host{opts: opts, prints: map[string][]string{}, read: map[host.Family]reading{}, legacy: map[host.Family]*firewall{}, standards: map[string]host.Variant{}, found: map[string]string{}, planned: map[string]former{}}
+	h := &Host{
+		opts: opts, store: state.New(opts.StateDir),
+		asPrinted: map[string][]string{}, read: map[host.Family]reading{}, legacy: map[host.Family]*firewall{}, standards: map[string]host.Variant{}, found: map[string]string{},
+	}
+	h.settings = sysctl.New(h.store, opts.SysctlDir, h.seesDocker)
+	h.redirect = redirect.New(h.store, h.settings.LoosenBridges)
+	h.engine = dockerd.New(h.store, dockerd.Options{File: opts.DaemonConfig, Restart: opts.RestartEngine}, dockerd.Around{
+		Table: h.engineTable, Guards: h.engineGuards, FreeMark: h.chooseMark, Answers: h.answers,
+		Forwards: sysctl.Forwards, WillForward: h.settings.WillForward,
+	})
+	h.chains = state.NewRecord[chainMemory](h.store, nil)
+	return h
 }
+
+// RecallPeers reads what RememberPeers wrote last; the zero value if there is nothing.
+func (h *Host) RecallPeers() (host.Peers, error) { return h.store.RecallPeers() }
+
+// RememberPeers makes it durable: after a crash the file is the old or the new one. Restore
+// forgets it.
+func (h *Host) RememberPeers(p host.Peers) error { return h.store.RememberPeers(p) }
 
 // Facts reads the host. The address ip, the host's private one, tells the uplink. Without
 // the means to look at the firewall, named in Missing, the rest is still told.
@@ -86,12 +110,11 @@ func (h *Host) Facts(ctx context.Context, ip netip.Addr) (host.Facts, error) {
 	defer h.mu.Unlock()
 	clear(h.legacy)
 	lacks, blind := h.missing()
-	f := host.Facts{Kernel: kernelRelease(), Missing: lacks, BridgeNetfilter: bridgeNetfilter()}
-	forwarding, err := readSysctl(ipForward)
-	if err != nil {
+	f := host.Facts{Kernel: kernelRelease(), Missing: lacks, BridgeNetfilter: sysctl.BridgeNetfilter()}
+	var err error
+	if f.Forwarding, err = sysctl.Forwards(); err != nil {
 		return host.Facts{}, err
 	}
-	f.Forwarding = forwarding == "1"
 	addrs, err := netlink.AddrList(nil, netlink.FAMILY_ALL)
 	if err != nil {
 		return host.Facts{}, fmt.Errorf("list addresses: %w", err)
@@ -102,7 +125,7 @@ func (h *Host) Facts(ctx context.Context, ip netip.Addr) (host.Facts, error) {
 	if f.Uplink, f.UplinkMAC, err = uplink(ip, addrs); err != nil {
 		return host.Facts{}, err
 	}
-	if f.ReversePath, err = reversePath(f.Uplink); err != nil {
+	if f.ReversePath, err = sysctl.EffectiveReversePath(f.Uplink); err != nil {
 		return host.Facts{}, err
 	}
 	h.ask(ctx, &f)
@@ -120,10 +143,7 @@ func (h *Host) lookAtFirewall(ctx context.Context, f *host.Facts) error {
 		d.docker, d.shielded = d.native != nil, d.native != nil
 	}
 	d.tell(f)
-	if link, missing := netlink.LinkByName(f.Uplink); missing == nil && d.native != nil {
-		have, readable, failed := h.attached(link)
-		f.Redirect = failed == nil && (have != nil || !readable)
-	}
+	f.Redirect = d.native != nil && h.redirect.Attached(f.Uplink)
 	var failure error
 	f.Kept, failure = h.kept()
 	if writer := h.writer.Load(); writer != nil {
@@ -146,7 +166,7 @@ func bridges(addrs []netlink.Addr) ([]host.Bridge, error) {
 		b := host.Bridge{Name: link.Attrs().Name, Up: link.Attrs().OperState == netlink.OperUp}
 		for _, a := range addrs {
 			if a.LinkIndex == link.Attrs().Index && !a.IP.IsLinkLocalUnicast() {
-				b.Addresses = append(b.Addresses, prefixOf(a))
+				b.Addresses = append(b.Addresses, kernel.PrefixOf(a))
 			}
 		}
 		slices.SortFunc(b.Addresses, api.ComparePrefixes)
@@ -160,7 +180,7 @@ func bridges(addrs []netlink.Addr) ([]host.Bridge, error) {
 // none does.
 func uplink(ip netip.Addr, addrs []netlink.Addr) (name, mac string, err error) {
 	for _, a := range addrs {
-		if prefixOf(a).Addr() != ip {
+		if kernel.PrefixOf(a).Addr() != ip {
 			continue
 		}
 		link, err := netlink.LinkByIndex(a.LinkIndex)
@@ -170,12 +190,6 @@ func uplink(ip netip.Addr, addrs []netlink.Addr) (name, mac string, err error) {
 		return link.Attrs().Name, link.Attrs().HardwareAddr.String(), nil
 	}
 	return "", "", nil
-}
-
-func prefixOf(a netlink.Addr) netip.Prefix {
-	addr, _ := netip.AddrFromSlice(a.IP)
-	bits, _ := a.Mask.Size()
-	return netip.PrefixFrom(addr.Unmap(), bits)
 }
 
 func kernelRelease() string {

@@ -1,12 +1,11 @@
 package machine
 
 import (
-	"errors"
-
 	"golang.org/x/sys/unix"
 
 	"github.com/sealane/sealane/agent/host"
 	"github.com/sealane/sealane/agent/host/kernel"
+	"github.com/sealane/sealane/agent/host/sysctl"
 )
 
 // missing names what this process needs and lacks, each with what it is for, and whether
@@ -22,8 +21,7 @@ func (h *Host) missing() (lacks []string, blind bool) {
 	}
 	lack(!kernel.Capable(unix.CAP_NET_ADMIN), true, "CAP_NET_ADMIN (to change rules and kernel settings)")
 	lack(!kernel.Capable(unix.CAP_NET_RAW), true, "CAP_NET_RAW (iptables needs it for rules that match sets, and iptables-legacy for all)")
-	readOnly := errors.Is(unix.Access(procSys+ipForward, unix.W_OK), unix.EROFS)
-	lack(readOnly, false, "a writable /proc/sys (to change kernel settings; in a container it is read-only unless privileged)")
+	lack(!sysctl.Writable(), false, "a writable /proc/sys (to change kernel settings; in a container it is read-only unless privileged)")
 	if d, err := h.readDocker(); err == nil && d.native != nil {
 		return lacks, blind // it needs no iptables, and so do we
 	}

@@ -205,7 +205,7 @@ func closes(rules []*nftables.Rule) bool {
 
 // planNative gets packets through Docker's own table in the way wished for, and takes away
 // what another way left.
-func (h *Host) planNative(_ context.Context, w host.Wish) ([]host.Step, error) {
+func (h *Host) planNative(ctx context.Context, w host.Wish) ([]host.Step, error) {
 	if w.Uplink == "" {
 		return nil, nil // the rules say so
 	}
@@ -216,7 +216,7 @@ func (h *Host) planNative(_ context.Context, w host.Wish) ([]host.Step, error) {
 	plan := map[host.Way]func(host.Wish) ([]host.Step, error){
 		host.WayNone:     func(host.Wish) ([]host.Step, error) { return nil, nil },
 		host.WayMark:     h.planMark,
-		host.WayRedirect: h.planRedirect,
+		host.WayRedirect: func(w host.Wish) ([]host.Step, error) { return h.redirect.Plan(ctx, w) },
 	}[w.Way]
 	if plan == nil {
 		return nil, fmt.Errorf("get packets through table %s: no way is called %q: %w", nativeTable, w.Way, api.ErrInvalid)
@@ -232,7 +232,7 @@ func (h *Host) planNative(_ context.Context, w host.Wish) ([]host.Step, error) {
 	for _, left := range []struct {
 		way  host.Way
 		undo func() ([]host.Step, error)
-	}{{host.WayMark, func() ([]host.Step, error) { return h.leaveGuards(d) }}, {host.WayRedirect, func() ([]host.Step, error) { return h.withdrawRedirect(uplink) }}} {
+	}{{host.WayMark, func() ([]host.Step, error) { return h.leaveGuards(d) }}, {host.WayRedirect, func() ([]host.Step, error) { return h.redirect.Withdraw(uplink) }}} {
 		if left.way == w.Way && err == nil {
 			continue
 		}
@@ -249,7 +249,7 @@ func (h *Host) leaveGuards(d *dockerTable) ([]host.Step, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case h.mem.Engine == nil && (!tables[markTable] || !h.direct()):
+	case !h.engine.Guarded() && (!tables[markTable] || !h.engine.Direct()):
 		return h.undoMark()
 	case d.native == nil:
 		return nil, nil
@@ -258,29 +258,16 @@ func (h *Host) leaveGuards(d *dockerTable) ([]host.Step, error) {
 	}
 }
 
-// direct reports whether dockerd's options have it allow direct routing, or may.
-func (h *Host) direct() bool {
-	if h.opts.DaemonConfig == "" {
-		return false
-	}
-	_, text, err := readDaemonConfig(h.opts.DaemonConfig)
-	if text == nil {
-		return err != nil
-	}
-	c, err := parseDaemonConfig([]byte(*text))
-	return err != nil || c.get(optionDirect) == "true"
-}
-
-func (h *Host) undoNative(context.Context) ([]host.Step, error) {
+func (h *Host) undoNative(ctx context.Context) ([]host.Step, error) {
 	d, err := h.readDocker()
 	if err != nil {
 		return nil, err
 	}
 	undo := h.undoMark
-	if h.mem.Engine != nil && !h.freed {
+	if h.engine.Guarded() && !h.engine.Reset() {
 		undo = func() ([]host.Step, error) { return h.leaveGuards(d) }
 	}
 	marks, err := undo()
-	redirects, failure := h.undoRedirect()
+	redirects, failure := h.redirect.Undo(ctx)
 	return append(marks, redirects...), errors.Join(err, failure)
 }

@@ -11,6 +11,33 @@ import (
 	"github.com/sealane/sealane/api"
 )
 
+// chainMemory is what is remembered of rules.
+type chainMemory struct {
+	Variant host.Variant `json:"variant,omitempty"` // the variant our rules were written with
+	Chains  *[]string    `json:"chains,omitempty"`  // tables and chains that were there before ours, of IPv4
+	Chains6 *[]string    `json:"chains6,omitempty"` // the same of IPv6
+}
+
+// former points to what is remembered of a family's chains; nil there while its rules were
+// not touched.
+func (m *chainMemory) former(f host.Family) **[]string {
+	if f == host.IPv6 {
+		return &m.Chains6
+	}
+	return &m.Chains
+}
+
+func (m chainMemory) has(f host.Family) bool { return *m.former(f) != nil }
+
+func (m chainMemory) chains(f host.Family) []string {
+	if !m.has(f) {
+		return nil
+	}
+	return **m.former(f)
+}
+
+func (m *chainMemory) put(f host.Family, chains []string) { *m.former(f) = &chains }
+
 // Our chains. Chain names are part of what operators see and scripts may rely on.
 const (
 	chainRaw   = "SEALANE-RAW"
@@ -88,20 +115,20 @@ func (h *Host) planRules(ctx context.Context, w host.Wish) ([]host.Step, error) 
 	}
 	var steps []host.Step
 	var left []host.Step // what is to go from the other variant, once this one has all
-	if h.mem.Variant != "" && h.mem.Variant != d.variant {
-		if left, err = h.undoChains(ctx, h.mem.Variant); err != nil {
-			return nil, fmt.Errorf("leave iptables variant %s: %w", h.mem.Variant, err)
+	if h.chains.Value().Variant != "" && h.chains.Value().Variant != d.variant {
+		if left, err = h.undoChains(ctx, h.chains.Value().Variant); err != nil {
+			return nil, fmt.Errorf("leave iptables variant %s: %w", h.chains.Value().Variant, err)
 		}
 	}
 	for _, f := range host.Families() {
-		if f == host.IPv6 && len(f.Of(w.LocalPrefixes())) == 0 && !h.mem.has(f) {
+		if f == host.IPv6 && len(f.Of(w.LocalPrefixes())) == 0 && !h.chains.Value().has(f) {
 			continue
 		}
 		fw, err := h.readTables(ctx, f, d.variant)
 		if err != nil {
 			return steps, err
 		}
-		if d.native != nil && fw.policies["filter/FORWARD"] != "DROP" && !h.mem.has(f) {
+		if d.native != nil && fw.policies["filter/FORWARD"] != "DROP" && !h.chains.Value().has(f) {
 			continue
 		}
 		if fw.path == "" {
@@ -122,7 +149,7 @@ func (h *Host) planFamily(fw *firewall, w host.Wish, anchor bool) ([]host.Step, 
 	if err != nil {
 		return nil, err
 	}
-	if !h.mem.has(fw.family) || h.mem.Variant != fw.variant {
+	if !h.chains.Value().has(fw.family) || h.chains.Value().Variant != fw.variant {
 		steps = append(steps, h.rememberChains(fw))
 	}
 	if anchor {
@@ -150,7 +177,7 @@ func (h *Host) rememberChains(fw *firewall) host.Step {
 	}
 	slices.Sort(there)
 	return host.Step{Do: func(context.Context) error {
-		return h.remember(func(m *memory) { m.Variant = fw.variant; m.put(fw.family, there) })
+		return h.chains.Remember(func(m *chainMemory) { m.Variant = fw.variant; m.put(fw.family, there) })
 	}}
 }
 
@@ -185,10 +212,10 @@ func (h *Host) planDockerUser(fw *firewall) []host.Step {
 // madeDockerUser reports whether DOCKER-USER is there, was made by us and is not in
 // Docker's use yet. A Docker that was there without it, as 20.10 is of IPv6, does not use it.
 func (h *Host) madeDockerUser(fw *firewall) bool {
-	if !fw.has("filter", dockerUser) || h.mem.Variant != fw.variant || !h.mem.has(fw.family) {
+	if !fw.has("filter", dockerUser) || h.chains.Value().Variant != fw.variant || !h.chains.Value().has(fw.family) {
 		return false
 	}
-	before := h.mem.chains(fw.family)
+	before := h.chains.Value().chains(fw.family)
 	unused := !fw.has("filter", "DOCKER") || slices.Contains(before, "filter/DOCKER")
 	return unused && !slices.Contains(before, "filter/"+dockerUser)
 }
@@ -223,7 +250,7 @@ func (h *Host) planTable(fw *firewall, table string, w host.Wish, anchor bool) [
 		steps = append(steps, host.Step{Do: func(ctx context.Context) error {
 			after, err := h.readFirewall(ctx, fw.family, fw.variant)
 			if printed := after.of(table, chain); err == nil && alike(printed, want) {
-				h.prints[strings.Join(want, "\n")] = printed
+				h.asPrinted[strings.Join(want, "\n")] = printed
 			}
 			return err
 		}})
@@ -258,6 +285,6 @@ func alike(printed, want []string) bool {
 // same reports whether a chain has the wanted rules. Releases of iptables may print a rule
 // otherwise than we write it, so how ours came out when we last wrote them counts as well.
 func (h *Host) same(have, want []string) bool {
-	printed, ok := h.prints[strings.Join(want, "\n")]
+	printed, ok := h.asPrinted[strings.Join(want, "\n")]
 	return slices.Equal(have, want) || ok && slices.Equal(have, printed)
 }

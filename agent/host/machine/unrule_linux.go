@@ -18,9 +18,9 @@ import (
 func (h *Host) undoRules(ctx context.Context) ([]host.Step, error) {
 	steps, err := h.undoChains(ctx, host.NFT, host.Legacy)
 	failures := []error{err}
-	if h.mem.has(host.IPv4) || h.mem.has(host.IPv6) {
+	if h.chains.Value().has(host.IPv4) || h.chains.Value().has(host.IPv6) {
 		steps = append(steps, host.Step{Do: func(context.Context) error {
-			return h.remember(func(m *memory) { m.Variant, m.Chains, m.Chains6 = "", nil, nil })
+			return h.chains.Remember(func(m *chainMemory) { m.Variant, m.Chains, m.Chains6 = "", nil, nil })
 		}})
 	}
 	sets, err := undoSets()
@@ -36,7 +36,7 @@ func (h *Host) undoChains(ctx context.Context, variants ...host.Variant) ([]host
 	var failures []error
 	for _, v := range variants {
 		for _, f := range host.Families() {
-			if f == host.IPv6 && !h.mem.has(f) {
+			if f == host.IPv6 && !h.chains.Value().has(f) {
 				continue
 			}
 			fw, err := h.readTables(ctx, f, v)
@@ -65,10 +65,10 @@ func (h *Host) undoFamily(fw *firewall) ([]host.Step, error) {
 			steps = append(steps, fw.commit(table, lines, what))
 		}
 	}
-	if fw.variant == host.Legacy || h.mem.Variant != host.NFT || !h.mem.has(fw.family) {
+	if fw.variant == host.Legacy || h.chains.Value().Variant != host.NFT || !h.chains.Value().has(fw.family) {
 		return steps, nil // legacy tables go with the kernel module only
 	}
-	before := h.mem.chains(fw.family)
+	before := h.chains.Value().chains(fw.family)
 	removals, err := removable(fw, before, dropped)
 	if err == nil && len(removals) > 0 {
 		steps = append(steps, host.Step{Command: strings.Join(removals, "\n"), Do: func(context.Context) error {

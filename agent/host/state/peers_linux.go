@@ -1,4 +1,4 @@
-package machine
+package state
 
 import (
 	"encoding/json"
@@ -12,8 +12,8 @@ import (
 )
 
 // RecallPeers reads what RememberPeers wrote last; the zero value if there is nothing.
-func (h *Host) RecallPeers() (host.Peers, error) {
-	data, err := os.ReadFile(h.peersPath())
+func (s *Store) RecallPeers() (host.Peers, error) {
+	data, err := os.ReadFile(s.peersPath())
 	if errors.Is(err, fs.ErrNotExist) {
 		return host.Peers{}, nil
 	}
@@ -22,20 +22,20 @@ func (h *Host) RecallPeers() (host.Peers, error) {
 	}
 	var p host.Peers
 	if err := json.Unmarshal(data, &p); err != nil {
-		return host.Peers{}, fmt.Errorf("recall peers from %s: %w", h.peersPath(), err)
+		return host.Peers{}, fmt.Errorf("recall peers from %s: %w", s.peersPath(), err)
 	}
 	return p, nil
 }
 
-// RememberPeers makes it durable: after a crash the file is the old or the new one. Restore
-// forgets it.
-func (h *Host) RememberPeers(p host.Peers) error {
+// RememberPeers makes it durable: after a crash the file is the old or the new one. Forget
+// removes it.
+func (s *Store) RememberPeers(p host.Peers) error {
 	data, err := json.Marshal(p)
 	if err == nil {
-		err = os.MkdirAll(h.opts.StateDir, 0o700)
+		err = os.MkdirAll(s.dir, 0o700)
 	}
 	if err == nil {
-		err = writeDurably(h.peersPath(), append(data, '\n'), 0o600)
+		err = WriteFile(s.peersPath(), append(data, '\n'), 0o600)
 	}
 	if err != nil {
 		return fmt.Errorf("remember peers: %w", err)
@@ -43,4 +43,4 @@ func (h *Host) RememberPeers(p host.Peers) error {
 	return nil
 }
 
-func (h *Host) peersPath() string { return filepath.Join(h.opts.StateDir, "peers.json") }
+func (s *Store) peersPath() string { return filepath.Join(s.dir, "peers.json") }

@@ -1,4 +1,4 @@
-package machine
+package dockerd
 
 import (
 	"bytes"
@@ -10,12 +10,13 @@ import (
 	"strings"
 
 	"github.com/sealane/sealane/agent/host/kernel"
+	"github.com/sealane/sealane/agent/host/state"
 )
 
 func sameContent(a, b *string) bool { return a == b || a != nil && b != nil && *a == *b }
 
-// readDaemonConfig reads the file where it really is; content nil: there is none.
-func readDaemonConfig(path string) (where string, content *string, err error) {
+// readOptions reads the file where it really is; content nil: there is none.
+func readOptions(path string) (where string, content *string, err error) {
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target
 	}
@@ -30,9 +31,9 @@ func readDaemonConfig(path string) (where string, content *string, err error) {
 	return path, &text, nil
 }
 
-// writeDaemonConfig makes it durable that the file has this content, with its mode kept; nil
+// writeOptions makes it durable that the file has this content, with its mode kept; nil
 // removes it.
-func writeDaemonConfig(path string, content *string) error {
+func writeOptions(path string, content *string) error {
 	if content == nil {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("remove dockerd's options: %w", kernel.Explain(err))
@@ -45,7 +46,7 @@ func writeDaemonConfig(path string, content *string) error {
 	}
 	err := os.MkdirAll(filepath.Dir(path), 0o755)
 	if err == nil {
-		err = writeDurably(path, []byte(*content), mode)
+		err = state.WriteFile(path, []byte(*content), mode)
 	}
 	if err != nil {
 		return fmt.Errorf("write dockerd's options: %w", kernel.Explain(err))
@@ -53,9 +54,9 @@ func writeDaemonConfig(path string, content *string) error {
 	return nil
 }
 
-// flagged reports whether dockerd was given an option on its command line: the one in our
+// hasFlag reports whether dockerd was given an option on its command line: the one in our
 // network namespace, or one of which that cannot be told.
-func flagged(option string) bool {
+func hasFlag(option string) bool {
 	own, _ := os.Readlink("/proc/thread-self/ns/net")
 	names, _ := filepath.Glob("/proc/[0-9]*/comm")
 	for _, name := range names {

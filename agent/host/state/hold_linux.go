@@ -1,4 +1,4 @@
-package machine
+package state
 
 import (
 	"cmp"
@@ -66,12 +66,4 @@ func lock(ctx context.Context, f *os.File) error {
 			return err
 		}
 	}
-}
-
-// Whole reports whether this process is in the machine's own network namespace, not in one
-// that it was put into: files in /etc then hold for the host.
-func Whole() bool {
-	own, err := os.Readlink("/proc/thread-self/ns/net")
-	first, denied := os.Readlink("/proc/1/ns/net")
-	return err == nil && denied == nil && own == first
 }

@@ -1,4 +1,10 @@
-package machine
+// Package redirect gets packets through Docker's own nft table without asking Docker. It is
+// one program on the uplink's ingress. What comes from another host and is for a subnet here,
+// it hands to that subnet's bridge as if it came from there, which Docker lets pass in all of
+// its chains. It runs ahead of every hook of netfilter and needs no option of the engine. It
+// looks at addresses only, so a fragment goes where its first one went. Hosts come and go by
+// entries of its maps.
+package redirect
 
 import (
 	"encoding/binary"
@@ -6,6 +12,13 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 	"golang.org/x/sys/unix"
+)
+
+// What the program is known by on an interface.
+const (
+	redirectName   = "sealane"
+	redirectPref   = 100
+	redirectHandle = 1
 )
 
 // Where things are in the context, which is struct __sk_buff and never changes, and on the
@@ -43,8 +56,8 @@ func (c *code) lookup(fd int, key int32, miss string) {
 	c.add(asm.LoadMapPtr(asm.R1, fd), asm.Mov.Reg(asm.R2, asm.RFP), asm.Add.Imm(asm.R2, key), asm.FnMapLookupElem.Call(), asm.JEq.Imm(asm.R0, 0, miss))
 }
 
-// program is what runs for each packet.
-func program(locals, remotes int) *ebpf.ProgramSpec {
+// makeProgram is what runs for each packet.
+func makeProgram(locals, remotes int) *ebpf.ProgramSpec {
 	c := &code{}
 	c.keys()
 	c.add(asm.Mov.Imm(asm.R0, 0).WithSymbol("find"))

@@ -1,4 +1,4 @@
-package machine
+package sysctl
 
 import (
 	"context"
@@ -13,27 +13,39 @@ import (
 	"github.com/sealane/sealane/agent/host"
 )
 
-// planRouterAdv has interfaces go on taking router advertisements when they forward.
-func (h *Host) planRouterAdv(_ context.Context, w host.Wish) ([]host.Step, error) {
-	deaf, err := h.deafened(w)
+// RouterAdv is the part that has interfaces go on taking router advertisements when they
+// forward.
+type RouterAdv struct{ *Settings }
+
+// Plan sets accept_ra where it is needed.
+func (s RouterAdv) Plan(_ context.Context, w host.Wish) ([]host.Step, error) {
+	deaf, err := s.deafened(w)
 	var want []setting
 	for _, link := range deaf {
 		want = append(want, setting{linkSysctl(host.IPv6, link, "accept_ra"), "2", host.KindSetting})
 	}
-	steps, failure := h.planSettings(want, nil)
+	steps, failure := s.planValues(want, nil)
 	return steps, errors.Join(err, failure)
+}
+
+// Undo comes after forwarding is off, and does nothing if it stays on.
+func (s RouterAdv) Undo(ctx context.Context) ([]host.Step, error) {
+	if s.borrowed(ctx) {
+		return nil, nil
+	}
+	return s.undoValues("accept_ra")
 }
 
 // deafened are the interfaces that lose router advertisements, or lost them, by our turning
 // IPv6 forwarding on: the kernel then drops the routes learned from them, unless accept_ra
 // is 2. Interfaces that forwarded before took none before.
-func (h *Host) deafened(w host.Wish) ([]string, error) {
+func (s *Settings) deafened(w host.Wish) ([]string, error) {
 	six := host.IPv6
-	on, err := readSysctl(ipForward6)
+	on, err := readValue(ipForward6)
 	if !w.Forward || !w.WantsIPv6() || errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	if err != nil || on == "1" && !h.made(ipForward6) {
+	if err != nil || on == "1" && !s.made(ipForward6) {
 		return nil, err
 	}
 	links, err := netlink.LinkList()
@@ -46,11 +58,11 @@ func (h *Host) deafened(w host.Wish) ([]string, error) {
 		if name == "lo" || dockers(link, links, w) {
 			continue
 		}
-		accept, err := readSysctl(linkSysctl(six, name, "accept_ra"))
+		accept, err := readValue(linkSysctl(six, name, "accept_ra"))
 		if errors.Is(err, fs.ErrNotExist) || err == nil && accept != "1" {
 			continue
 		}
-		forwarded, failure := h.forwardedBefore(linkSysctl(six, name, "forwarding"))
+		forwarded, failure := s.forwardedBefore(linkSysctl(six, name, "forwarding"))
 		if err = errors.Join(err, failure); err != nil {
 			return nil, err
 		}
@@ -64,11 +76,11 @@ func (h *Host) deafened(w host.Wish) ([]string, error) {
 
 // forwardedBefore reports whether an interface forwarded IPv6 before it was turned on. One
 // that came since would not have.
-func (h *Host) forwardedBefore(name string) (bool, error) {
-	if former, ok := h.mem.Sysctls[name]; ok || h.made(ipForward6) {
+func (s *Settings) forwardedBefore(name string) (bool, error) {
+	if former, ok := s.record.Value().Sysctls[name]; ok || s.made(ipForward6) {
 		return former == "1", nil
 	}
-	now, err := readSysctl(name)
+	now, err := readValue(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return true, nil // gone: nothing to keep
 	}

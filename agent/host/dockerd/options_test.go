@@ -1,4 +1,4 @@
-package machine
+package dockerd
 
 import (
 	"errors"
@@ -20,7 +20,7 @@ func TestDaemonConfigSet(t *testing.T) {
 		{"odd escapes and numbers kept", "{\r\n  \"a\\u0062\": 1e400,\r\n  \"é\": null}", "{\r\n  \"a\\u0062\": 1e400,\r\n  \"é\": null,\r\n  \"allow-direct-routing\": true,\r\n  \"mark\": \"m\"}"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			c, err := parseDaemonConfig([]byte(tt.before))
+			c, err := parseOptions([]byte(tt.before))
 			if err == nil {
 				c, err = c.set(optionDirect, "true")
 			}
@@ -45,7 +45,7 @@ func TestDaemonConfigDrop(t *testing.T) {
 		{"{\n\t\"ours\": 3\n}\n", "{}\n"},
 		{`{"a":1}`, `{"a":1}`},
 	} {
-		c, err := parseDaemonConfig([]byte(tt.before))
+		c, err := parseOptions([]byte(tt.before))
 		if err == nil {
 			c, err = c.drop("ours")
 		}
@@ -61,11 +61,42 @@ func TestDaemonConfigRefused(t *testing.T) {
 		`{"a": 1`:                           "byte 7",
 		`[]`:                                "not an object",
 		`{} {}`:                             "something follows",
-		"\ufeff{}":                          "byte 1",
+		"\ufeff[]":                          "not an object",
+		"\ufeff{\"a\" 1}":                   "byte 8",
 	} {
-		_, err := parseDaemonConfig([]byte(text))
+		_, err := parseOptions([]byte(text))
 		if !errors.Is(err, api.ErrInvalid) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", text, err, want)
+		}
+	}
+}
+
+// TestDaemonConfigOdd has files as they are met: what dockerd takes is taken, with every byte
+// of it left in place, and what it refuses is refused.
+func TestDaemonConfigOdd(t *testing.T) {
+	for name, tt := range map[string]struct{ text, want string }{
+		"three objects":    {text: "{\n  \"ipv6\": \"true\"\n   \"fixed-cidr-v6\": \"fd00:1::/64\"\n}\n{\n  \"ip6tables\": \"true\"\n}\n"},
+		"a bool as text":   {"{\"allow-direct-routing\": \"true\", \"bip\": \"10.0.0.1/24\"}", "{\"allow-direct-routing\": true, \"bip\": \"10.0.0.1/24\"}"},
+		"byte order mark":  {"\ufeff{\r\n  \"bip\": \"10.0.0.1/24\"\r\n}\r\n", "\ufeff{\r\n  \"bip\": \"10.0.0.1/24\",\r\n  \"allow-direct-routing\": true\r\n}\r\n"},
+		"trailing comma":   {text: "{\n \"selinux-enabled\": true,}\n"},
+		"a page":           {text: "<!DOCTYPE html>\n<html>"},
+		"missing comma":    {text: "{\n \"hosts\": [\"unix://\"]\n \"experimental\": true\n}\n"},
+		"an option twice":  {"{\"bip\":\"10.0.0.1/24\",\"allow-direct-routing\":false,\"allow-direct-routing\":false}", "{\"bip\":\"10.0.0.1/24\",\"allow-direct-routing\":false,\"allow-direct-routing\":true}"},
+		"typographic":      {text: "{“iptables”: false}"},
+		"a comment before": {text: "# managed by ansible\n{\"bip\":\"10.0.0.1/24\"}\n"},
+	} {
+		c, err := parseOptions([]byte(tt.text))
+		if tt.want == "" {
+			if !errors.Is(err, api.ErrInvalid) {
+				t.Errorf("%s: %v, want it refused", name, err)
+			}
+			continue
+		}
+		if err == nil {
+			c, err = c.set(optionDirect, "true")
+		}
+		if err != nil || string(c.text) != tt.want {
+			t.Errorf("%s: %v, %v; want %q", name, c, err, tt.want)
 		}
 	}
 }
@@ -77,7 +108,7 @@ func FuzzDaemonConfig(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		c, err := parseDaemonConfig(text)
+		c, err := parseOptions(text)
 		if err != nil || c.at("ours") >= 0 || len(c.members) == 0 {
 			return
 		}

@@ -1,4 +1,4 @@
-package machine
+package dockerd
 
 import (
 	"bytes"
@@ -12,10 +12,14 @@ import (
 	"github.com/sealane/sealane/api"
 )
 
-// daemonConfig is dockerd's configuration file as it is, so that options can be set and
+// byteOrderMark begins files that some editors write. dockerd reads past it, and so do we.
+const byteOrderMark = "\ufeff"
+
+// options is dockerd's configuration file as it is, so that options can be set and
 // taken out with every other byte left in its place.
-type daemonConfig struct {
+type options struct {
 	text    []byte
+	start   int // behind the byte order mark
 	open    int // behind the brace that opens the object
 	end     int // at the brace that closes it
 	members []member
@@ -27,33 +31,38 @@ type member struct {
 	start, value, end int
 }
 
-// parseDaemonConfig reads a file's content; an empty one is that of no options. What is not
+// parseOptions reads a file's content; an empty one is that of no options. What is not
 // one JSON object is ErrInvalid, with the place in the message.
-func parseDaemonConfig(text []byte) (*daemonConfig, error) {
+func parseOptions(text []byte) (*options, error) {
 	if len(bytes.TrimSpace(text)) == 0 {
 		text = []byte("{}\n")
 	}
-	c := &daemonConfig{text: text}
-	d := json.NewDecoder(bytes.NewReader(text))
+	c := &options{text: text}
+	if bytes.HasPrefix(text, []byte(byteOrderMark)) {
+		c.start = len(byteOrderMark)
+	}
+	d := json.NewDecoder(bytes.NewReader(text[c.start:]))
 	if err := c.read(d); err != nil {
 		at := d.InputOffset()
 		if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 			at = syntax.Offset
 		}
+		at += int64(c.start)
 		return nil, fmt.Errorf("byte %d: %w: %w", at, err, api.ErrInvalid)
 	}
 	return c, nil
 }
 
-func (c *daemonConfig) read(d *json.Decoder) error {
+func (c *options) read(d *json.Decoder) error {
+	offset := func() int { return c.start + int(d.InputOffset()) }
 	if first, err := d.Token(); err != nil {
 		return err
 	} else if first != json.Delim('{') {
 		return errors.New("not an object")
 	}
-	c.open = int(d.InputOffset())
+	c.open = offset()
 	for d.More() {
-		from := int(d.InputOffset())
+		from := offset()
 		name, err := d.Token()
 		if err != nil {
 			return err
@@ -62,7 +71,7 @@ func (c *daemonConfig) read(d *json.Decoder) error {
 		if err := d.Decode(&value); err != nil {
 			return err
 		}
-		end := int(d.InputOffset())
+		end := offset()
 		c.members = append(c.members, member{
 			name: fmt.Sprint(name), start: from + bytes.IndexByte(c.text[from:], '"'), value: end - len(value), end: end,
 		})
@@ -70,7 +79,7 @@ func (c *daemonConfig) read(d *json.Decoder) error {
 	if _, err := d.Token(); err != nil {
 		return err
 	}
-	c.end = int(d.InputOffset()) - 1
+	c.end = offset() - 1
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return errors.New("something follows the object")
 	}
@@ -79,7 +88,7 @@ func (c *daemonConfig) read(d *json.Decoder) error {
 
 // at is the place of an option among the members, -1 if it is not there. Of several of one
 // name dockerd takes the last.
-func (c *daemonConfig) at(name string) int {
+func (c *options) at(name string) int {
 	for i, m := range slices.Backward(c.members) {
 		if m.name == name {
 			return i
@@ -89,7 +98,7 @@ func (c *daemonConfig) at(name string) int {
 }
 
 // get is the value of an option as written; empty if it is not there.
-func (c *daemonConfig) get(name string) string {
+func (c *options) get(name string) string {
 	if i := c.at(name); i >= 0 {
 		return string(c.text[c.members[i].value:c.members[i].end])
 	}
@@ -97,7 +106,7 @@ func (c *daemonConfig) get(name string) string {
 }
 
 // set gives an option a value. A new one comes last, written as the first one is.
-func (c *daemonConfig) set(name, value string) (*daemonConfig, error) {
+func (c *options) set(name, value string) (*options, error) {
 	if i := c.at(name); i >= 0 {
 		return c.splice(c.members[i].value, c.members[i].end, value)
 	}
@@ -112,7 +121,7 @@ func (c *daemonConfig) set(name, value string) (*daemonConfig, error) {
 }
 
 // drop takes an option out, with the comma that is then one too many.
-func (c *daemonConfig) drop(name string) (*daemonConfig, error) {
+func (c *options) drop(name string) (*options, error) {
 	i := c.at(name)
 	switch {
 	case i < 0:
@@ -126,6 +135,6 @@ func (c *daemonConfig) drop(name string) (*daemonConfig, error) {
 	}
 }
 
-func (c *daemonConfig) splice(from, to int, text string) (*daemonConfig, error) {
-	return parseDaemonConfig(slices.Concat(c.text[:from], []byte(text), c.text[to:]))
+func (c *options) splice(from, to int, text string) (*options, error) {
+	return parseOptions(slices.Concat(c.text[:from], []byte(text), c.text[to:]))
 }

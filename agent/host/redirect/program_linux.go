@@ -1,4 +1,4 @@
-package machine
+package redirect
 
 import (
 	"errors"
@@ -10,6 +10,9 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/sealane/sealane/agent/host/kernel"
+	"github.com/sealane/sealane/api"
 )
 
 // The maps of the program. Both are tries of prefixes with 128 bits; IPv4 addresses are
@@ -69,15 +72,15 @@ func (e entries) add(other entries) {
 	maps.Copy(e.from, other.from)
 }
 
-// redirect is the program on an interface, by its maps.
-type redirect struct {
+// attachment is the program on an interface, by its maps.
+type attachment struct {
 	link            int // index
 	program         int // id
 	locals, remotes *ebpf.Map
 	entries         entries
 }
 
-func (r *redirect) close() {
+func (r *attachment) close() {
 	_ = r.locals.Close()
 	_ = r.remotes.Close()
 }
@@ -101,7 +104,7 @@ func newMap(spec *ebpf.MapSpec) (*ebpf.Map, error) {
 	return ebpf.NewMap(spec)
 }
 
-func newRedirect() (*redirect, error) {
+func newAttachment() (*attachment, error) {
 	locals, err := newMap(mapSpec(mapLocals, 12, 1<<12))
 	if err != nil {
 		return nil, err
@@ -110,37 +113,14 @@ func newRedirect() (*redirect, error) {
 	if err != nil {
 		return nil, errors.Join(err, locals.Close())
 	}
-	return &redirect{locals: locals, remotes: remotes}, nil
+	return &attachment{locals: locals, remotes: remotes}, nil
 }
 
-// writeRedirect brings the program on an interface to these entries, or puts one there,
-// which replaces what has its place at one moment.
-func (h *Host) writeRedirect(link netlink.Link, have *redirect, want entries) error {
-	if have != nil {
-		err := have.change(want)
-		if err != nil {
-			h.dropRedirect() // to be read anew
-		}
-		return err
-	}
-	r, err := newRedirect()
-	if err != nil {
-		return err
-	}
-	if err := r.attach(link, want); err != nil {
-		r.close()
-		return err
-	}
-	h.dropRedirect()
-	h.redirect = r
-	return nil
-}
-
-func (r *redirect) attach(link netlink.Link, want entries) error {
+func (r *attachment) attach(link netlink.Link, want entries) error {
 	if err := r.change(want); err != nil {
 		return err
 	}
-	p, err := ebpf.NewProgram(program(r.locals.FD(), r.remotes.FD()))
+	p, err := ebpf.NewProgram(makeProgram(r.locals.FD(), r.remotes.FD()))
 	if err != nil {
 		return err
 	}
@@ -160,7 +140,7 @@ func (r *redirect) attach(link netlink.Link, want entries) error {
 }
 
 // change adds entries before it takes others away.
-func (r *redirect) change(want entries) error {
+func (r *attachment) change(want entries) error {
 	for p, t := range want.to {
 		if old, ok := r.entries.to[p]; !ok || old != t {
 			if err := r.locals.Put(keyOf(p), t); err != nil {
@@ -198,10 +178,10 @@ func deleteOthers[V any](m *ebpf.Map, have, stay map[netip.Prefix]V) error {
 	return nil
 }
 
-// adoptRedirect reads a program that an agent before us left on an interface; nil if it is
+// adoptAttachment reads a program that an agent before us left on an interface; nil if it is
 // not the one we would load.
-func adoptRedirect(link int, filter *netlink.BpfFilter) (*redirect, error) {
-	own := program(0, 0).Instructions
+func adoptAttachment(link int, filter *netlink.BpfFilter) (*attachment, error) {
+	own := makeProgram(0, 0).Instructions
 	if err := own.Marshal(io.Discard, byteOrder()); err != nil { // which resolves the jumps
 		return nil, err
 	}
@@ -237,7 +217,7 @@ func adoptRedirect(link int, filter *netlink.BpfFilter) (*redirect, error) {
 		_ = opened[about.Name].Close() // nil, unless two have one name
 		opened[about.Name] = m
 	}
-	r := &redirect{link: link, program: filter.Id, locals: opened[mapLocals], remotes: opened[mapRemotes]}
+	r := &attachment{link: link, program: filter.Id, locals: opened[mapLocals], remotes: opened[mapRemotes]}
 	if r.locals == nil || r.remotes == nil {
 		return nil, nil
 	}
@@ -249,7 +229,7 @@ func adoptRedirect(link int, filter *netlink.BpfFilter) (*redirect, error) {
 	return r, nil
 }
 
-func readEntries(r *redirect) (entries, error) {
+func readEntries(r *attachment) (entries, error) {
 	e := entries{to: map[netip.Prefix]target{}, from: map[netip.Prefix]bool{}}
 	var k key
 	var t target
@@ -269,4 +249,18 @@ func readEntries(r *redirect) (entries, error) {
 // needs.
 func unsupportedBPF(err error) bool {
 	return errors.Is(err, ebpf.ErrNotSupported) || errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOENT)
+}
+
+// wrapBPF names what is missing when the kernel does not let us load the program.
+func wrapBPF(doing string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
+		return fmt.Errorf("%s: %w: %w: CAP_BPF and CAP_NET_ADMIN, or CAP_SYS_ADMIN on kernels before 5.8", doing, err, api.ErrPermission)
+	case unsupportedBPF(err):
+		return fmt.Errorf("%s: %w: %w: the kernel needs BPF_SYSCALL, NET_CLS_BPF and NET_SCH_INGRESS, and to be 4.18 or later", doing, err, api.ErrUnsupported)
+	default:
+		return kernel.Wrap(doing, err)
+	}
 }

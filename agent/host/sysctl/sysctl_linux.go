@@ -1,4 +1,7 @@
-package machine
+// Package sysctl sets the kernel's settings that a host needs, in the network namespace of the
+// calling process: forwarding, reverse path filters, router advertisements. It remembers what
+// they were, and writes those that are to outlive a reboot to a file of sysctl.d.
+package sysctl
 
 import (
 	"errors"
@@ -7,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/sealane/sealane/agent/host"
 	"github.com/sealane/sealane/agent/host/kernel"
@@ -49,7 +54,7 @@ func forwardFlips(f host.Family) (map[string]string, error) {
 	values := map[string]string{}
 	for _, path := range paths {
 		name := strings.TrimPrefix(path, procSys)
-		value, err := readSysctl(name)
+		value, err := readValue(name)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // the interface went away since it was listed
 		}
@@ -87,7 +92,7 @@ func dotted(name string) string {
 	}, name)
 }
 
-func readSysctl(name string) (string, error) {
+func readValue(name string) (string, error) {
 	value, err := os.ReadFile(procSys + name)
 	if err != nil {
 		return "", fmt.Errorf("read sysctl: %w", err)
@@ -95,9 +100,48 @@ func readSysctl(name string) (string, error) {
 	return strings.TrimSpace(string(value)), nil
 }
 
-func writeSysctl(name, value string) error {
+func writeValue(name, value string) error {
 	if err := os.WriteFile(procSys+name, []byte(value), 0o644); err != nil {
 		return fmt.Errorf("write sysctl: %w", kernel.Explain(err))
 	}
 	return nil
+}
+
+// Forwards reports whether the kernel forwards IPv4.
+func Forwards() (bool, error) {
+	on, err := readValue(ipForward)
+	return on == "1", err
+}
+
+// Writable reports whether settings can be changed at all; in a container /proc/sys is
+// read-only, unless that is privileged.
+func Writable() bool {
+	return !errors.Is(unix.Access(procSys+ipForward, unix.W_OK), unix.EROFS)
+}
+
+// EffectiveReversePath is the filter in effect on an interface, which is the larger of its own and
+// the one for all (ip-sysctl.rst of the kernel); 0 if there is no such interface.
+func EffectiveReversePath(link string) (int, error) {
+	if link == "" {
+		return 0, nil
+	}
+	effective := "0"
+	for _, of := range []string{"all", link} {
+		value, err := readValue(linkSysctl(host.IPv4, of, "rp_filter"))
+		if errors.Is(err, fs.ErrNotExist) {
+			return 0, nil
+		}
+		if err != nil {
+			return 0, err
+		}
+		effective = max(effective, value)
+	}
+	return int(effective[0] - '0'), nil
+}
+
+// BridgeNetfilter reports whether br_netfilter is loaded and on. It is told only: traffic
+// between hosts passes the same with and without it.
+func BridgeNetfilter() bool {
+	value, err := readValue("net/bridge/bridge-nf-call-iptables")
+	return err == nil && value == "1"
 }

@@ -1,0 +1,107 @@
+// Package state keeps what a host was like before it was changed, and what is to outlive the
+// agent, as files of the state directory. It knows no part of a host: each keeps a record of
+// its own type.
+package state
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+)
+
+// Store is a state directory. The records are file host.json in it, one object with the
+// fields of all of them, always written before the change it is about. A Store is for one
+// goroutine at a time.
+type Store struct {
+	dir     string
+	where   string // the boot and network namespace the records hold for; empty before Recall
+	records []record
+}
+
+// record is a Record of any type.
+type record interface {
+	read(file []byte) error
+	begin() error
+	fields() (map[string]json.RawMessage, error)
+}
+
+// New returns the store of a directory, which is made when something is first remembered.
+func New(dir string) *Store { return &Store{dir: dir} }
+
+func (s *Store) path() string { return filepath.Join(s.dir, "host.json") }
+
+// Recall reads the records, unless that was done. What was remembered for another boot or
+// another network namespace is void, since the kernel forgot our changes with it: each
+// record then begins anew.
+func (s *Store) Recall() error {
+	if s.where != "" {
+		return nil
+	}
+	where, err := place()
+	if err != nil {
+		return err
+	}
+	data, err := os.ReadFile(s.path())
+	if errors.Is(err, fs.ErrNotExist) {
+		data, err = []byte("{}"), nil
+	}
+	if err != nil {
+		return fmt.Errorf("recall former values: %w", err)
+	}
+	var of struct{ Where string }
+	failures := []error{json.Unmarshal(data, &of)}
+	for _, r := range s.records {
+		failures = append(failures, r.read(data))
+	}
+	if err := errors.Join(failures...); err != nil {
+		return fmt.Errorf("recall former values from %s (remove it to do without them): %w", s.path(), err)
+	}
+	for _, r := range s.records {
+		if of.Where == where {
+			break
+		}
+		if err := r.begin(); err != nil {
+			return err
+		}
+	}
+	s.where = where
+	return nil
+}
+
+// write makes the records durable, so that a crash right after cannot lose a former value.
+func (s *Store) write() error {
+	all := map[string]json.RawMessage{}
+	where, err := json.Marshal(s.where)
+	all["where"] = where
+	for _, r := range s.records {
+		fields, failure := r.fields()
+		maps.Copy(all, fields)
+		err = errors.Join(err, failure)
+	}
+	if err != nil {
+		return err
+	}
+	data, err := json.MarshalIndent(all, "", "\t")
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+		return err
+	}
+	return WriteFile(s.path(), append(data, '\n'), 0o600)
+}
+
+// Forget removes the files. The next Recall finds nothing.
+func (s *Store) Forget() error {
+	s.where = ""
+	for _, path := range []string{s.peersPath(), s.path()} {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("forget former values: %w", err)
+		}
+	}
+	return nil
+}
