@@ -1,0 +1,133 @@
+// Package nft keeps our tables of nftables, and tells what is in those of others. A table of
+// ours is one value ([Table]), which is written as text in one transaction of the command nft
+// and read back from its JSON. What was read holds for as long as the kernel counts no change,
+// so that an idle host starts no command.
+//
+// Everything acts in the network namespace of the calling thread.
+package nft
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/sealane/sealane/agent/host/kernel"
+	"github.com/sealane/sealane/api"
+)
+
+// ID names a table.
+type ID struct {
+	Family string // as nft calls it: ip, ip6, inet, arp, bridge or netdev
+	Name   string
+}
+
+// String is the table as nft's text names it, behind the word table.
+func (id ID) String() string { return id.Family + " " + id.Name }
+
+// System is what a client asks of the kernel and of the command. Tests put one of their own
+// in place of [Real].
+type System interface {
+	// Generation is the kernel's count of changes to nftables in this network namespace,
+	// whoever made them and in whatever table.
+	Generation() (uint32, error)
+	// Tables are all tables of this network namespace; no command is needed for it.
+	Tables() ([]ID, error)
+	// Command runs nft with this input and these arguments, and returns what it printed.
+	// ErrUnsupported: there is no such command.
+	Command(ctx context.Context, input string, args ...string) ([]byte, error)
+	// Installed is nil if there is such a command.
+	Installed() error
+}
+
+// Client reads and writes nftables. It is for one goroutine at a time.
+type Client struct {
+	system  System
+	names   cached[[]ID]
+	ruleset cached[[]byte]
+	tables  map[ID]cached[State] // as last read or written
+}
+
+// New returns a client of a system. It reads and changes nothing yet.
+func New(s System) *Client { return &Client{system: s, tables: map[ID]cached[State]{}} }
+
+// cached is what was read at a count of the kernel's.
+type cached[T any] struct {
+	known bool
+	count uint32
+	value T
+}
+
+// Absent is why this host has no nftables that we can write; nil if it has.
+func (c *Client) Absent() error {
+	if _, err := c.system.Generation(); kernel.Lacks(err) {
+		return fmt.Errorf("the kernel has no nf_tables: %w", api.ErrUnsupported)
+	} else if err != nil {
+		return err
+	}
+	return c.system.Installed()
+}
+
+// Generation is the kernel's count of changes. It is not known on a kernel without nftables,
+// where nothing ever changes.
+func (c *Client) Generation() (count uint32, known bool, err error) {
+	count, err = c.system.Generation()
+	if kernel.Lacks(err) {
+		return 0, false, nil
+	}
+	return count, err == nil, err
+}
+
+// Tables are all tables, whoever made them; none on a kernel without nftables. They are told
+// also where the command is missing.
+func (c *Client) Tables() ([]ID, error) {
+	count, known, err := c.Generation()
+	if err != nil || !known {
+		return nil, err
+	}
+	if c.names.known && c.names.count == count {
+		return c.names.value, nil
+	}
+	all, err := c.system.Tables()
+	if err != nil {
+		return nil, err
+	}
+	c.names = cached[[]ID]{true, count, all}
+	return all, nil
+}
+
+// Has reports whether there is a table of that name.
+func (c *Client) Has(id ID) (bool, error) {
+	all, err := c.Tables()
+	return slices.Contains(all, id), err
+}
+
+// Ruleset is the JSON of all tables, sets without their members; nil without tables.
+// ErrUnsupported: there are tables, and no command that lists them.
+func (c *Client) Ruleset(ctx context.Context) ([]byte, error) {
+	all, err := c.Tables()
+	if err != nil || len(all) == 0 {
+		return nil, err
+	}
+	count := c.names.count
+	if c.ruleset.known && c.ruleset.count == count {
+		return c.ruleset.value, nil
+	}
+	out, err := c.system.Command(ctx, "", "-j", "-t", "list", "ruleset")
+	if err != nil {
+		return nil, fmt.Errorf("list the rules of nftables: %w", err)
+	}
+	c.ruleset = cached[[]byte]{true, count, out}
+	return out, nil
+}
+
+// Check asks whether the kernel would take a transaction, and changes nothing.
+func (c *Client) Check(ctx context.Context, text string) error {
+	_, err := c.system.Command(ctx, text, "-c", "-f", "-")
+	return err
+}
+
+// Run makes a transaction of nft's text: all of it, or nothing.
+func (c *Client) Run(ctx context.Context, text string) error {
+	_, err := c.system.Command(ctx, text, "-f", "-")
+	return err
+}
