@@ -70,9 +70,15 @@ func (d direction) ends(r ecs.Permission) (peer, prefixList string, own []string
 // accepts reports the peers from or to which a rule accepts everything. One for a prefix
 // list, whose content is not known here, accepts nothing for certain.
 func (d direction) accepts(r ecs.Permission) (netip.Prefix, bool) {
+	peer, ok := d.isAbout(r)
+	return peer, ok && strings.EqualFold(r.Policy, "accept")
+}
+
+// isAbout reports the peers that a rule is about on every protocol and port.
+func (d direction) isAbout(r ecs.Permission) (netip.Prefix, bool) {
 	text, _, own := d.ends(r)
 	peer, err := parsePrefix(text)
-	whole := strings.EqualFold(r.Policy, "accept") && strings.EqualFold(r.IpProtocol, "all") &&
+	whole := strings.EqualFold(r.IpProtocol, "all") &&
 		(r.PortRange == "" || r.PortRange == everyPort) && (r.SourcePortRange == "" || r.SourcePortRange == everyPort)
 	for _, narrowed := range own {
 		whole = whole && (narrowed == "" || narrowed == "0.0.0.0/0" || narrowed == "::/0")

@@ -20,14 +20,16 @@ const rulePage = 1000 // the most that DescribeSecurityGroupAttribute gives
 
 // group is a security group.
 type group struct {
+	id         api.GroupID
 	vpc        api.VPCID
 	rules      []ecs.Permission // of both directions
 	enterprise bool             // lets nothing out by itself
+	inner      bool             // lets its members in among themselves
 }
 
 // readGroup reads a security group.
 func (p *Provider) readGroup(ctx context.Context, id api.GroupID) (group, error) {
-	var g group
+	g := group{id: id}
 	apart := false
 	err := byToken(func(token string) (string, error) {
 		req, resp := ecs.CreateDescribeSecurityGroupAttributeRequest(), ecs.CreateDescribeSecurityGroupAttributeResponse()
@@ -37,6 +39,7 @@ func (p *Provider) readGroup(ctx context.Context, id api.GroupID) (group, error)
 		}
 		g.vpc, g.rules = api.VPCID(resp.VpcId), append(g.rules, resp.Permissions.Permission...)
 		apart = !strings.EqualFold(resp.InnerAccessPolicy, "Accept")
+		g.inner = !apart
 		return resp.NextToken, nil
 	})
 	if err == nil && apart {

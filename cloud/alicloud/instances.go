@@ -33,7 +33,7 @@ const (
 // asked for once.
 //
 // Where the permission to look at interfaces or security groups is missing, the answer is
-// the careful one: SourceCheck is true, Admits and Emits are empty.
+// the careful one: SourceCheck is true, Admits and Emits are empty, and Unread says so.
 func (p *Provider) Instances(ctx context.Context, ids []api.InstanceID) ([]cloud.Instance, error) {
 	// No id must never become no filter, which would describe every instance there is.
 	ids = slices.Compact(slices.Sorted(slices.Values(ids)))
@@ -126,13 +126,13 @@ func (s *survey) pageOfInterfaces(ctx context.Context, about string, req *ecs.De
 func (s *survey) describe(i ecs.Instance) cloud.Instance {
 	out := cloud.Instance{ID: api.InstanceID(i.InstanceId), Status: cloud.Status(i.Status), VPC: api.VPCID(i.VpcAttributes.VpcId)}
 	// An instance in the making has no interface and no address yet.
-	primary := cloud.Interface{SourceCheck: true, VSwitch: api.VSwitchID(i.VpcAttributes.VSwitchId)}
+	primary := cloud.Interface{SourceCheck: true, Unread: true, VSwitch: api.VSwitchID(i.VpcAttributes.VSwitchId)}
 	if all := i.VpcAttributes.PrivateIpAddress.IpAddress; len(all) > 0 {
 		primary.IP, _ = netip.ParseAddr(all[0])
 	}
 	primary.Groups = groupIDs(i.SecurityGroupIds.SecurityGroupId)
 	for _, n := range i.NetworkInterfaces.NetworkInterface {
-		of := cloud.Interface{SourceCheck: true}
+		of := cloud.Interface{SourceCheck: true, Unread: true}
 		if strings.EqualFold(n.Type, "Primary") {
 			of = primary
 		}
@@ -158,7 +158,7 @@ func (s *survey) fill(n cloud.Interface) cloud.Interface {
 	if !ok {
 		return n
 	}
-	n.VSwitch, n.SourceCheck = api.VSwitchID(read.VSwitchId), read.SourceDestCheck
+	n.VSwitch, n.SourceCheck, n.Unread = api.VSwitchID(read.VSwitchId), read.SourceDestCheck, false
 	n.Groups = groupIDs(read.SecurityGroupIds.SecurityGroupId)
 	return n
 }
@@ -179,11 +179,13 @@ func (s *survey) weigh(n *cloud.Interface) {
 	for _, id := range n.Groups {
 		g, ok := s.groups[id]
 		if !ok {
+			n.Unread = true
 			return
 		}
 		groups = append(groups, g)
 	}
 	if len(groups) > 0 {
 		n.Admits, n.Emits = passes(ingress, groups...), passes(egress, groups...)
+		n.MayAdmit, n.MayEmit = openings(ingress, groups...), openings(egress, groups...)
 	}
 }

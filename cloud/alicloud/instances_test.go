@@ -22,7 +22,7 @@ func TestInstancesWithoutPermissions(t *testing.T) {
 	id := cloudtest.Small().Instances[1].ID
 	for range 2 {
 		i := r.one(t, id)
-		if !i.SourceCheck || i.IP != netip.MustParseAddr("192.168.1.12") || !cloud.Covers(i.Admits, netip.MustParsePrefix("10.0.0.0/8")) {
+		if !i.Unread || !i.SourceCheck || i.IP != netip.MustParseAddr("192.168.1.12") || !cloud.Covers(i.Admits, netip.MustParsePrefix("10.0.0.0/8")) {
 			t.Errorf("got %+v, want the groups of the instance and the careful reading of the check", i)
 		}
 		if o := i.Others[0]; !o.SourceCheck || o.Admits != nil || o.Emits != nil || o.IP != netip.MustParseAddr("192.168.0.222") {
@@ -65,7 +65,7 @@ func TestOneGroupWithoutPermission(t *testing.T) {
 		})
 	})
 	i := r.one(t, cloudtest.Small().Instances[1].ID)
-	if i.Admits == nil || i.Others[0].Admits != nil {
+	if i.Admits == nil || i.Unread || i.Others[0].Admits != nil || !i.Others[0].Unread {
 		t.Errorf("got %+v", i)
 	}
 	// It may drop what another group of the same interface accepts.
@@ -146,5 +146,33 @@ func TestNoInstancesAsked(t *testing.T) {
 	}
 	if n := len(r.sim.Requests()); n != 0 {
 		t.Errorf("%d requests", n)
+	}
+}
+
+// Members of a basic group may talk among themselves unless it keeps them apart; a rule that
+// drops everything comes first.
+func TestMembersLetEachOtherIn(t *testing.T) {
+	r := newRig(t)
+	i := cloudtest.Small().Instances[0]
+	member, stranger := netip.MustParsePrefix("192.168.1.12/32"), netip.MustParsePrefix("10.0.0.0/24")
+	drop := []alisim.Rule{{Source: netip.MustParsePrefix("192.168.1.0/24"), Policy: "Drop"}}
+	for _, test := range []struct {
+		group alisim.SecurityGroup
+		want  bool
+	}{
+		{alisim.SecurityGroup{}, true},
+		{alisim.SecurityGroup{InnerAccess: "Drop"}, false},
+		{alisim.SecurityGroup{Ingress: drop}, false},
+		{alisim.SecurityGroup{InnerAccess: "Drop", Ingress: []alisim.Rule{{Group: string(cloudtest.Basic)}}}, true},
+	} {
+		test.group.ID = string(cloudtest.Basic)
+		must(r.sim.SetSecurityGroup(string(i.VPC), test.group))
+		got := r.one(t, i.ID)
+		if open := cloud.Opens(got.MayAdmit, member, i.Groups); open != test.want {
+			t.Errorf("%+v lets members in: %t", test.group, open)
+		}
+		if cloud.Opens(got.MayAdmit, stranger, nil) {
+			t.Errorf("%+v lets containers in", test.group)
+		}
 	}
 }

@@ -128,6 +128,7 @@ func (f *Fake) described(n cloud.Interface) cloud.Interface {
 	}
 	if len(groups) > 0 {
 		n.Admits, n.Emits = passes(groups, false), passes(groups, true)
+		n.MayAdmit, n.MayEmit = openings(groups, false), openings(groups, true)
 	}
 	return n
 }
@@ -135,21 +136,10 @@ func (f *Fake) described(n cloud.Interface) cloud.Interface {
 // passes returns what groups let through in one direction on every protocol and port: their
 // rules count together, the smaller priority first, and of equal ones those that drop.
 func passes(groups []Group, egress bool) []netip.Prefix {
-	var rules []Rule
-	enterprise := false
-	for _, g := range groups {
-		rules = append(rules, g.Rules...)
-		enterprise = enterprise || g.Enterprise
-	}
-	if !enterprise { // after all rules, basic groups let everything out
-		for _, all := range []string{"0.0.0.0/0", "::/0"} {
-			rules = append(rules, Rule{Egress: true, Peer: netip.MustParsePrefix(all), Priority: 101})
-		}
-	}
-	rules = slices.DeleteFunc(rules, func(r Rule) bool { return r.Egress != egress })
+	rules := rulesOf(groups, egress)
 	var through []netip.Prefix
 	for _, r := range rules {
-		if r.Drop || r.Ports != "" || r.Protocol != "" && !strings.EqualFold(r.Protocol, "ALL") {
+		if r.Drop || !r.whole() {
 			continue
 		}
 		var dropped []netip.Prefix
@@ -162,6 +152,49 @@ func passes(groups []Group, egress bool) []netip.Prefix {
 	}
 	slices.SortFunc(through, api.ComparePrefixes)
 	return slices.Compact(through)
+}
+
+// openings are what groups may let through in one direction on some protocol or port.
+func openings(groups []Group, egress bool) []cloud.Opening {
+	rules := rulesOf(groups, egress)
+	var all []cloud.Opening
+	for _, r := range rules {
+		if r.Drop {
+			continue
+		}
+		var dropped []netip.Prefix
+		for _, d := range rules {
+			if d.Drop && d.whole() && d.priority() <= r.priority() {
+				dropped = append(dropped, d.Peer)
+			}
+		}
+		if left := cloud.Minus(r.Peer, dropped); len(left) > 0 {
+			all = append(all, cloud.Opening{Peers: left})
+		}
+	}
+	return all
+}
+
+// rulesOf are the rules of groups in one direction, and what basic groups do after all rules:
+// they let everything out.
+func rulesOf(groups []Group, egress bool) []Rule {
+	var rules []Rule
+	enterprise := false
+	for _, g := range groups {
+		rules = append(rules, g.Rules...)
+		enterprise = enterprise || g.Enterprise
+	}
+	if !enterprise {
+		for _, all := range []string{"0.0.0.0/0", "::/0"} {
+			rules = append(rules, Rule{Egress: true, Peer: netip.MustParsePrefix(all), Priority: 101})
+		}
+	}
+	return slices.DeleteFunc(rules, func(r Rule) bool { return r.Egress != egress })
+}
+
+// whole reports whether a rule is about every protocol and port.
+func (r Rule) whole() bool {
+	return r.Ports == "" && (r.Protocol == "" || strings.EqualFold(r.Protocol, "ALL"))
 }
 
 func (r Rule) priority() int { return cmp.Or(r.Priority, 1) }

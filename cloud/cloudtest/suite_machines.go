@@ -84,7 +84,42 @@ func machineTests() map[string]func(*suite) {
 				}
 			}
 		},
+		"what groups surely drop": func(s *suite) {
+			for _, test := range shut {
+				s.Hand.SetGroup(Group{ID: Basic, Enterprise: test.enterprise, Rules: rules(test.rules)})
+				got := s.instance(0)
+				if got.Unread {
+					s.Fatal("the groups were read")
+				}
+				for _, want := range []struct {
+					openings []cloud.Opening
+					in       string
+					want     bool
+				}{{got.MayAdmit, test.in, true}, {got.MayEmit, test.out, true}, {got.MayAdmit, test.notIn, false}, {got.MayEmit, test.notOut, false}} {
+					for peer := range strings.FieldsSeq(want.in) {
+						if cloud.Opens(want.openings, netip.MustParsePrefix(peer), nil) != want.want {
+							s.Errorf("%q, enterprise %t: %v is open for %s: %t", test.rules, test.enterprise, want.openings, peer, !want.want)
+						}
+					}
+				}
+			}
+		},
 	}
+}
+
+// shut are rules of one group, and what something of may come in or go out, or surely not.
+var shut = []struct {
+	enterprise                    bool
+	rules, in, notIn, out, notOut string
+}{
+	{false, "", "", "10.0.0.0/8 fd00::/8", "10.0.0.0/8 fd00::/8", ""},
+	{true, "", "", "10.0.0.0/8", "", "10.0.0.0/8 fd00::/8"},
+	{false, "in accept 1 10.0.0.0/8 TCP 22/22", "10.1.0.0/24", "192.168.0.1/32", "", ""},
+	{false, "in accept 5 10.0.0.0/8; in drop 4 10.1.0.0/16", "10.0.0.0/8 10.2.0.0/24", "10.1.0.0/24", "", ""},
+	{false, "in accept 5 10.0.0.0/8; in drop 5 10.1.0.0/16", "", "10.1.0.0/24", "", ""},
+	{false, "in accept 5 10.0.0.0/8; in drop 6 10.1.0.0/16", "10.1.0.0/24", "", "", ""},
+	{false, "in accept 5 10.0.0.0/8; in drop 4 10.1.0.0/16 TCP 22/22", "10.1.0.0/24", "", "", ""},
+	{false, "out drop 100 10.0.0.0/8", "", "", "11.0.0.0/8", "10.3.0.0/24"},
 }
 
 // weighed are rules of one group, and pools that they let in and out, or keep.
