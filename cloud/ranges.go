@@ -25,12 +25,12 @@ func Minus(from netip.Prefix, list []netip.Prefix) []netip.Prefix {
 	if len(meet) == 0 {
 		return []netip.Prefix{from}
 	}
-	low, high := halves(from)
+	low, high := Halves(from)
 	return append(Minus(low, meet), Minus(high, meet)...)
 }
 
-// halves cuts a range that holds more than one address.
-func halves(p netip.Prefix) (low, high netip.Prefix) {
+// Halves cuts a range that holds more than one address.
+func Halves(p netip.Prefix) (low, high netip.Prefix) {
 	bytes := p.Addr().AsSlice()
 	bytes[p.Bits()/8] |= 0x80 >> (p.Bits() % 8)
 	middle, _ := netip.AddrFromSlice(bytes) // of the length it came with

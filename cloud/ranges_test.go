@@ -62,6 +62,18 @@ func TestMinus(t *testing.T) {
 	}
 }
 
+func TestHalves(t *testing.T) {
+	for from, want := range map[string]string{
+		"10.0.0.0/24": "10.0.0.0/25 10.0.0.128/25", "10.0.0.0/8": "10.0.0.0/9 10.128.0.0/9", "10.0.0.6/31": "10.0.0.6/32 10.0.0.7/32",
+		"fd00::/64": "fd00::/65 fd00::8000:0:0:0/65",
+	} {
+		low, high := cloud.Halves(netip.MustParsePrefix(from))
+		if got := low.String() + " " + high.String(); got != want {
+			t.Errorf("%s: got %s, want %s", from, got, want)
+		}
+	}
+}
+
 // Address by address, in ranges small enough to look at each.
 func TestRangesAddressByAddress(t *testing.T) {
 	base := binary.BigEndian.Uint32([]byte{10, 0, 0, 0})

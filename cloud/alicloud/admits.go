@@ -10,6 +10,7 @@ import (
 
 	"github.com/sealane/sealane/api"
 	"github.com/sealane/sealane/cloud"
+	"github.com/sealane/sealane/cloud/alicloud/call"
 )
 
 // direction is the way of packets as an interface sees it, in the cloud's spelling.
@@ -29,7 +30,7 @@ func passes(way direction, groups ...group) []netip.Prefix {
 	closed := way == ingress
 	for _, g := range groups {
 		for _, r := range g.rules {
-			if way.has(r) {
+			if way.covers(r) {
 				rules = append(rules, r)
 			}
 		}
@@ -38,12 +39,12 @@ func passes(way direction, groups ...group) []netip.Prefix {
 	var through []netip.Prefix
 	for _, r := range rules {
 		if peer, ok := way.accepts(r); ok {
-			through = append(through, cloud.Minus(peer, way.drops(rules, priority(r)))...)
+			through = append(through, cloud.Minus(peer, way.droppedPeers(rules, priority(r)))...)
 		}
 	}
 	if !closed {
 		for _, all := range everywhere() {
-			through = append(through, cloud.Minus(all, way.drops(rules, weakest))...)
+			through = append(through, cloud.Minus(all, way.droppedPeers(rules, weakest))...)
 		}
 	}
 	slices.SortFunc(through, api.ComparePrefixes)
@@ -54,7 +55,7 @@ func everywhere() []netip.Prefix {
 	return []netip.Prefix{netip.PrefixFrom(netip.IPv4Unspecified(), 0), netip.PrefixFrom(netip.IPv6Unspecified(), 0)}
 }
 
-func (d direction) has(r ecs.Permission) bool {
+func (d direction) covers(r ecs.Permission) bool {
 	return strings.EqualFold(r.Direction, string(d)) || r.Direction == "" && d == ingress
 }
 
@@ -77,7 +78,7 @@ func (d direction) accepts(r ecs.Permission) (netip.Prefix, bool) {
 // isAbout reports the peers that a rule is about on every protocol and port.
 func (d direction) isAbout(r ecs.Permission) (netip.Prefix, bool) {
 	text, _, own := d.ends(r)
-	peer, err := parsePrefix(text)
+	peer, err := call.ParsePrefix(text)
 	whole := strings.EqualFold(r.IpProtocol, "all") &&
 		(r.PortRange == "" || r.PortRange == everyPort) && (r.SourcePortRange == "" || r.SourcePortRange == everyPort)
 	for _, narrowed := range own {
@@ -91,17 +92,17 @@ const (
 	weakest   = 101 // comes after every priority
 )
 
-// drops are the peers from or to which rules up to a priority drop something. A rule for a
+// droppedPeers are the peers from or to which rules up to a priority drop something. A rule for a
 // prefix list may drop anything. One for a security group drops nothing of containers: their
 // addresses belong to no interface, hence to no group.
-func (d direction) drops(rules []ecs.Permission, upTo int) []netip.Prefix {
+func (d direction) droppedPeers(rules []ecs.Permission, upTo int) []netip.Prefix {
 	var peers []netip.Prefix
 	for _, r := range rules {
 		if !strings.EqualFold(r.Policy, "drop") || priority(r) > upTo {
 			continue
 		}
 		text, prefixList, _ := d.ends(r)
-		peer, err := parsePrefix(text)
+		peer, err := call.ParsePrefix(text)
 		switch {
 		case err == nil:
 			peers = append(peers, peer)

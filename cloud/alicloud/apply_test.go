@@ -13,6 +13,7 @@ import (
 
 	"github.com/sealane/sealane/api"
 	"github.com/sealane/sealane/cloud"
+	"github.com/sealane/sealane/cloud/alicloud/write"
 	"github.com/sealane/sealane/cloud/alisim"
 )
 
@@ -38,7 +39,7 @@ func TestOutcomeOfOneCreate(t *testing.T) {
 		calls int // of the batch create
 	}{
 		"busy twice":              {alisim.Fault{Code: "TaskConflict", Times: 2}, nil, 3},
-		"busy forever":            {alisim.Fault{Code: "IncorrectRouteEntryStatus", Times: -1}, api.ErrBusy, tries},
+		"busy forever":            {alisim.Fault{Code: "IncorrectRouteEntryStatus", Times: -1}, api.ErrBusy, write.Tries},
 		"throttled":               {alisim.Fault{Code: "Throttling.User"}, api.ErrThrottled, 1},
 		"denied":                  {alisim.Fault{Code: "Forbidden.AccessKeyDisabled", Status: 403}, api.ErrDenied, 1},
 		"table full":              {alisim.Fault{Code: "QuotaExceeded"}, api.ErrQuota, 1},
@@ -202,16 +203,6 @@ func TestContextEndsWhileSent(t *testing.T) {
 			t.Errorf("the call outlived its context by %s", took)
 		}
 	})
-}
-
-func TestContextEndsWhileAnotherApplies(t *testing.T) {
-	r := newRig(t)
-	r.writing <- struct{}{}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
-	defer cancel()
-	if results, err := r.Apply(ctx, creates(0, 1), cloud.Always); !errors.Is(err, context.DeadlineExceeded) || results != nil {
-		t.Errorf("got %v, %v", results, err)
-	}
 }
 
 // between puts a layer before the simulator. It sees a request's action and answers it, or

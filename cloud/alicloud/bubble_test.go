@@ -114,6 +114,6 @@ func inBubble(t testing.TB, seed alisim.Seed, opts alisim.Options, adjust ...fun
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.client.transport = wire{sim.API()}
+	p.client.Transport = wire{sim.API()}
 	return rig{p, sim}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/sealane/sealane/api"
 	"github.com/sealane/sealane/cloud"
+	"github.com/sealane/sealane/cloud/alicloud/entries"
 	"github.com/sealane/sealane/cloud/alisim"
 )
 
@@ -29,12 +30,12 @@ func settling(changes []api.Change) (reads int) {
 				first = c.Route.Table
 			}
 		}
-		if i == 0 || len(batch) > small && i < len(batches)-1 {
+		if i == 0 || len(batch) > 20 && i < len(batches)-1 {
 			reads++
-			in[first] -= min(in[first], filterLimit)
+			in[first] -= min(in[first], entries.FilterLimit)
 		}
 		for _, n := range in {
-			reads += calls(n, filterLimit)
+			reads += calls(n, entries.FilterLimit)
 		}
 	}
 	return reads
@@ -89,7 +90,7 @@ func countCalls(t *testing.T, tables, hosts int) {
 			t.Fatalf("%d instances, %v", len(found), err)
 		}
 		const one = 1 // a vSwitch and a table are never more than a page here; there is one group
-		want := 2 + one + one + tables*calls(hosts, entryPage) + calls(hosts, instancePage) + calls(hosts, interfacePage) + one
+		want := 2 + one + one + tables*calls(hosts, 100) + calls(hosts, instancePage) + calls(hosts, interfacePage) + one
 		if got := len(r.sim.Requests()); got != want {
 			t.Errorf("pass %d: %d calls when there is nothing to do, want %d: %v", pass, got, want, r.sim.Counts())
 		}

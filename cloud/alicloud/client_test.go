@@ -9,6 +9,8 @@ import (
 
 	"github.com/sealane/sealane/api"
 	"github.com/sealane/sealane/cloud"
+	"github.com/sealane/sealane/cloud/alicloud/call"
+	"github.com/sealane/sealane/cloud/alicloud/credential"
 	"github.com/sealane/sealane/cloud/alisim"
 	"github.com/sealane/sealane/cloud/cloudtest"
 	"github.com/sealane/sealane/cloud/pace"
@@ -16,21 +18,21 @@ import (
 
 // sleepy is a source of credentials that takes its time.
 type sleepy struct {
-	source
+	call.Source
 	quick       int // so many times it does not
 	once, again time.Duration
 }
 
-func (s *sleepy) credential(ctx context.Context) (credential, error) {
+func (s *sleepy) Credential(ctx context.Context) (credential.Credential, error) {
 	if s.quick--; s.quick < 0 {
 		time.Sleep(s.once)
 	}
-	return s.source.credential(ctx)
+	return s.Source.Credential(ctx)
 }
 
-func (s *sleepy) renew(ctx context.Context, _ credential) (credential, bool) {
+func (s *sleepy) Renew(ctx context.Context, _ credential.Credential) (credential.Credential, bool) {
 	time.Sleep(s.again)
-	cred, err := s.source.credential(ctx)
+	cred, err := s.Source.Credential(ctx)
 	return cred, err == nil
 }
 
@@ -40,10 +42,10 @@ func TestPermitIsAskedLast(t *testing.T) {
 	for what, hinder := range map[string]func(r rig, p *pace.Pacer, action string, reads int){
 		"turn": func(_ rig, p *pace.Pacer, action string, _ int) { p.Answered(action, 0, api.ErrThrottled, wait) },
 		"credential": func(r rig, _ *pace.Pacer, _ string, reads int) {
-			r.client.source = &sleepy{r.client.source, reads, wait, 0}
+			r.client.Source = &sleepy{r.client.Source, reads, wait, 0}
 		},
 		"another credential": func(r rig, _ *pace.Pacer, action string, _ int) {
-			r.client.source = &sleepy{r.client.source, 0, 0, wait}
+			r.client.Source = &sleepy{r.client.Source, 0, 0, wait}
 			r.sim.Fault(alisim.Fault{Action: action, Code: "InvalidSecurityToken.Expired"})
 		},
 	} {
@@ -91,7 +93,7 @@ func TestWaitingTakesNoLane(t *testing.T) {
 	bubble(t, func(t *testing.T, r rig) {
 		p.Answered(list, 0, api.ErrThrottled, 4*time.Second)
 		done := make(chan error)
-		for range lanes {
+		for range call.Lanes {
 			go func() { _, err := r.Routes(t.Context(), route(0, 0, 0).Table); done <- err }()
 		}
 		synctest.Wait()
@@ -99,7 +101,7 @@ func TestWaitingTakesNoLane(t *testing.T) {
 		if _, err := r.Network(t.Context()); err != nil || time.Since(start) > time.Second {
 			t.Errorf("took %s, %v", time.Since(start), err)
 		}
-		for range lanes {
+		for range call.Lanes {
 			must(<-done)
 		}
 	}, func(c *Config) { c.Pacer = p })

@@ -12,13 +12,15 @@ import (
 	"testing"
 
 	"github.com/sealane/sealane/api"
+	"github.com/sealane/sealane/cloud/alicloud/call"
+	"github.com/sealane/sealane/cloud/alicloud/credential"
 )
 
 func TestSecret(t *testing.T) {
 	var buf strings.Builder
 	c := config("")
 	c.SecurityToken = canaryToken
-	slog.New(slog.NewJSONHandler(&buf, nil)).Info("m", "secret", c.AccessKeySecret, "nested", map[string]Secret{"a": c.SecurityToken})
+	slog.New(slog.NewJSONHandler(&buf, nil)).Info("m", "secret", c.AccessKeySecret, "nested", map[string]credential.Secret{"a": c.SecurityToken})
 	text, err := json.Marshal(c.AccessKeySecret)
 	if err != nil {
 		t.Fatal(err)
@@ -26,7 +28,7 @@ func TestSecret(t *testing.T) {
 	all := fmt.Sprintf("%s %v %q %#v %+v", c.AccessKeySecret, c.AccessKeySecret, c.AccessKeySecret, c.AccessKeySecret, c) +
 		fmt.Sprintf("%#v", c) + string(text) + buf.String()
 	leaks(t, all)
-	if !strings.Contains(all, "***") || Secret("").String() != "" {
+	if !strings.Contains(all, "***") || credential.Secret("").String() != "" {
 		t.Error("a secret should print as stars, an empty one as nothing")
 	}
 }
@@ -60,26 +62,6 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
-func TestEndpoints(t *testing.T) {
-	for endpoint, want := range map[string]string{
-		"":                       "HTTPS vpc-vpc.cn-hangzhou.aliyuncs.com ecs-vpc.cn-hangzhou.aliyuncs.com",
-		"http://127.0.0.1:18080": "HTTP 127.0.0.1:18080 127.0.0.1:18080",
-		"https://gate.example/":  "HTTPS gate.example gate.example",
-		"gate.example:8443":      "HTTPS gate.example:8443 gate.example:8443",
-		"127.0.0.1:18080":        "HTTPS 127.0.0.1:18080 127.0.0.1:18080",
-	} {
-		p, err := New(config(endpoint))
-		if err != nil {
-			t.Errorf("%q: %v", endpoint, err)
-			continue
-		}
-		vpc, ecs := p.client.address("Vpc"), p.client.address("Ecs")
-		if got := vpc.scheme + " " + vpc.host + " " + ecs.host; got != want {
-			t.Errorf("%q: got %s, want %s", endpoint, got, want)
-		}
-	}
-}
-
 func TestEndpointOfECS(t *testing.T) {
 	c := config("http://127.0.0.1:1")
 	c.EndpointECS = "https://ecs.example"
@@ -87,31 +69,12 @@ func TestEndpointOfECS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if vpc, ecs := p.client.address("Vpc"), p.client.address("Ecs"); vpc != (address{"HTTP", "127.0.0.1:1"}) || ecs != (address{"HTTPS", "ecs.example"}) {
-		t.Errorf("got %v and %v", vpc, ecs)
+	if p.client.VPC != (call.Address{Scheme: "HTTP", Host: "127.0.0.1:1"}) || p.client.ECS != (call.Address{Scheme: "HTTPS", Host: "ecs.example"}) {
+		t.Errorf("got %v and %v", p.client.VPC, p.client.ECS)
 	}
 	c.EndpointECS = "ftp://ecs.example"
 	if _, err := New(c); !errors.Is(err, api.ErrInvalid) {
 		t.Errorf("got %v, want ErrInvalid", err)
-	}
-}
-
-// The environment's proxy is for addresses that are far away. It is read once in a process.
-func TestProxyIsForFarAddresses(t *testing.T) {
-	t.Setenv("HTTPS_PROXY", "http://127.0.0.1:9")
-	t.Setenv("NO_PROXY", "")
-	for host, want := range map[string]bool{
-		"vpc-vpc.cn-hangzhou.aliyuncs.com": true, "203.0.113.7": true,
-		"localhost": false, "127.0.0.1:8080": false, "[::1]:8080": false, "192.168.0.1": false, "169.254.1.1": false,
-		"100.100.100.200": false, "100.64.0.1": false,
-	} {
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://"+host+"/", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if proxy, err := proxyFor(req); err != nil || (proxy != nil) != want {
-			t.Errorf("%s: got %v, %v; want a proxy: %t", host, proxy, err, want)
-		}
 	}
 }
 

@@ -7,12 +7,14 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/requests"
 	"github.com/aliyun/alibaba-cloud-sdk-go/services/ecs"
 
 	"github.com/sealane/sealane/api"
 	"github.com/sealane/sealane/cloud"
+	"github.com/sealane/sealane/cloud/alicloud/call"
 )
 
 var _ cloud.Gates = (*Provider)(nil)
@@ -32,7 +34,7 @@ func (p *Provider) setSourceCheck(ctx context.Context, id api.InterfaceID, on bo
 	}
 	req, resp := ecs.CreateModifyNetworkInterfaceAttributeRequest(), ecs.CreateModifyNetworkInterfaceAttributeResponse()
 	req.NetworkInterfaceId, req.SourceDestCheck = string(id), requests.NewBoolean(on)
-	err = p.client.do(ctx, call{about: string(id), req: req, resp: resp, permit: permit})
+	err = p.client.Do(ctx, call.Request{About: string(id), Request: req, Response: resp, Permit: permit})
 	return true, p.confirm(ctx, err, func(ctx context.Context) (bool, error) {
 		is, err := p.sourceCheck(ctx, id)
 		return is == on, err
@@ -46,7 +48,7 @@ func (p *Provider) sourceCheck(ctx context.Context, id api.InterfaceID) (bool, e
 	}
 	req, resp := ecs.CreateDescribeNetworkInterfacesRequest(), ecs.CreateDescribeNetworkInterfacesResponse()
 	req.NetworkInterfaceId, req.MaxResults = &[]string{string(id)}, requests.NewInteger(interfacePage)
-	if err := p.client.do(ctx, call{about: string(id), list: "NetworkInterfaceSets", req: req, resp: resp}); err != nil {
+	if err := p.client.Do(ctx, call.Request{About: string(id), List: "NetworkInterfaceSets", Request: req, Response: resp}); err != nil {
 		return false, err
 	}
 	for _, n := range resp.NetworkInterfaceSets.NetworkInterfaceSet {
@@ -63,17 +65,20 @@ func (p *Provider) confirm(ctx context.Context, sent error, seen func(context.Co
 	if sent != nil && !errors.Is(sent, api.ErrUnknown) {
 		return sent
 	}
-	timed, cancel := context.WithTimeout(ctx, p.settleTime)
+	timed, cancel := context.WithTimeout(ctx, p.settle)
 	defer cancel()
-	for try := 0; ; try++ {
+	for try := 1; ; try++ {
 		ok, err := seen(timed)
 		switch {
 		case err == nil && ok:
 			return nil
-		case stops(err) && timed.Err() == nil:
+		case call.Stops(err) && timed.Err() == nil:
 			return fmt.Errorf("sent; reading back: %w: %w", api.ErrUnknown, err)
-		case !p.pause(timed, try):
-			return errors.Join(fmt.Errorf("sent, not seen within %s: %w", p.settleTime, api.ErrUnknown), sent, err, ctx.Err())
+		}
+		select {
+		case <-time.After(call.BackOff(p.poll, try)):
+		case <-timed.Done():
+			return errors.Join(fmt.Errorf("sent, not seen within %s: %w", p.settle, api.ErrUnknown), sent, err, ctx.Err())
 		}
 	}
 }
@@ -135,10 +140,10 @@ func (g group) lacks(way direction, pools []netip.Prefix) []netip.Prefix {
 // outranks names a rule that drops some of a pool before any rule could accept it.
 func (g group) outranks(way direction, pool netip.Prefix) (rule string, ok bool) {
 	for _, r := range g.rules {
-		if !way.has(r) {
+		if !way.covers(r) {
 			continue
 		}
-		for _, dropped := range way.drops([]ecs.Permission{r}, 1) {
+		for _, dropped := range way.droppedPeers([]ecs.Permission{r}, 1) {
 			if dropped.Overlaps(pool) {
 				return r.SecurityGroupRuleId, true
 			}
@@ -154,9 +159,9 @@ func (p *Provider) authorize(ctx context.Context, id api.GroupID, way direction,
 		r := ecs.Permission{IpProtocol: "ALL", PortRange: everyPort, Policy: "accept", Priority: "1", Description: cloud.RuleMark(cluster)}
 		rules = append(rules, way.to(pool, r))
 	}
-	cl := way.authorization()
-	putRules(cl.req.GetFormParams(), rules)
-	err := p.changeGroup(ctx, id, cl, permit)
+	req := way.authorization()
+	putRules(req.Request.GetFormParams(), rules)
+	err := p.changeGroup(ctx, id, req, permit)
 	return p.confirm(ctx, err, func(ctx context.Context) (bool, error) {
 		g, err := p.ownGroup(ctx, id)
 		return err == nil && len(g.lacks(way, pools)) == 0, err
@@ -197,7 +202,7 @@ func (p *Provider) revokeAll(ctx context.Context, id api.GroupID, cluster string
 func (g group) marked(way direction, cluster string) []ecs.Permission {
 	var ours []ecs.Permission
 	for _, r := range g.rules {
-		if way.has(r) && r.Description == cloud.RuleMark(cluster) {
+		if way.covers(r) && r.Description == cloud.RuleMark(cluster) {
 			ours = append(ours, r)
 		}
 	}
@@ -211,8 +216,8 @@ func (p *Provider) revoke(ctx context.Context, id api.GroupID, way direction, cl
 		g, err := p.ownGroup(ctx, id)
 		return slices.DeleteFunc(g.marked(way, cluster), func(r ecs.Permission) bool { return !slices.Contains(rules, r) }), err
 	}
-	cl := way.revocation()
-	form := cl.req.GetFormParams()
+	req := way.revocation()
+	form := req.Request.GetFormParams()
 	if slices.ContainsFunc(rules, func(r ecs.Permission) bool { return r.SecurityGroupRuleId == "" }) {
 		putRules(form, rules)
 	} else {
@@ -220,7 +225,7 @@ func (p *Provider) revoke(ctx context.Context, id api.GroupID, way direction, cl
 			form["SecurityGroupRuleId."+strconv.Itoa(i+1)] = r.SecurityGroupRuleId
 		}
 	}
-	refused := p.changeGroup(ctx, id, cl, permit)
+	refused := p.changeGroup(ctx, id, req, permit)
 	if errors.Is(refused, api.ErrInvalid) || errors.Is(refused, api.ErrNotFound) {
 		rest, err := left(ctx)
 		if err != nil || len(rest) == len(rules) {

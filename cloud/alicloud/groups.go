@@ -14,6 +14,7 @@ import (
 
 	"github.com/sealane/sealane/api"
 	"github.com/sealane/sealane/cloud"
+	"github.com/sealane/sealane/cloud/alicloud/call"
 )
 
 const rulePage = 1000 // the most that DescribeSecurityGroupAttribute gives
@@ -31,10 +32,10 @@ type group struct {
 func (p *Provider) readGroup(ctx context.Context, id api.GroupID) (group, error) {
 	g := group{id: id}
 	apart := false
-	err := byToken(func(token string) (string, error) {
+	err := call.ReadByToken(func(token string) (string, error) {
 		req, resp := ecs.CreateDescribeSecurityGroupAttributeRequest(), ecs.CreateDescribeSecurityGroupAttributeResponse()
 		req.SecurityGroupId, req.MaxResults, req.NextToken = string(id), requests.NewInteger(rulePage), token
-		if err := p.client.do(ctx, call{about: string(id), list: "Permissions", req: req, resp: resp}); err != nil {
+		if err := p.client.Do(ctx, call.Request{About: string(id), List: "Permissions", Request: req, Response: resp}); err != nil {
 			return "", err
 		}
 		g.vpc, g.rules = api.VPCID(resp.VpcId), append(g.rules, resp.Permissions.Permission...)
@@ -65,9 +66,9 @@ func (p *Provider) isEnterprise(ctx context.Context, id api.GroupID) (bool, erro
 	}
 	req, resp := ecs.CreateDescribeSecurityGroupsRequest(), ecs.CreateDescribeSecurityGroupsResponse()
 	req.SecurityGroupIds = string(list)
-	err = p.client.do(ctx, call{about: string(id), list: "SecurityGroups", req: req, resp: resp})
+	err = p.client.Do(ctx, call.Request{About: string(id), List: "SecurityGroups", Request: req, Response: resp})
 	if errors.Is(err, api.ErrDenied) {
-		p.tell(ctx, readingTypes, err)
+		p.logMissing(ctx, readingTypes, err)
 		return true, nil
 	}
 	if err != nil {
@@ -89,28 +90,28 @@ func (p *Provider) isEnterprise(ctx context.Context, id api.GroupID) (bool, erro
 }
 
 // authorization is the call that adds rules.
-func (d direction) authorization() call {
+func (d direction) authorization() call.Request {
 	if d == egress {
-		return call{req: ecs.CreateAuthorizeSecurityGroupEgressRequest(), resp: ecs.CreateAuthorizeSecurityGroupEgressResponse()}
+		return call.Request{Request: ecs.CreateAuthorizeSecurityGroupEgressRequest(), Response: ecs.CreateAuthorizeSecurityGroupEgressResponse()}
 	}
-	return call{req: ecs.CreateAuthorizeSecurityGroupRequest(), resp: ecs.CreateAuthorizeSecurityGroupResponse()}
+	return call.Request{Request: ecs.CreateAuthorizeSecurityGroupRequest(), Response: ecs.CreateAuthorizeSecurityGroupResponse()}
 }
 
 // revocation is the call that removes rules.
-func (d direction) revocation() call {
+func (d direction) revocation() call.Request {
 	if d == egress {
-		return call{req: ecs.CreateRevokeSecurityGroupEgressRequest(), resp: ecs.CreateRevokeSecurityGroupEgressResponse()}
+		return call.Request{Request: ecs.CreateRevokeSecurityGroupEgressRequest(), Response: ecs.CreateRevokeSecurityGroupEgressResponse()}
 	}
-	return call{req: ecs.CreateRevokeSecurityGroupRequest(), resp: ecs.CreateRevokeSecurityGroupResponse()}
+	return call.Request{Request: ecs.CreateRevokeSecurityGroupRequest(), Response: ecs.CreateRevokeSecurityGroupResponse()}
 }
 
 // changeGroup makes one of these calls. What it asks for travels as form parameters, since
 // 100 rules make a request line that the gateway may refuse.
-func (p *Provider) changeGroup(ctx context.Context, id api.GroupID, cl call, permit cloud.Permit) error {
-	form := cl.req.GetFormParams()
+func (p *Provider) changeGroup(ctx context.Context, id api.GroupID, r call.Request, permit cloud.Permit) error {
+	form := r.Request.GetFormParams()
 	form["SecurityGroupId"], form["ClientToken"] = string(id), rand.Text()
-	cl.about, cl.permit = string(id), permit
-	return p.client.do(ctx, cl)
+	r.About, r.Permit = string(id), permit
+	return p.client.Do(ctx, r)
 }
 
 // to is a rule for packets from or to a range.

@@ -31,7 +31,7 @@ func TestDeletesWaitForWhatCoversThem(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := inBubble(t, world(), alisim.Options{TaskTime: 100 * time.Millisecond})
 				whole := route(0, 0, 0)
-				both := halves(whole)
+				both := halfRoutes(whole)
 				r.done(t, api.Change{Verb: api.Create, Route: both[0]}, api.Change{Verb: api.Create, Route: both[1]})
 				r.sim.Reset()
 				test.fault.Action = batchCreate
@@ -146,7 +146,7 @@ func TestWaitingIsIdle(t *testing.T) {
 	r.sim.Fault(alisim.Fault{Action: batchCreate, Stick: true})
 	before := used(t)
 	results := r.apply(t, api.Change{Verb: api.Create, Route: a}, api.Change{Verb: api.Delete, Route: a},
-		api.Change{Verb: api.Delete, Route: halves(a)[0]})
+		api.Change{Verb: api.Delete, Route: halfRoutes(a)[0]})
 	for _, result := range results {
 		if result.Err == nil || !errors.Is(results[0].Err, api.ErrUnknown) {
 			t.Errorf("got %v", result.Err)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/sealane/sealane/api"
 	"github.com/sealane/sealane/cloud"
+	"github.com/sealane/sealane/cloud/alicloud/call"
 )
 
 const (
@@ -47,7 +48,7 @@ func (p *Provider) Instances(ctx context.Context, ids []api.InstanceID) ([]cloud
 	}
 	var instances []cloud.Instance
 	for _, i := range s.instances {
-		out := s.describe(i)
+		out := s.instanceOf(i)
 		s.weigh(&out.Interface)
 		for n := range out.Others {
 			s.weigh(&out.Others[n])
@@ -65,10 +66,10 @@ func (s *survey) readInstances(ctx context.Context, ids []api.InstanceID) error 
 		return err
 	}
 	about := fmt.Sprintf("%d instances", len(ids))
-	return byToken(func(token string) (string, error) {
+	return call.ReadByToken(func(token string) (string, error) {
 		req, resp := ecs.CreateDescribeInstancesRequest(), ecs.CreateDescribeInstancesResponse()
 		req.InstanceIds, req.MaxResults, req.NextToken = string(list), requests.NewInteger(instancePage), token
-		if err := s.client.do(ctx, call{about: about, list: "Instances", req: req, resp: resp}); err != nil {
+		if err := s.client.Do(ctx, call.Request{About: about, List: "Instances", Request: req, Response: resp}); err != nil {
 			return "", err
 		}
 		s.mu.Lock()
@@ -86,7 +87,7 @@ func (s *survey) readInstances(ctx context.Context, ids []api.InstanceID) error 
 // limit.
 func (s *survey) listInterfaces(ctx context.Context, limit int) error {
 	pages := 0
-	return byToken(func(token string) (string, error) {
+	return call.ReadByToken(func(token string) (string, error) {
 		req := ecs.CreateDescribeNetworkInterfacesRequest()
 		req.VpcId, req.NextToken = string(s.vpc), token
 		next, err := s.pageOfInterfaces(ctx, string(s.vpc), req)
@@ -100,7 +101,7 @@ func (s *survey) listInterfaces(ctx context.Context, limit int) error {
 // readInterfaces reads at most 100 interfaces.
 func (s *survey) readInterfaces(ctx context.Context, ids []string) error {
 	about := fmt.Sprintf("%d interfaces", len(ids))
-	return byToken(func(token string) (string, error) {
+	return call.ReadByToken(func(token string) (string, error) {
 		req := ecs.CreateDescribeNetworkInterfacesRequest()
 		req.NetworkInterfaceId, req.NextToken = &ids, token
 		return s.pageOfInterfaces(ctx, about, req)
@@ -110,7 +111,7 @@ func (s *survey) readInterfaces(ctx context.Context, ids []string) error {
 func (s *survey) pageOfInterfaces(ctx context.Context, about string, req *ecs.DescribeNetworkInterfacesRequest) (next string, err error) {
 	resp := ecs.CreateDescribeNetworkInterfacesResponse()
 	req.MaxResults = requests.NewInteger(interfacePage)
-	err = s.client.do(ctx, call{about: about, list: "NetworkInterfaceSets", req: req, resp: resp})
+	err = s.client.Do(ctx, call.Request{About: about, List: "NetworkInterfaceSets", Request: req, Response: resp})
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil {
@@ -122,8 +123,8 @@ func (s *survey) pageOfInterfaces(ctx context.Context, about string, req *ecs.De
 	return resp.NextToken, nil
 }
 
-// describe puts together what was read of an instance, but for what its groups come to.
-func (s *survey) describe(i ecs.Instance) cloud.Instance {
+// instanceOf puts together what was read of an instance, but for what its groups come to.
+func (s *survey) instanceOf(i ecs.Instance) cloud.Instance {
 	out := cloud.Instance{ID: api.InstanceID(i.InstanceId), Status: cloud.Status(i.Status), VPC: api.VPCID(i.VpcAttributes.VpcId)}
 	// An instance in the making has no interface and no address yet.
 	primary := cloud.Interface{SourceCheck: true, Unread: true, VSwitch: api.VSwitchID(i.VpcAttributes.VSwitchId)}

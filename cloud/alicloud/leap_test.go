@@ -9,6 +9,7 @@ import (
 
 	"github.com/sealane/sealane/api"
 	"github.com/sealane/sealane/cloud"
+	"github.com/sealane/sealane/cloud/alicloud/write"
 	"github.com/sealane/sealane/cloud/alisim"
 )
 
@@ -97,9 +98,9 @@ func TestBridgeLeavesOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMoving(t, "10.0.0.0/24", 0)
 		other := route(0, 0, 2)
-		other.Destination = halves(m.was)[0].Destination
+		other.Destination = halfRoutes(m.was)[0].Destination
 		hand{m.sim}.AddForeign(other)
-		m.client.transport = wire{m.sim.API()} // some addresses lead to the third host, rightly
+		m.client.Transport = wire{m.sim.API()} // some addresses lead to the third host, rightly
 		m.done(t, m.change())
 		routes, err := m.Routes(t.Context(), m.was.Table)
 		if err != nil || len(routes) != 2 || !cloud.Same(routes[0], m.to) || !cloud.Same(routes[1], other) {
@@ -127,7 +128,7 @@ func TestDeniedModifyIsForgiven(t *testing.T) {
 		if !moves(changes[0]) || moves(changes[2]) {
 			t.Errorf("want the first moved, and that in the other table modified: %v", r.sim.Counts())
 		}
-		time.Sleep(forgiven + time.Second)
+		time.Sleep(write.Forgiven + time.Second)
 		if moves(changes[1]) {
 			t.Errorf("want it modified, after a while: %v", r.sim.Counts())
 		}

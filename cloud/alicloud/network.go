@@ -14,6 +14,7 @@ import (
 
 	"github.com/sealane/sealane/api"
 	"github.com/sealane/sealane/cloud"
+	"github.com/sealane/sealane/cloud/alicloud/call"
 )
 
 const pageSize = 50 // the most that DescribeVpcs, DescribeVSwitches and DescribeRouteTableList give
@@ -24,7 +25,7 @@ const pageSize = 50 // the most that DescribeVpcs, DescribeVSwitches and Describ
 func (p *Provider) Network(ctx context.Context) (cloud.Network, error) {
 	n := cloud.Network{VPC: p.vpc}
 	var used map[api.TableID]int
-	err := together(ctx,
+	err := runTogether(ctx,
 		func(ctx context.Context) error { return p.readVPC(ctx, &n) },
 		func(ctx context.Context) error { return p.readVSwitches(ctx, &n) },
 		func(ctx context.Context) error { return p.readTables(ctx, &n) },
@@ -48,10 +49,10 @@ func (p *Provider) Network(ctx context.Context) (cloud.Network, error) {
 func (p *Provider) readUsage(ctx context.Context) (map[api.TableID]int, error) {
 	req, resp := vpc.CreateGetVpcRouteEntrySummaryRequest(), vpc.CreateGetVpcRouteEntrySummaryResponse()
 	req.VpcId, req.RouteEntryType = string(p.vpc), "custom"
-	err := p.client.do(ctx, call{about: string(p.vpc), list: "RouteEntrySummarys", req: req, resp: resp})
+	err := p.client.Do(ctx, call.Request{About: string(p.vpc), List: "RouteEntrySummarys", Request: req, Response: resp})
 	switch {
 	case errors.Is(err, api.ErrDenied):
-		p.tell(ctx, readingUsage, err)
+		p.logMissing(ctx, readingUsage, err)
 		return nil, nil
 	case errors.Is(err, api.ErrThrottled), errors.Is(err, api.ErrInvalid):
 		return nil, nil
@@ -72,12 +73,12 @@ func (p *Provider) readUsage(ctx context.Context) (map[api.TableID]int, error) {
 func (p *Provider) readVPC(ctx context.Context, n *cloud.Network) error {
 	req, resp := vpc.CreateDescribeVpcsRequest(), vpc.CreateDescribeVpcsResponse()
 	req.VpcId, req.PageSize = string(p.vpc), requests.NewInteger(pageSize)
-	if err := p.client.do(ctx, call{about: string(p.vpc), list: "Vpcs", req: req, resp: resp}); err != nil {
+	if err := p.client.Do(ctx, call.Request{About: string(p.vpc), List: "Vpcs", Request: req, Response: resp}); err != nil {
 		return err
 	}
 	i := slices.IndexFunc(resp.Vpcs.Vpc, func(v vpc.Vpc) bool { return v.VpcId == string(p.vpc) })
 	if i < 0 {
-		return fmt.Errorf("%s in %s: %w", p.vpc, p.client.region, api.ErrNotFound)
+		return fmt.Errorf("%s in %s: %w", p.vpc, p.client.Region, api.ErrNotFound)
 	}
 	found := resp.Vpcs.Vpc[i]
 	texts := append([]string{found.CidrBlock}, found.SecondaryCidrBlocks.SecondaryCidrBlock...)
@@ -88,7 +89,7 @@ func (p *Provider) readVPC(ctx context.Context, n *cloud.Network) error {
 		texts = append(texts, six)
 	}
 	for _, text := range texts {
-		cidr, err := parsePrefix(text)
+		cidr, err := call.ParsePrefix(text)
 		if err != nil {
 			return fmt.Errorf("range of %s: %w", p.vpc, err)
 		}
@@ -99,20 +100,20 @@ func (p *Provider) readVPC(ctx context.Context, n *cloud.Network) error {
 
 func (p *Provider) readVSwitches(ctx context.Context, n *cloud.Network) error {
 	seen := map[api.VSwitchID]bool{}
-	err := byNumber(func(number int) (int, int, error) {
+	err := call.ReadByNumber(func(number int) (int, int, error) {
 		req, resp := vpc.CreateDescribeVSwitchesRequest(), vpc.CreateDescribeVSwitchesResponse()
 		req.VpcId, req.PageSize, req.PageNumber = string(p.vpc), requests.NewInteger(pageSize), requests.NewInteger(number)
-		if err := p.client.do(ctx, call{about: string(p.vpc), list: "VSwitches", req: req, resp: resp}); err != nil {
+		if err := p.client.Do(ctx, call.Request{About: string(p.vpc), List: "VSwitches", Request: req, Response: resp}); err != nil {
 			return 0, 0, err
 		}
 		for _, v := range resp.VSwitches.VSwitch {
-			cidr, err := parsePrefix(v.CidrBlock)
+			cidr, err := call.ParsePrefix(v.CidrBlock)
 			if err != nil {
 				return 0, 0, fmt.Errorf("range of %s: %w", v.VSwitchId, err)
 			}
 			var six netip.Prefix
 			if v.Ipv6CidrBlock != "" {
-				if six, err = parsePrefix(v.Ipv6CidrBlock); err != nil {
+				if six, err = call.ParsePrefix(v.Ipv6CidrBlock); err != nil {
 					return 0, 0, fmt.Errorf("IPv6 range of %s: %w", v.VSwitchId, err)
 				}
 			}
@@ -130,10 +131,10 @@ func (p *Provider) readVSwitches(ctx context.Context, n *cloud.Network) error {
 
 func (p *Provider) readTables(ctx context.Context, n *cloud.Network) error {
 	seen := map[api.TableID]bool{}
-	err := byNumber(func(number int) (int, int, error) {
+	err := call.ReadByNumber(func(number int) (int, int, error) {
 		req, resp := vpc.CreateDescribeRouteTableListRequest(), vpc.CreateDescribeRouteTableListResponse()
 		req.VpcId, req.PageSize, req.PageNumber = string(p.vpc), requests.NewInteger(pageSize), requests.NewInteger(number)
-		if err := p.client.do(ctx, call{about: string(p.vpc), list: "RouterTableList", req: req, resp: resp}); err != nil {
+		if err := p.client.Do(ctx, call.Request{About: string(p.vpc), List: "RouterTableList", Request: req, Response: resp}); err != nil {
 			return 0, 0, err
 		}
 		for _, t := range resp.RouterTableList.RouterTableListType {
@@ -153,16 +154,4 @@ func (p *Provider) readTables(ctx context.Context, n *cloud.Network) error {
 // other kinds.
 func takesEntries(t vpc.RouterTableListType) bool {
 	return !strings.EqualFold(t.AssociateType, "Gateway") && (t.RouterType == "" || strings.EqualFold(t.RouterType, "VRouter"))
-}
-
-// parsePrefix reads a range of the cloud. A bare address is a range of one.
-func parsePrefix(text string) (netip.Prefix, error) {
-	if a, err := netip.ParseAddr(text); err == nil {
-		return netip.PrefixFrom(a, a.BitLen()), nil
-	}
-	p, err := netip.ParsePrefix(text)
-	if err != nil {
-		return netip.Prefix{}, fmt.Errorf("the cloud answered with range %.40q: %w", text, api.ErrUnreachable)
-	}
-	return p.Masked(), nil
 }

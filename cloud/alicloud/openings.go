@@ -8,6 +8,7 @@ import (
 
 	"github.com/sealane/sealane/api"
 	"github.com/sealane/sealane/cloud"
+	"github.com/sealane/sealane/cloud/alicloud/call"
 )
 
 // openings are what the groups of one interface may let through in one direction, on some
@@ -18,7 +19,7 @@ func openings(way direction, groups ...group) []cloud.Opening {
 	closed := way == ingress
 	for _, g := range groups {
 		for _, r := range g.rules {
-			if way.has(r) {
+			if way.covers(r) {
 				rules = append(rules, r)
 			}
 		}
@@ -55,7 +56,7 @@ func openings(way direction, groups ...group) []cloud.Opening {
 // content is not known here, and for another group all its members.
 func (d direction) mayAccept(r ecs.Permission) (peers []netip.Prefix, members api.GroupID) {
 	text, prefixList, _ := d.ends(r)
-	if peer, err := parsePrefix(text); err == nil {
+	if peer, err := call.ParsePrefix(text); err == nil {
 		return []netip.Prefix{peer}, ""
 	}
 	members = api.GroupID(r.SourceGroupId)

@@ -18,8 +18,8 @@ const parallel = 8 // calls under way at once for one question
 // task is a part of a question. Tasks that go together run at the same time.
 type task func(context.Context) error
 
-// together runs tasks, a few at a time, and ends all with the first that fails.
-func together(ctx context.Context, tasks ...task) error {
+// runTogether runs tasks, a few at a time, and ends all with the first that fails.
+func runTogether(ctx context.Context, tasks ...task) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(parallel)
 	for _, t := range tasks {
@@ -57,7 +57,7 @@ func (p *Provider) survey(ctx context.Context, ids []api.InstanceID) (*survey, e
 		Provider: p, instances: map[string]ecs.Instance{}, interfaces: map[string]ecs.NetworkInterfaceSet{},
 		groups: map[api.GroupID]group{}, asked: map[api.GroupID]bool{}, denied: map[string]error{},
 	}
-	interfaces, groups := s.recall(ids)
+	interfaces, groups := s.recallLast(ids)
 	chunks := slices.Collect(slices.Chunk(ids, instancePage))
 	first := s.askInterfaces(interfaces)
 	if !s.crowded { // page after page takes longest, so it begins first
@@ -66,25 +66,25 @@ func (p *Provider) survey(ctx context.Context, ids []api.InstanceID) (*survey, e
 	for _, chunk := range chunks {
 		first = append(first, func(ctx context.Context) error { return s.readInstances(ctx, chunk) })
 	}
-	err := together(ctx, append(first, s.askGroups(groups)...)...)
+	err := runTogether(ctx, append(first, s.askGroups(groups)...)...)
 	if err == nil {
-		err = together(ctx, s.askInterfaces(s.newInterfaces())...)
+		err = runTogether(ctx, s.askInterfaces(s.newInterfaces())...)
 	}
 	if err == nil {
-		err = together(ctx, s.askGroups(s.newGroups())...)
+		err = runTogether(ctx, s.askGroups(s.newGroups())...)
 	}
 	if err != nil {
 		return nil, err
 	}
-	s.remember()
+	s.rememberLast()
 	for what, err := range s.denied {
-		p.tell(ctx, what, err)
+		p.logMissing(ctx, what, err)
 	}
 	return s, nil
 }
 
-// recall takes from memory what to ask for at once.
-func (s *survey) recall(ids []api.InstanceID) (interfaces []string, groups []api.GroupID) {
+// recallLast takes from memory what to ask for at once.
+func (s *survey) recallLast(ids []api.InstanceID) (interfaces []string, groups []api.GroupID) {
 	s.last.mu.Lock()
 	defer s.last.mu.Unlock()
 	for _, id := range ids {
@@ -94,7 +94,7 @@ func (s *survey) recall(ids []api.InstanceID) (interfaces []string, groups []api
 	return interfaces, s.last.groups
 }
 
-func (s *survey) remember() {
+func (s *survey) rememberLast() {
 	s.last.mu.Lock()
 	defer s.last.mu.Unlock()
 	s.last.interfaces, s.last.crowded = map[api.InstanceID][]string{}, s.crowded
@@ -140,7 +140,7 @@ func (s *survey) askInterfaces(ids []string) []task {
 func (s *survey) used() map[api.GroupID]bool {
 	used := map[api.GroupID]bool{}
 	for _, i := range s.instances {
-		of := s.describe(i)
+		of := s.instanceOf(i)
 		for _, n := range append(of.Others, of.Interface) {
 			for _, g := range n.Groups {
 				used[g] = true
@@ -193,8 +193,8 @@ func (s *survey) tolerate(what string, err error) error {
 	return nil
 }
 
-// tell logs a missing permission once.
-func (p *Provider) tell(ctx context.Context, what string, err error) {
+// logMissing logs a missing permission once.
+func (p *Provider) logMissing(ctx context.Context, what string, err error) {
 	p.last.mu.Lock()
 	defer p.last.mu.Unlock()
 	if p.last.told[what] {

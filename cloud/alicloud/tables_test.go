@@ -8,6 +8,7 @@ import (
 
 	"github.com/sealane/sealane/api"
 	"github.com/sealane/sealane/cloud"
+	"github.com/sealane/sealane/cloud/alicloud/write"
 	"github.com/sealane/sealane/cloud/alisim"
 )
 
@@ -30,9 +31,9 @@ func TestOneTableDenied(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := inBubble(t, fleet(3, 20), alisim.Options{TaskTime: 100 * time.Millisecond})
 		for i := 1; i <= 50; i++ {
-			r.sim.Fault(alisim.Fault{Action: batchCreate, Match: map[string]string{fmt.Sprintf("RouteEntries.%d.RouteTableId", i): "vtb-1"}, Code: forbidden, Times: -1})
+			r.sim.Fault(alisim.Fault{Action: batchCreate, Match: map[string]string{fmt.Sprintf("RouteEntries.%d.RouteTableId", i): "vtb-1"}, Code: "Forbidden.RAM", Times: -1})
 		}
-		r.sim.Fault(alisim.Fault{Action: "CreateRouteEntry", Match: map[string]string{"RouteTableId": "vtb-1"}, Code: forbidden, Times: -1})
+		r.sim.Fault(alisim.Fault{Action: "CreateRouteEntry", Match: map[string]string{"RouteTableId": "vtb-1"}, Code: "Forbidden.RAM", Times: -1})
 		done := made(t, r.apply(t, joining(3, 20)...), api.ErrDenied)
 		if done["vtb-0"] != 20 || done["vtb-1"] != 0 || done["vtb-2"] != 20 {
 			t.Errorf("made %v, want all but those in vtb-1", done)
@@ -46,7 +47,7 @@ func TestOneTableDenied(t *testing.T) {
 			t.Errorf("%d calls for what was denied just now", n-before)
 		}
 		r.sim.ClearFaults()
-		time.Sleep(forgiven)
+		time.Sleep(write.Forgiven)
 		if done := made(t, r.apply(t, joining(3, 20)...), nil); done["vtb-1"] != 20 {
 			t.Errorf("made %v after the policy was mended", done)
 		}
@@ -56,9 +57,9 @@ func TestOneTableDenied(t *testing.T) {
 // That batches are denied is believed for a while, not for ever.
 func TestBatchesAllowedAgain(t *testing.T) {
 	bubble(t, func(t *testing.T, r rig) {
-		r.sim.Fault(alisim.Fault{Action: batchCreate, Code: forbidden})
+		r.sim.Fault(alisim.Fault{Action: batchCreate, Code: "Forbidden.RAM"})
 		r.done(t, creates(0, 3)...)
-		time.Sleep(forgiven)
+		time.Sleep(write.Forgiven)
 		r.done(t, creates(1, 3)...)
 		if b, s := r.calls(batchCreate), r.calls("CreateRouteEntry"); b != 2 || s != 3 {
 			t.Errorf("%d calls for batches and %d for single entries, want 2 and 3", b, s)
@@ -79,7 +80,7 @@ func TestTableIsToBlame(t *testing.T) {
 				if done := made(t, r.apply(t, joining(2, 100)...), want); len(done) != 0 {
 					t.Errorf("made %v", done)
 				}
-				if n := r.calls(batchCreate) + r.calls("CreateRouteEntry"); n > 4*tries {
+				if n := r.calls(batchCreate) + r.calls("CreateRouteEntry"); n > 4*write.Tries {
 					t.Errorf("%d writes", n)
 				}
 			})

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/sealane/sealane/api"
+	"github.com/sealane/sealane/cloud/alicloud/write"
 	"github.com/sealane/sealane/cloud/alisim"
 )
 
@@ -19,8 +20,8 @@ func TestTakenByWhatDoesNotShow(t *testing.T) {
 	}{
 		"a prefix list":               {alisim.Fault{Code: "OperationFailed.CidrConflictWithPrefixList"}, api.ErrRefused, 1},
 		"a prefix list, in a batch":   {alisim.Fault{Fail: 1, FailCode: "ResourceAlreadyAssociated.PrefixList"}, api.ErrRefused, 1},
-		"nothing, and a batch failed": {alisim.Fault{Fail: 1, FailCode: "VPC_ROUTE_ENTRY_CIDR_BLOCK_DUPLICATE", Times: -1}, api.ErrBusy, tries},
-		"nothing":                     {alisim.Fault{Code: "RouteConflict.AlreadyExist", Times: -1}, api.ErrBusy, tries},
+		"nothing, and a batch failed": {alisim.Fault{Fail: 1, FailCode: "VPC_ROUTE_ENTRY_CIDR_BLOCK_DUPLICATE", Times: -1}, api.ErrBusy, write.Tries},
+		"nothing":                     {alisim.Fault{Code: "RouteConflict.AlreadyExist", Times: -1}, api.ErrBusy, write.Tries},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, r rig) {

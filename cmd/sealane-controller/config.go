@@ -14,6 +14,7 @@ import (
 
 	"github.com/sealane/sealane/api"
 	"github.com/sealane/sealane/cloud/alicloud"
+	"github.com/sealane/sealane/cloud/alicloud/credential"
 	"github.com/sealane/sealane/cmd/cli"
 )
 
@@ -172,7 +173,7 @@ func (f *flags) cloud(getenv func(string) (string, bool)) alicloud.Config {
 	return alicloud.Config{
 		Region: f.region, VPC: api.VPCID(f.vpc), Endpoint: f.endpoint, EndpointECS: f.endpointECS, Quota: f.quota,
 		Timeout: f.callTimeout, Settle: f.settle,
-		AccessKeyID: alicloud.Secret(env(keyID)), AccessKeySecret: alicloud.Secret(env(keySecret)),
-		SecurityToken: alicloud.Secret(env(keyToken)), CredentialsFile: f.credentialsFile, RoleName: f.role,
+		AccessKeyID: credential.Secret(env(keyID)), AccessKeySecret: credential.Secret(env(keySecret)),
+		SecurityToken: credential.Secret(env(keyToken)), CredentialsFile: f.credentialsFile, RoleName: f.role,
 	}
 }
