@@ -1,32 +1,38 @@
 package alisim
 
-import "maps"
+import (
+	"maps"
+
+	"github.com/sealane/sealane/cloud/alisim/call"
+	"github.com/sealane/sealane/cloud/alisim/ecs"
+	"github.com/sealane/sealane/cloud/alisim/world"
+)
 
 // lookup finds the handler of an action. The VPC actions under the ECS version are those of
 // the time before VPC was a product of its own; old clients still call them so.
-func (s *Sim) lookup(c *call) (handler, error) {
-	var actions map[string]handler
-	switch c.version {
-	case vpcVersion:
+func (s *Sim) lookup(c *call.Call) (call.Handler, error) {
+	var actions map[string]call.Handler
+	switch c.Version {
+	case call.VPCVersion:
 		actions = s.vpc.Actions()
-	case ecsVersion:
-		actions = ecsActions()
+	case call.ECSVersion:
+		actions = ecs.Actions()
 		maps.Copy(actions, s.vpc.LegacyActions())
-	case stsVersion:
-		actions = map[string]handler{"GetCallerIdentity": s.keys.CallerIdentity}
-	case locationVersion:
-		actions = map[string]handler{"DescribeEndpoints": DescribeEndpoints}
+	case call.STSVersion:
+		actions = map[string]call.Handler{"GetCallerIdentity": s.keys.CallerIdentity}
+	case call.LocationVersion:
+		actions = map[string]call.Handler{"DescribeEndpoints": call.DescribeEndpoints}
 	case "":
-		return nil, missing("Version")
+		return nil, world.MissingParameter("Version")
 	default:
-		return nil, refuse("InvalidVersion")
+		return nil, world.NewRefusal("InvalidVersion")
 	}
-	if c.action == "" {
-		return nil, missing("Action")
+	if c.Action == "" {
+		return nil, world.MissingParameter("Action")
 	}
-	h, ok := actions[c.action]
+	h, ok := actions[c.Action]
 	if !ok {
-		return nil, refuse("InvalidAction.NotFound")
+		return nil, world.NewRefusal("InvalidAction.NotFound")
 	}
 	return h, nil
 }

@@ -4,20 +4,25 @@ import (
 	"context"
 	"net/http"
 	"time"
+
+	"github.com/sealane/sealane/cloud/alisim/call"
+	"github.com/sealane/sealane/cloud/alisim/control"
+	"github.com/sealane/sealane/cloud/alisim/fault"
+	"github.com/sealane/sealane/cloud/alisim/world"
 )
 
 // API serves the OpenAPI, at any path: product and action come from the parameters.
 func (s *Sim) API() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		id := requestID()
+		id := call.NewRequestID()
 		opts := s.Options()
-		c, err := readCall(w, r)
-		var a answer
+		c, err := call.ReadCall(w, r)
+		var a call.Answer
 		switch {
 		case len(r.RequestURI) > opts.LongestURI:
-			a = answer{status: http.StatusRequestURITooLong, html: true}
+			a = call.Answer{Status: http.StatusRequestURITooLong, HTML: true}
 		case err != nil:
-			a = refusedWith(c, err)
+			a = call.RefusedWith(c, err)
 		default:
 			a = s.answer(r, c, id, opts)
 		}
@@ -28,19 +33,19 @@ func (s *Sim) API() http.Handler {
 
 // answer authenticates, lets a fault strike, and does the work. What was admitted is done:
 // of a caller who hangs up meanwhile the cloud drops the answer, not the work.
-func (s *Sim) answer(r *http.Request, c *call, id string, opts Options) answer {
+func (s *Sim) answer(r *http.Request, c *call.Call, id string, opts control.Options) call.Answer {
 	if err := s.admit(c, opts); err != nil {
-		return refusedWith(c, err)
+		return call.RefusedWith(c, err)
 	}
-	took := c.fault.Delay + opts.WriteTime
-	if reads(c.action) {
-		took = c.fault.Delay + opts.ReadTime
+	took := c.Fault.Delay + opts.WriteTime
+	if call.IsRead(c.Action) {
+		took = c.Fault.Delay + opts.ReadTime
 	}
 	ends := time.Now().Add(took)
 	if err := waitUnless(r.Context(), took); err != nil {
 		time.AfterFunc(time.Until(ends), func() {
 			s.perform(c)
-			s.record(c, id, answer{drop: true})
+			s.record(c, id, call.Answer{Drop: true})
 		})
 		panic(http.ErrAbortHandler) // nobody is left to be answered
 	}
@@ -61,12 +66,12 @@ func waitUnless(ctx context.Context, d time.Duration) error {
 }
 
 // admit says whether a call may come in, and finds the fault it meets.
-func (s *Sim) admit(c *call, opts Options) (err error) {
-	s.live.Hold(func(w *world) {
-		if err = s.keys.Authenticate(c, opts.Strict, c.now); err != nil {
+func (s *Sim) admit(c *call.Call, opts control.Options) (err error) {
+	s.live.Hold(func(w *world.World) {
+		if err = s.keys.Authenticate(c, opts.Strict, c.Now); err != nil {
 			return
 		}
-		if err = s.rates.Throttle(opts.Rates, c.action, c.now); err != nil {
+		if err = s.rates.Throttle(opts.Rates, c.Action, c.Now); err != nil {
 			return
 		}
 		if err = s.keys.Permit(w, c); err != nil {
@@ -75,79 +80,79 @@ func (s *Sim) admit(c *call, opts Options) (err error) {
 		if err = s.vpc.Begin(c); err != nil {
 			return
 		}
-		c.fault = s.MatchFault(c.action, c.params)
+		c.Fault = s.MatchFault(c.Action, c.Params)
 	})
 	return err
 }
 
 // perform does the work of a call that was admitted, unless a fault keeps it from that.
-func (s *Sim) perform(c *call) answer {
-	defer s.live.Hold(func(*world) { s.vpc.End(c) })
-	f := c.fault
+func (s *Sim) perform(c *call.Call) call.Answer {
+	defer s.live.Hold(func(*world.World) { s.vpc.End(c) })
+	f := c.Fault
 	s.interfere(f.Edits)
-	if f.breaks() && !f.After {
-		return answerOfFault(f, c)
+	if f.Breaks() && !f.After {
+		return call.FaultAnswer(f, c)
 	}
 	out, err := s.work(c)
 	switch {
 	case err != nil:
-		return refusedWith(c, err)
-	case f.breaks():
-		return answerOfFault(f, c)
+		return call.RefusedWith(c, err)
+	case f.Breaks():
+		return call.FaultAnswer(f, c)
 	}
-	return answer{status: http.StatusOK, reply: out}
+	return call.Answer{Status: http.StatusOK, Reply: out}
 }
 
 // interfere makes the edits of a foreign writer that come just before a call's work.
-func (s *Sim) interfere(edits []Edit) {
+func (s *Sim) interfere(edits []world.Edit) {
 	if len(edits) == 0 {
 		return
 	}
-	_ = s.live.Work(func(w *world, _ time.Time) error { // which cannot fail
-		if w.applyEdits(edits) {
-			w.touch()
+	_ = s.live.Work(func(w *world.World, _ time.Time) error { // which cannot fail
+		if w.ApplyEdits(edits) {
+			w.Touch()
 		}
 		return nil
 	})
 }
 
 // work runs the action's handler on the world as it is now.
-func (s *Sim) work(c *call) (out reply, err error) {
+func (s *Sim) work(c *call.Call) (out call.Reply, err error) {
 	handle, err := s.lookup(c)
 	if err != nil {
 		return nil, err
 	}
 	opts := s.Options()
-	c.pageTime, c.tokenMemory = opts.PageTime, opts.TokenMemory
-	c.rehearsed = c.dryRun() || c.fault.Nothing
+	c.PageTime, c.TokenMemory = opts.PageTime, opts.TokenMemory
+	c.Rehearsed = c.IsDryRun() || c.Fault.Nothing
 	run := s.live.Work
-	if c.rehearsed {
+	if c.Rehearsed {
 		run = s.live.DryRun
 	}
-	err = run(func(w *world, now time.Time) error {
-		if region := c.get("RegionId"); region != "" && region != w.region {
-			return refuse("InvalidRegionId.NotFound")
+	err = run(func(w *world.World, now time.Time) error {
+		if region := c.Param("RegionId"); region != "" && region != w.Region {
+			return world.NewRefusal("InvalidRegionId.NotFound")
 		}
-		c.now = now
-		before := w.serial
-		if out, err = handle(w, c); err == nil && c.dryRun() {
-			return refuse("DryRunOperation")
+		c.Now = now
+		before := w.Serial
+		if out, err = handle(w, c); err == nil && c.IsDryRun() {
+			return world.NewRefusal("DryRunOperation")
 		}
-		applyFault(w, before, c.fault)
+		applyFault(w, before, c.Fault)
 		return err
 	})
 	return out, err
 }
 
 // applyFault lets a fault strike what a call made since a serial number.
-func applyFault(w *world, serial int, f Fault) {
+func applyFault(w *world.World, serial int, f fault.Fault) {
 	if f.Stick || f.Vanish {
-		w.stickSince(serial, f.Vanish)
+		w.StickSince(serial, f.Vanish)
 	}
 }
 
 // record tells of an answered call.
-func (s *Sim) record(c *call, id string, a answer) {
+func (s *Sim) record(c *call.Call, id string, a call.Answer) {
 	opts := s.Options()
-	s.Log.Record(c, id, a, Sinks{opts.Log, opts.RequestLog})
+	s.Log.Record(c, id, a, call.Sinks{Log: opts.Log, Lines: opts.RequestLog})
 }

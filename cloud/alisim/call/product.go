@@ -1,0 +1,24 @@
+package call
+
+// Versions of the APIs, which tell the products apart.
+const (
+	VPCVersion = "2016-04-28"
+	ECSVersion = "2014-05-26"
+	STSVersion = "2015-04-01"
+
+	LocationVersion = "2015-06-12"
+)
+
+// product is the name that goes with a version in hosts and permissions.
+func product(version string) string {
+	switch version {
+	case ECSVersion:
+		return "Ecs"
+	case STSVersion:
+		return "Sts"
+	case LocationVersion:
+		return "Location"
+	default:
+		return "Vpc"
+	}
+}

@@ -1,0 +1,118 @@
+package control
+
+import (
+	"cmp"
+	"io"
+	"log/slog"
+	"maps"
+	"time"
+
+	"github.com/sealane/sealane/cloud/alisim/world"
+)
+
+// Options say how the simulated cloud behaves. All of them may be changed later, see
+// [Settings.Tune].
+type Options struct {
+	// TaskTime is how long an asynchronous change takes, where a VPC has no task time of its
+	// own. With 0 a change is done at once: the next request finds it Available.
+	TaskTime time.Duration
+
+	// ReadTime and WriteTime are how long the cloud takes to answer: actions that begin with
+	// Describe, Get or List, and all others. The work is done at the end of that time, so an
+	// answer is fresh, and a change's task begins when the call returns.
+	ReadTime, WriteTime time.Duration
+
+	// UnknownTime is how long the VPC does not know an instance that AddInstance started:
+	// until then it is refused as a next hop with IllegalParam.NextHopId.
+	UnknownTime time.Duration
+
+	// TokenMemory is how long a ClientToken is remembered (0: 24 h), PageTime how long a
+	// NextToken holds (0: 10 min), SessionTime how long the credentials of an instance's RAM
+	// role do (0: 6 h). None of these is documented.
+	TokenMemory, PageTime, SessionTime time.Duration
+
+	// Rates are calls per minute by action, counted from the first call of a minute; those
+	// above get Throttling.User with x-acs-retry-after. An action without a rate has none.
+	Rates map[string]int
+
+	// Readings choose where the API's documents contradict one another or are silent.
+	Readings world.Readings
+
+	// LongestURI is the longest request line in bytes, above which the gateway answers an HTML
+	// 414 (0: 16 KiB; the cloud's limit is not documented, 9.5 KB is known to pass).
+	LongestURI int
+
+	// LocalInstance is who callers from loopback are to the metadata service, where no instance
+	// has their address. Empty: nobody.
+	LocalInstance string
+
+	// Strict refuses unsigned requests even when the seed holds no keys. With keys in the
+	// seed signatures are always verified.
+	Strict bool
+
+	// Log gets one debug line for each request. nil: none.
+	Log *slog.Logger
+
+	// RequestLog gets each [Request] as a line of JSON. nil: none. A write that fails is not
+	// repeated.
+	RequestLog io.Writer
+}
+
+const (
+	defaultURI     = 16 << 10
+	defaultSession = 6 * time.Hour
+	defaultMemory  = 24 * time.Hour
+	defaultPage    = 10 * time.Minute
+)
+
+// complete fills in the defaults.
+func (o Options) complete() Options {
+	o.TokenMemory = cmp.Or(max(0, o.TokenMemory), defaultMemory)
+	o.PageTime = cmp.Or(max(0, o.PageTime), defaultPage)
+	o.SessionTime = cmp.Or(max(0, o.SessionTime), defaultSession)
+	o.LongestURI = cmp.Or(max(0, o.LongestURI), defaultURI)
+	o.Rates = maps.Clone(o.Rates)
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+// behaviour is what of the options the world follows by itself.
+func (o Options) behaviour() world.Behaviour {
+	return world.Behaviour{TaskTime: o.TaskTime, UnknownTime: o.UnknownTime, Readings: o.Readings}
+}
+
+// Settings are the options of a simulator that runs.
+type Settings struct {
+	live *world.Live // guards opts
+	opts Options
+}
+
+// NewSettings makes a world behave as the options say, with every default filled in.
+func NewSettings(opts Options, live *world.Live) *Settings {
+	s := &Settings{live: live, opts: opts}
+	s.Tune(func(*Options) {})
+	return s
+}
+
+// Options are the options as they are now, with every default filled in.
+func (s *Settings) Options() (now Options) {
+	s.live.Hold(func(*world.World) {
+		now = s.opts
+		now.Rates = maps.Clone(now.Rates)
+	})
+	return now
+}
+
+// Tune changes how the cloud behaves from the next request on. Tasks that run keep their
+// time.
+func (s *Settings) Tune(change func(*Options)) {
+	s.live.Hold(func(w *world.World) {
+		o := s.opts
+		o.Rates = maps.Clone(o.Rates)
+		change(&o)
+		s.opts = o.complete()
+		w.Behaviour = s.opts.behaviour()
+	})
+}

@@ -1,0 +1,51 @@
+// Package vpc answers the actions of the VPC in the shapes of its API (shape_*.go).
+package vpc
+
+import "github.com/sealane/sealane/cloud/alisim/call"
+
+// Service answers the actions of the VPC. It remembers the ClientTokens of its changes. The
+// caller of its methods holds the world.
+type Service struct {
+	tokens  map[string]remembered
+	running map[string]*call.Call // calls under way, by ClientToken
+}
+
+// New is a service that was never called.
+func New() *Service {
+	return &Service{tokens: map[string]remembered{}, running: map[string]*call.Call{}}
+}
+
+// Actions are the actions of the VPC by their names.
+func (s *Service) Actions() map[string]call.Handler {
+	return map[string]call.Handler{
+		"DescribeVpcs":            describeVpcs,
+		"DescribeVpcAttribute":    describeVpcAttribute,
+		"DescribeVSwitches":       describeVSwitches,
+		"DescribeVRouters":        describeVRouters,
+		"DescribeRouteTableList":  describeRouteTableList,
+		"DescribeRouteTables":     describeRouteTables,
+		"DescribeRouteEntryList":  describeRouteEntryList,
+		"GetVpcRouteEntrySummary": getVpcRouteEntrySummary,
+		"CreateRouteEntry":        s.createRouteEntry,
+		"CreateRouteEntries":      createRouteEntries,
+		"DeleteRouteEntry":        deleteRouteEntry,
+		"DeleteRouteEntries":      deleteRouteEntries,
+		"ModifyRouteEntry":        modifyRouteEntry,
+		"AssociateRouteTable":     s.associateRouteTable,
+		"UnassociateRouteTable":   unassociateRouteTable,
+
+		"ListVpcPublishedRouteEntries": listVpcPublishedRouteEntries,
+	}
+}
+
+// LegacyActions are those that ECS had before VPC was a product of its own.
+func (s *Service) LegacyActions() map[string]call.Handler {
+	return map[string]call.Handler{
+		"DescribeVpcs":        describeVpcs,
+		"DescribeVSwitches":   describeVSwitches,
+		"DescribeVRouters":    describeVRouters,
+		"DescribeRouteTables": describeRouteTables,
+		"CreateRouteEntry":    s.createRouteEntry,
+		"DeleteRouteEntry":    deleteRouteEntry,
+	}
+}
