@@ -31,6 +31,8 @@ type Fake struct {
 	engine  host.Engine
 	asked   error
 	rules   firewall.Dump
+	routes  []fakeRoute
+	down    map[string]bool // links that are set down
 	settings
 	memory   *former
 	failures error

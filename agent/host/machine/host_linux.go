@@ -36,6 +36,7 @@ import (
 	"github.com/sealane/sealane/agent/host/dockerd"
 	"github.com/sealane/sealane/agent/host/kernel"
 	"github.com/sealane/sealane/agent/host/redirect"
+	"github.com/sealane/sealane/agent/host/route"
 	"github.com/sealane/sealane/agent/host/state"
 	"github.com/sealane/sealane/agent/host/sysctl"
 	"github.com/sealane/sealane/api"
@@ -70,6 +71,7 @@ type Host struct {
 	found     map[string]string // commands, by name
 	listing   listing
 	asking    asking
+	routes    *route.Reader
 	tables    sight[map[string]bool] // of nftables, by name
 	source    [2]sight[source]       // what keeps source addresses, of both families
 	docker    sight[*dockerTable]
@@ -93,6 +95,7 @@ func New(opts Options) *Host {
 		Forwards: sysctl.Forwards, WillForward: h.settings.WillForward,
 	})
 	h.chains = state.NewRecord[chainMemory](h.store, nil)
+	h.routes = route.New(h.log())
 	return h
 }
 

@@ -43,6 +43,7 @@ func (h *Host) Watch(ctx context.Context) <-chan struct{} {
 		readers.Go(func() { h.opts.Engine.Follow(ctx, wakeUp) })
 	}
 	readers.Go(func() { h.glance(ctx, wakeUp) })
+	readers.Go(func() { h.routes.Follow(ctx, wakeUp) })
 	go func() {
 		<-ctx.Done()
 		for _, s := range sockets {

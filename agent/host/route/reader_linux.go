@@ -1,0 +1,179 @@
+// Package route asks the kernel which way packets between our subnets and those of the other
+// hosts go: by its rules, routes and links, as they are for a packet that is forwarded and for
+// one that the host sends. It changes nothing. Everything acts in the network namespace of the
+// calling process.
+//
+// The kernel is asked once for all subnets that lie under the same routes, and again only when
+// a route, a rule, a link or the question is another. So 10,000 subnets behind one default
+// route take as many questions as one.
+//
+// What a rule tells packets by beside addresses and interface (a mark, a port, a user) is not
+// tried: packets are asked about as they are when nothing on the host marks them.
+package route
+
+import (
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/netip"
+	"reflect"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/sealane/sealane/agent/host"
+	"github.com/sealane/sealane/agent/host/kernel"
+)
+
+// Reader asks and remembers. Its methods may be called at the same time.
+type Reader struct {
+	log *slog.Logger
+
+	followed atomic.Bool   // changes are announced
+	changes  atomic.Uint64 // how many were
+
+	mu   sync.Mutex // guards last
+	last memo
+}
+
+// memo is the last answer, and what it depends on.
+type memo struct {
+	question host.PathQuestion
+	links    map[string]linkState
+	changes  uint64
+	lookups  []host.Lookup
+	gateways []netip.Addr
+	asked    int // questions to the kernel that it took
+}
+
+// New returns a reader. log is for what is not worth an error.
+func New(log *slog.Logger) *Reader { return &Reader{log: log} }
+
+// Read answers a question. What the kernel does not tell of single subnets is in the answer;
+// the error says why nothing can be told.
+func (r *Reader) Read(q host.PathQuestion) (host.Path, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	changes := r.changes.Load() // what changes while we ask is asked about again
+	handle, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+	if err != nil {
+		return host.Path{}, kernel.Wrap("ask the kernel for its routes", err)
+	}
+	defer handle.Close()
+	links, err := readLinks(handle, q)
+	if err != nil {
+		return host.Path{}, err
+	}
+	same := r.followed.Load() && changes == r.last.changes && maps.Equal(links, r.last.links) && reflect.DeepEqual(q, r.last.question)
+	if !same {
+		m := memo{question: q, links: links, changes: changes}
+		if err := m.fill(handle); err != nil {
+			r.last = memo{}
+			return host.Path{}, err
+		}
+		r.last = m
+	}
+	return host.Path{Lookups: r.last.lookups, Links: linksOf(links), Gateways: r.last.gateways}, nil
+}
+
+// fill asks the kernel.
+func (m *memo) fill(handle *netlink.Handle) error {
+	t, err := readTables(handle)
+	if err != nil {
+		return err
+	}
+	names, err := linkNames(handle)
+	if err != nil {
+		return err
+	}
+	q := questioner{handle: handle, tables: t, links: m.links, names: names}
+	if up := m.links[m.question.Uplink]; up.There {
+		m.gateways = t.gateways(up.index)
+	}
+	for _, six := range []bool{false, true} {
+		m.askOut(q, six)
+		m.askIn(q, six)
+	}
+	for _, a := range m.question.Hosts {
+		m.ask(q, "", netip.Addr{}, class{to: []netip.Prefix{netip.PrefixFrom(a, a.BitLen())}, dst: a})
+	}
+	return nil
+}
+
+// askOut asks for the ways to the other hosts' subnets, from the host and from each bridge.
+func (m *memo) askOut(q questioner, six bool) {
+	classes := q.tables.all.classes(family(m.question.Remotes, six))
+	for _, c := range classes {
+		m.ask(q, "", netip.Addr{}, c)
+		for _, l := range m.question.Locals {
+			if l.Prefix.Addr().Is6() != six {
+				continue
+			}
+			for _, src := range sources(l.Prefix, q.tables.sources) {
+				m.ask(q, l.Bridge, src, c)
+			}
+		}
+	}
+}
+
+// askIn asks for the ways to our own subnets, for what comes from the other hosts'.
+func (m *memo) askIn(q questioner, six bool) {
+	remotes := family(m.question.Remotes, six)
+	if len(remotes) == 0 || m.question.Uplink == "" {
+		return
+	}
+	from := []netip.Addr{Container(remotes[0])}
+	for _, s := range q.tables.sources {
+		at := slices.IndexFunc(remotes, s.Overlaps)
+		if at >= 0 {
+			from = append(from, Container(narrower(s, remotes[at])))
+		}
+	}
+	var locals []netip.Prefix
+	for _, l := range m.question.Locals {
+		locals = append(locals, l.Prefix)
+	}
+	for _, c := range q.tables.to.classes(family(locals, six)) {
+		for _, src := range from {
+			m.ask(q, m.question.Uplink, src, c)
+		}
+	}
+}
+
+func (m *memo) ask(q questioner, in string, src netip.Addr, c class) {
+	m.asked++
+	m.lookups = append(m.lookups, q.lookUp(in, src, c))
+}
+
+// sources are the addresses that stand for a subnet: one of a container, and one for each rule
+// that tells a part of the subnet apart.
+func sources(local netip.Prefix, rules []netip.Prefix) []netip.Addr {
+	all := []netip.Addr{Container(local)}
+	for _, r := range rules {
+		if r.Bits() > local.Bits() && local.Contains(r.Addr()) && !slices.Contains(all, Container(r)) {
+			all = append(all, Container(r))
+		}
+	}
+	return all
+}
+
+func narrower(a, b netip.Prefix) netip.Prefix {
+	if a.Bits() > b.Bits() {
+		return a
+	}
+	return b
+}
+
+func family(all []netip.Prefix, six bool) []netip.Prefix {
+	return slices.DeleteFunc(slices.Clone(all), func(p netip.Prefix) bool { return p.Addr().Is6() != six })
+}
+
+// String tells what the reader has at hand, for tests of how much is asked.
+func (r *Reader) String() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return fmt.Sprintf("%d questions", r.last.asked)
+}
