@@ -15,6 +15,8 @@ type Facts struct {
 	UplinkMAC       string         // its hardware address; empty if it has none
 	Forwarding      bool           // net.ipv4.ip_forward
 	Kept            []netip.Prefix // toward these the source address is kept now; neighbours are one
+	SourceWay       SourceWay      // how it is kept; empty if that cannot be told
+	SourceWhy       string         // why it is not by a table; empty if it is
 	Docker          bool           // Docker's chains are in place, in whatever backend
 	Engine          Engine         // what the engine's API tells; the zero value if it was not asked or did not answer
 	Asked           error          // why the engine's API told nothing; nil if it did, or was not asked
@@ -68,4 +70,13 @@ type Variant string
 const (
 	NFT    Variant = "nft"
 	Legacy Variant = "legacy"
+)
+
+// SourceWay is how source addresses are kept.
+type SourceWay string
+
+// The ways.
+const (
+	SourceTable SourceWay = "nftables" // a table of ours, ahead of everybody's
+	SourceChain SourceWay = "iptables" // a chain of ours, called first from POSTROUTING of table nat
 )

@@ -38,7 +38,7 @@ func (h *Host) parts() []named {
 	return []named{
 		{both{h.planRules, h.undoRules}, host.PartRules},
 		{both{h.planNative, h.undoNative}, host.PartNative},
-		{both{h.planSource, h.undoSource}, host.PartSource},
+		{h.source, host.PartSource},
 		{sysctl.RouterAdv{Settings: h.settings}, host.PartRouterAdv},
 		{sysctl.Forwarding{Settings: h.settings}, host.PartForwarding},
 		{h.engine, host.PartEngine},

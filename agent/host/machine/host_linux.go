@@ -18,6 +18,7 @@
 package machine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,8 +36,10 @@ import (
 	"github.com/sealane/sealane/agent/host/docker"
 	"github.com/sealane/sealane/agent/host/dockerd"
 	"github.com/sealane/sealane/agent/host/kernel"
+	"github.com/sealane/sealane/agent/host/nft"
 	"github.com/sealane/sealane/agent/host/redirect"
 	"github.com/sealane/sealane/agent/host/route"
+	"github.com/sealane/sealane/agent/host/source"
 	"github.com/sealane/sealane/agent/host/state"
 	"github.com/sealane/sealane/agent/host/sysctl"
 	"github.com/sealane/sealane/api"
@@ -73,10 +76,12 @@ type Host struct {
 	asking    asking
 	routes    *route.Reader
 	tables    sight[map[string]bool] // of nftables, by name
-	source    [2]sight[source]       // what keeps source addresses, of both families
+	nft       *nft.Client
+	source    *source.Part
 	docker    sight[*dockerTable]
 	marks     [2]sight[marking] // of both families
 
+	system   nft.Real
 	applying atomic.Bool            // changes of nftables are ours now
 	served   atomic.Pointer[[]int]  // the interfaces whose settings matter, by index; nil before the first wish
 	writer   atomic.Pointer[string] // who made one otherwise; nil if nobody was seen to
@@ -94,6 +99,8 @@ func New(opts Options) *Host {
 		Table: h.engineTable, Guards: h.engineGuards, FreeMark: h.chooseMark, Answers: h.answers,
 		Forwards: sysctl.Forwards, WillForward: h.settings.WillForward,
 	})
+	h.nft = nft.New(&h.system)
+	h.source = source.New(h.nft, masquerading{h}, masquerading{h})
 	h.chains = state.NewRecord[chainMemory](h.store, nil)
 	h.routes = route.New(h.log())
 	return h
@@ -148,11 +155,15 @@ func (h *Host) lookAtFirewall(ctx context.Context, f *host.Facts) error {
 	d.tell(f)
 	f.Redirect = d.native != nil && h.redirect.Attached(f.Uplink)
 	var failure error
-	f.Kept, failure = h.kept()
+	f.Kept, failure = h.source.Kept(ctx)
+	way, why, doubt := h.source.Way(ctx)
+	if f.SourceWay = way; why != nil {
+		f.SourceWhy = why.Error()
+	}
 	if writer := h.writer.Load(); writer != nil {
 		f.Writer = *writer
 	}
-	return errors.Join(err, failure)
+	return errors.Join(err, cmp.Or(failure, doubt))
 }
 
 // bridges are all Linux bridges, by name, with their addresses.

@@ -101,25 +101,16 @@ func without(a, b []netip.Prefix) []netip.Prefix {
 	return slices.DeleteFunc(slices.Clone(a), func(p netip.Prefix) bool { return in[p] })
 }
 
-// undoSets destroys our sets. One of another type is somebody else's, whatever its name.
+// undoSets destroys our sets.
 func undoSets() ([]host.Step, error) {
 	var steps []host.Step
 	for _, f := range host.Families() {
 		for _, name := range []string{setName(f, setLocal), setName(f, setPeers)} {
-			// Asked first, since newer kernels do not say that there was nothing to destroy.
-			set, err := netlink.IpsetList(name)
-			if errors.Is(err, unix.ENOENT) || kernel.Lacks(err) {
-				continue
-			}
+			more, err := removeSet(name)
 			if err != nil {
-				return steps, fmt.Errorf("list set %s: %w", name, kernel.Explain(err))
+				return steps, err
 			}
-			if set.TypeName != setType {
-				continue
-			}
-			steps = append(steps, host.NewStep(host.KindSet, name+" destroyed", "ipset destroy "+name, func(context.Context) error {
-				return kernel.Wrap("destroy set "+name, netlink.IpsetDestroy(name))
-			}))
+			steps = append(steps, more...)
 		}
 	}
 	return steps, nil

@@ -15,11 +15,12 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sealane/sealane/agent/host"
+	"github.com/sealane/sealane/agent/host/nft"
 	"github.com/sealane/sealane/api"
 )
 
 // Watch says when something changed that our pass looks at: a bridge's address, forwarding
-// or a filter, or a rule in a place of ours. It only wakes; several changes may be one wake. The channel
+// or a filter, or any rule of nftables. It only wakes; several changes may be one wake. The channel
 // closes when the context ends. What nobody announces (iptables-legacy, ipset) is looked at
 // every few seconds; all else is left to the caller's timer if the kernel refuses to be
 // listened to.
@@ -37,7 +38,7 @@ func (h *Host) Watch(ctx context.Context) <-chan struct{} {
 		readers.Go(func() { h.follow(ctx, s, matters, wake) })
 	}
 	listen(unix.NETLINK_ROUTE, h.routeMatters, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV4_NETCONF, unix.RTNLGRP_IPV6_NETCONF, unix.RTNLGRP_TC)
-	listen(unix.NETLINK_NETFILTER, func(m syscall.NetlinkMessage) bool { h.note(m); return firewallMatters(m) }, unix.NFNLGRP_NFTABLES)
+	listen(unix.NETLINK_NETFILTER, h.firewallMatters, nft.Group)
 	wakeUp := func() { nudge(wake) }
 	if h.opts.Engine != nil {
 		readers.Go(func() { h.opts.Engine.Follow(ctx, wakeUp) })
@@ -131,42 +132,18 @@ func (h *Host) serve(w host.Wish) {
 	h.served.Store(&indices)
 }
 
-// note remembers who made a change of nftables, unless we are making ours just now: the
-// message that ends a transaction names the process.
-func (h *Host) note(m syscall.NetlinkMessage) {
-	if m.Header.Type != unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_NEWGEN || h.applying.Load() {
-		return
-	}
-	if name, ok := attribute(m.Data, unix.NFTA_GEN_PROC_NAME); ok {
-		writer := text(name)
-		h.writer.Store(&writer)
-	}
-}
-
-// firewallMatters lets changes through that may touch what we put in place, or what stands
-// in its way. Docker's own for each container, in its chains and in table nat, are not among
-// them; in its nft table, its drops are.
-func firewallMatters(m syscall.NetlinkMessage) bool {
-	const first, second, third = 1, 2, 3 // attributes by number
-	if m.Header.Type>>8 != unix.NFNL_SUBSYS_NFTABLES || len(m.Data) == 0 {
+// firewallMatters lets through the end of each transaction of nftables, whatever the table
+// and whoever made it, but for ours. It remembers who made one while we are not at it
+// ourselves, by iptables.
+func (h *Host) firewallMatters(m syscall.NetlinkMessage) bool {
+	change, ends := nft.ReadTransaction(m)
+	if !ends || h.system.Made(change.PID) {
 		return false
 	}
-	families := []byte{unix.NFPROTO_IPV4, unix.NFPROTO_IPV6, unix.NFPROTO_INET}
-	table, _ := attribute(m.Data, first)
-	if !slices.Contains(families, m.Data[0]) || !slices.Contains([]string{"raw", "filter", sourceTable, markTable, nativeTable, "firewalld"}, text(table)) {
-		return false
+	if change.Command != "" && !h.applying.Load() {
+		h.writer.Store(&change.Command)
 	}
-	places := []string{"PREROUTING", "FORWARD", dockerUser, chainRaw, chainFwd, chainPost, chainPre, "raw-PREROUTING", "filter_FORWARD"}
-	switch m.Header.Type & 0xff {
-	case unix.NFT_MSG_NEWRULE, unix.NFT_MSG_DELRULE:
-		chain, _ := attribute(m.Data, second)
-		return slices.Contains(places, text(chain))
-	case unix.NFT_MSG_NEWCHAIN, unix.NFT_MSG_DELCHAIN:
-		chain, _ := attribute(m.Data, third)
-		return slices.Contains(append(places, "DOCKER"), text(chain)) || text(table) == nativeTable
-	default:
-		return text(table) != nativeTable && text(table) != "firewalld" // a table, a set or a member of it
-	}
+	return true
 }
 
 func text(b []byte) string { return string(bytes.TrimRight(b, "\x00")) }

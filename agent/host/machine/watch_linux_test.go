@@ -29,8 +29,9 @@ func TestWatch(t *testing.T) {
 		{"iptables -I DOCKER-USER 1 -j RETURN", true},
 		{"iptables -F", true},
 		{"nft add table ip sealane", true},
-		{"iptables -A DOCKER -d 10.0.0.2 -j ACCEPT", false}, // as Docker does for each container
-		{"iptables -t nat -A DOCKER -p tcp --dport 80 -j RETURN", false},
+		{"iptables -A DOCKER -d 10.0.0.2 -j ACCEPT", true}, // as Docker does for each container
+		{"nft -f - <<'END'\ntable inet theirs { chain forward { type filter hook forward priority 0; policy drop; }; }\nEND", true},
+		{"nft add element ip sealane none { 10.0.0.1 } || :", false}, // nothing came of it
 		{"ip link add more type veth peer name other; ip link set more up", false},
 	} {
 		shell(t, tt.script)
