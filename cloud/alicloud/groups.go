@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -67,7 +66,7 @@ func (p *Provider) isEnterprise(ctx context.Context, id api.GroupID) (bool, erro
 	req, resp := ecs.CreateDescribeSecurityGroupsRequest(), ecs.CreateDescribeSecurityGroupsResponse()
 	req.SecurityGroupIds = string(list)
 	err = p.client.Do(ctx, call.Request{About: string(id), List: "SecurityGroups", Request: req, Response: resp})
-	if errors.Is(err, api.ErrDenied) {
+	if call.MissingPermission(err) {
 		p.logMissing(ctx, readingTypes, err)
 		return true, nil
 	}

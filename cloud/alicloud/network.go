@@ -51,7 +51,7 @@ func (p *Provider) readUsage(ctx context.Context) (map[api.TableID]int, error) {
 	req.VpcId, req.RouteEntryType = string(p.vpc), "custom"
 	err := p.client.Do(ctx, call.Request{About: string(p.vpc), List: "RouteEntrySummarys", Request: req, Response: resp})
 	switch {
-	case errors.Is(err, api.ErrDenied):
+	case call.MissingPermission(err):
 		p.logMissing(ctx, readingUsage, err)
 		return nil, nil
 	case errors.Is(err, api.ErrThrottled), errors.Is(err, api.ErrInvalid):

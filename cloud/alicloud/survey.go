@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sealane/sealane/api"
+	"github.com/sealane/sealane/cloud/alicloud/call"
 )
 
 const parallel = 8 // calls under way at once for one question
@@ -186,7 +187,7 @@ const (
 
 // tolerate lets a missing permission pass.
 func (s *survey) tolerate(what string, err error) error {
-	if !errors.Is(err, api.ErrDenied) {
+	if !call.MissingPermission(err) {
 		return err
 	}
 	s.denied[what] = err

@@ -12,10 +12,12 @@ type family struct {
 var families = []family{ //nolint:gochecknoglobals // a constant table
 	{"Throttling", "", throttled()},
 	{"QuotaExceeded", "", overQuota()},
+	{"", "QuotaExceeded", overQuota()},
 	{"AuthorizationLimitExceed", "", overQuota()}, // of rules in a security group
 	{"InvalidSecurityToken", "", lapsed()},
 	{"InvalidAccessKeyId", "", denied()},
 	{"InvalidTimeStamp", "", lapsed()},
+	{"IllegalTimestamp", "", lapsed()},
 	{"Forbidden", "NotFound", notFound()},
 	{"Forbidden", "", denied()},
 	{"IncorrectStatus", "", busyHop()},
@@ -116,4 +118,5 @@ var codes = map[string]Verdict{ //nolint:gochecknoglobals // a constant table
 	"IncorrectInstanceStatus":          busyHop(), // of the next hop; may last
 	"IncorrectHaVipStatus":             busyHop(),
 	"InvalidVBRStatus":                 busyHop(),
+	"InstanceStatus.NotSupport":        busyHop(),
 }

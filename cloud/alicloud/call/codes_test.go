@@ -37,7 +37,7 @@ func TestVerdicts(t *testing.T) {
 			"Throttling": slow, "Throttling.User": slow, "Throttling.Api": slow, "Rejected.Throttling": slow,
 			"ServiceUnavailable": lost, "InternalError": lost, "SignatureNonceUsed": lost,
 			"SignatureDoesNotMatch": never, "IncompleteSignature": never, "MissingSecurityToken": never,
-			"InvalidTimeStamp.Expired": renewed, "InvalidTimeStamp.Format": renewed,
+			"InvalidTimeStamp.Expired": renewed, "InvalidTimeStamp.Format": renewed, "IllegalTimestamp": renewed,
 			"InvalidSecurityToken.Expired": renewed, "InvalidSecurityToken.Malformed": renewed, "InvalidSecurityToken.MismatchWithAccessKey": renewed,
 			"InvalidAccessKeyId.NotFound": never, "InvalidAccessKeyId.Inactive": never, "Forbidden.AccessKeyDisabled": never, "Forbidden.RAM": never,
 			"MissingParameter": bad, "InvalidVersion": bad, "InvalidAction.NotFound": bad, "UnsupportedHTTPMethod": bad, "DryRunOperation": bad,
@@ -63,7 +63,8 @@ func TestVerdicts(t *testing.T) {
 			"OperationFailed.InvalidNexthop": bad, "Mismatch.EniIdAndRouteTableId": bad,
 		}},
 		{"create: quota, table, text, server", map[string]want{
-			"QuotaExceeded": noRoom, "QuotaExceeded.HaVipRouteEntry": noRoom,
+			"QuotaExceeded": noRoom, "QuotaExceeded.HaVipRouteEntry": noRoom, "QuotaExceeded.RouteEntry": noRoom,
+			"RouteEntryQuotaExceeded": noRoom, "VpcQuotaExceeded": noRoom,
 			"OperationDenied.RouteTableTypeNotPermitted": bad,
 			"InvalidRouteTableId.NotFound":               absent, "InvalidVRouter.NotFound": absent, "InvalidVPC.NotFound": absent, "InvalidVpc.NotFound": absent,
 			"InvalidRouteEntryName.Malformed": bad, "InvalidDescription.Malformed": bad, "InvalidParameter": bad,
@@ -77,11 +78,11 @@ func TestVerdicts(t *testing.T) {
 			"IncorrectStatus.Ipv4Gateway": wait, "IncorrectStatus.Ipv6Address": wait, "IncorrectStatus.VpcPeer": wait,
 			"IncorrectStatus.VpcRouteEntry": wait, "IncorrectRouteTableStatus": wait, "InvalidStatus.RouteEntry": wait,
 			"OperationFailed.DistibuteLock": wait, "OperationFailed.OperationLocked": wait, "SystemBusy": wait, "Forbbiden": wait,
-			"DependencyViolation.RouteEntry": wait,
+			"DependencyViolation.RouteEntry": wait, "IncorrectStatus.cbnStatus": wait, "IncorrectStatus.Status": wait, "InstanceStatus.NotSupport": wait,
 		}},
 		{"delete and modify", map[string]want{
 			"InvalidRouteEntry.NotFound": went, "InvalidRouteEntryId.NotFound": went,
-			"OperationDenied": bad, "OperationDenied.DeleteManagedRouteEntry": bad, "OperationDenied.NextHopNotChanged": there,
+			"OperationDenied": bad, "OperationDenied.DeleteManagedRouteEntry": bad, "OperationDenied.LockedInstance": bad, "OperationDenied.NextHopNotChanged": there,
 			"ParamExclusive.RouteEntryId": bad, "InvalidNextHopList.Size": bad, "InvalidVpcId.NotFound": absent,
 		}},
 		{"lists and tables", map[string]want{
@@ -98,7 +99,7 @@ func TestVerdicts(t *testing.T) {
 			"VPC_ROUTE_ENTRY_CIDR_BLOCK_DUPLICATE": there, "VPC_ROUTE_ENTRY_STATUS_ERROR": wait, "VPC_ROUTER_ENTRY_NOT_EXIST": went,
 			"MissingParam.RouteTableId": bad,
 		}},
-		{"not listed", map[string]want{"": lost, "No.Such.Code": lost, "VPC_ROUTE_ENTRY_SURPRISE": lost}},
+		{"not listed", map[string]want{"": lost, "No.Such.Code": lost, "NetworkError": lost, "SdkError": lost, "VPC_ROUTE_ENTRY_SURPRISE": lost}},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			for code, want := range group.codes {

@@ -83,6 +83,13 @@ func OfCode(code string) (f *Failure, known bool) {
 // Forbidden reports whether the RAM policy does not allow the action.
 func (f *Failure) Forbidden() bool { return f.Code == "Forbidden.RAM" }
 
+// MissingPermission reports whether an error says that the RAM policy does not allow the action.
+// A signature, key or clock that is refused is another kind of ErrDenied.
+func MissingPermission(err error) bool {
+	f := FailureOf(err)
+	return errors.Is(f.Kind, api.ErrDenied) && strings.HasPrefix(f.Code, "Forbidden")
+}
+
 // TooLong reports whether a write was too long for the gateway.
 func (f *Failure) TooLong() bool { return f.Write && tooLong(f.Code, f.status) }
 
@@ -190,6 +197,9 @@ func answerText(e *sdkerrors.ServerError, cred credential.Credential) string {
 		text += ": the secret does not belong to the key" // the message has all parameters in it
 	case message != "":
 		text += ": " + message
+	}
+	if isClockCode(e.ErrorCode()) {
+		text += ": " + clockText(e, time.Now())
 	}
 	if action, ok := e.AccessDeniedDetail()["AuthAction"].(string); ok {
 		text += " (the RAM policy must allow " + shorten(action, cred) + ")"
