@@ -23,9 +23,9 @@ import (
 	"github.com/sealane/sealane/cloud/cloudtest"
 )
 
-var update = flag.Bool("update", false, "write docs/faults.md anew")
+var update = flag.Bool("update", false, "write testdata/faults.md anew")
 
-const manual = "../../docs/faults.md"
+const golden = "testdata/faults.md"
 
 // trouble is a fault as a row of the matrix.
 type trouble struct {
@@ -215,28 +215,28 @@ func plain(err error) string {
 }
 
 // TestFaultMatrix drives every operation through every fault and compares what an operator
-// reads with docs/faults.md.
+// reads with testdata/faults.md. What an operator does about it is in docs/faults.md.
 func TestFaultMatrix(t *testing.T) {
 	if testing.Short() {
 		t.Skip("waits for settle times: not in short mode")
 	}
 	if *update {
-		if err := os.WriteFile(manual, []byte(matrix(t)), 0o644); err != nil { //nolint:gosec // a document
+		if err := os.WriteFile(golden, []byte(matrix(t)), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		return
 	}
-	want, err := os.ReadFile(manual)
+	want, err := os.ReadFile(golden)
 	if err != nil {
 		t.Fatal(err)
 	}
 	diff := cmp.Diff(string(want), matrix(t))
 	if diff != "" { // a machine that was busy for a second tells another story
-		t.Logf("once more, since this is not what docs/faults.md says:\n%s", diff)
+		t.Logf("once more, since this is not what %s says:\n%s", golden, diff)
 		diff = cmp.Diff(string(want), matrix(t))
 	}
 	if diff != "" {
-		t.Errorf("docs/faults.md is not what happens; write it anew with: go test ./cloud/alicloud -run FaultMatrix -update\n%s", diff)
+		t.Errorf("%s is not what happens; write it anew with: go test ./cloud/alicloud -run FaultMatrix -update\n%s", golden, diff)
 	}
 }
 
@@ -287,13 +287,9 @@ func written(ops []operation, faults []trouble, cells map[spot]cell) string {
 	return b.String()
 }
 
-const preface = `# Faults of the cloud, and what the operator sees
+const preface = `# Every fault of the cloud, and what is said of it
 
 Written by a test (` + "`go test ./cloud/alicloud -run FaultMatrix -update`" + `), which drives every operation of the provider
 through every fault of the simulator, once and lasting, and compares what is said with what the cloud then holds. A settle
-time of 2 s and a call's limit of 1 s stand in for 60 s and 10 s.
-
-What is read stands in ` + "`sealane plan`" + `, in the status of the route and in the log. "done" is only said of what was read back. Kinds:
-unreachable, busy and throttled pass and are tried again; unknown is read back before anything else is sent; denied, invalid, quota, refused
-and not found need a person.
+time of 2 s and a call's limit of 1 s stand in for 60 s and 10 s. "done" is only said of what was read back.
 `
