@@ -8,9 +8,9 @@ import (
 	"github.com/sealane/sealane/cloud/alisim/world"
 )
 
-// lookup finds the handler of an action. The VPC actions under the ECS version are those of
+// actionOf finds the handler of an action. The VPC actions under the ECS version are those of
 // the time before VPC was a product of its own; old clients still call them so.
-func (s *Sim) lookup(c *call.Call) (call.Handler, error) {
+func (s *Sim) actionOf(c *call.Call) (call.Handler, error) {
 	var actions map[string]call.Handler
 	switch c.Version {
 	case call.VPCVersion:

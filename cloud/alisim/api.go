@@ -24,17 +24,17 @@ func (s *Sim) API() http.Handler {
 		case err != nil:
 			a = call.RefusedWith(c, err)
 		default:
-			a = s.answer(r, c, id, opts)
+			a = s.answerCall(r, c, id, opts)
 		}
-		s.record(c, id, a)
+		s.recordCall(c, id, a)
 		s.wire.Write(w, c, id, a)
 	})
 }
 
-// answer authenticates, lets a fault strike, and does the work. What was admitted is done:
+// answerCall authenticates, lets a fault strike, and does the work. What was admitted is done:
 // of a caller who hangs up meanwhile the cloud drops the answer, not the work.
-func (s *Sim) answer(r *http.Request, c *call.Call, id string, opts control.Options) call.Answer {
-	if err := s.admit(c, opts); err != nil {
+func (s *Sim) answerCall(r *http.Request, c *call.Call, id string, opts control.Options) call.Answer {
+	if err := s.admitCall(c, opts); err != nil {
 		return call.RefusedWith(c, err)
 	}
 	took := c.Fault.Delay + opts.WriteTime
@@ -44,12 +44,12 @@ func (s *Sim) answer(r *http.Request, c *call.Call, id string, opts control.Opti
 	ends := time.Now().Add(took)
 	if err := waitUnless(r.Context(), took); err != nil {
 		time.AfterFunc(time.Until(ends), func() {
-			s.perform(c)
-			s.record(c, id, call.Answer{Drop: true})
+			s.performCall(c)
+			s.recordCall(c, id, call.Answer{Drop: true})
 		})
 		panic(http.ErrAbortHandler) // nobody is left to be answered
 	}
-	return s.perform(c)
+	return s.performCall(c)
 }
 
 // waitUnless waits, or returns why it did not: the caller hung up.
@@ -65,9 +65,9 @@ func waitUnless(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// admit says whether a call may come in, and finds the fault it meets.
-func (s *Sim) admit(c *call.Call, opts control.Options) (err error) {
-	s.live.Hold(func(w *world.World) {
+// admitCall says whether a call may come in, and finds the fault it meets.
+func (s *Sim) admitCall(c *call.Call, opts control.Options) (err error) {
+	s.live.Locked(func(w *world.World) {
 		if err = s.keys.Authenticate(c, opts.Strict, c.Now); err != nil {
 			return
 		}
@@ -77,7 +77,7 @@ func (s *Sim) admit(c *call.Call, opts control.Options) (err error) {
 		if err = s.keys.Permit(w, c); err != nil {
 			return
 		}
-		if err = s.vpc.Begin(c); err != nil {
+		if err = s.vpc.BeginChange(c); err != nil {
 			return
 		}
 		c.Fault = s.MatchFault(c.Action, c.Params)
@@ -85,15 +85,15 @@ func (s *Sim) admit(c *call.Call, opts control.Options) (err error) {
 	return err
 }
 
-// perform does the work of a call that was admitted, unless a fault keeps it from that.
-func (s *Sim) perform(c *call.Call) call.Answer {
-	defer s.live.Hold(func(*world.World) { s.vpc.End(c) })
+// performCall does the work of a call that was admitted, unless a fault keeps it from that.
+func (s *Sim) performCall(c *call.Call) call.Answer {
+	defer s.live.Locked(func(*world.World) { s.vpc.EndChange(c) })
 	f := c.Fault
-	s.interfere(f.Edits)
+	s.applyEdits(f.Edits)
 	if f.Breaks() && !f.After {
 		return call.FaultAnswer(f, c)
 	}
-	out, err := s.work(c)
+	out, err := s.runAction(c)
 	switch {
 	case err != nil:
 		return call.RefusedWith(c, err)
@@ -103,8 +103,8 @@ func (s *Sim) perform(c *call.Call) call.Answer {
 	return call.Answer{Status: http.StatusOK, Reply: out}
 }
 
-// interfere makes the edits of a foreign writer that come just before a call's work.
-func (s *Sim) interfere(edits []world.Edit) {
+// applyEdits makes the edits of a foreign writer that come just before a call's work.
+func (s *Sim) applyEdits(edits []world.Edit) {
 	if len(edits) == 0 {
 		return
 	}
@@ -116,9 +116,9 @@ func (s *Sim) interfere(edits []world.Edit) {
 	})
 }
 
-// work runs the action's handler on the world as it is now.
-func (s *Sim) work(c *call.Call) (out call.Reply, err error) {
-	handle, err := s.lookup(c)
+// runAction runs the action's handler on the world as it is now.
+func (s *Sim) runAction(c *call.Call) (out call.Reply, err error) {
+	handle, err := s.actionOf(c)
 	if err != nil {
 		return nil, err
 	}
@@ -151,8 +151,8 @@ func applyFault(w *world.World, serial int, f fault.Fault) {
 	}
 }
 
-// record tells of an answered call.
-func (s *Sim) record(c *call.Call, id string, a call.Answer) {
+// recordCall tells of an answered call.
+func (s *Sim) recordCall(c *call.Call, id string, a call.Answer) {
 	opts := s.Options()
 	s.Log.Record(c, id, a, call.Sinks{Log: opts.Log, Lines: opts.RequestLog})
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/sealane/sealane/cloud/alisim/fault"
+	"github.com/sealane/sealane/cloud/alisim/ram"
 	"github.com/sealane/sealane/cloud/alisim/world"
 )
 
@@ -153,4 +154,11 @@ func (c *Call) Array(name string) ([]string, error) {
 // Listed reports whether a filter is absent or has the value in it.
 func Listed(filter []string, value string) bool {
 	return filter == nil || slices.Contains(filter, value)
+}
+
+// principal is who calls.
+type principal struct {
+	kind   string // Account, SubUser or AssumedRoleUser, as AccessDeniedDetail names them
+	name   string
+	policy *ram.Policy // nil permits everything
 }

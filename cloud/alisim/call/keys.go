@@ -36,11 +36,11 @@ func NewKeys(from seed.Seed, live *world.Live) *Keys {
 		nonces: nonces{seen: map[string]time.Time{}},
 	}
 	for _, key := range from.Keys {
-		p, _ := key.Policy.Parse() // checked with the seed
+		p, _ := key.Policy.Permissions() // checked with the seed
 		k.keys[key.ID] = accessKey{key.Secret, key.User, p, key.Disabled}
 	}
 	for _, r := range from.Roles {
-		k.roles[r.Name], _ = r.Policy.Parse()
+		k.roles[r.Name], _ = r.Policy.Permissions()
 	}
 	return k
 }

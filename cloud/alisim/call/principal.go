@@ -15,7 +15,7 @@ import (
 // policy document in JSON; an empty one permits everything. Errors are of kinds
 // api.ErrNotFound and api.ErrInvalid.
 func (k *Keys) SetPolicy(name string, document seed.Document) error {
-	p, err := document.Parse()
+	p, err := document.Permissions()
 	if err != nil {
 		return fmt.Errorf("set policy of %s: %w", name, err)
 	}
@@ -42,13 +42,6 @@ func (k *Keys) hasRole(w *world.World, name string) bool {
 		return true
 	}
 	return world.Find(w.Instances, func(i *seed.Instance) bool { return i.Role == name }) != nil
-}
-
-// principal is who calls.
-type principal struct {
-	kind   string // Account, SubUser or AssumedRoleUser, as AccessDeniedDetail names them
-	name   string
-	policy *ram.Policy // nil permits everything
 }
 
 // principalOf finds who holds the key of a call.

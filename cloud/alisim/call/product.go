@@ -1,5 +1,7 @@
 package call
 
+import "net/http"
+
 // Versions of the APIs, which tell the products apart.
 const (
 	VPCVersion = "2016-04-28"
@@ -21,4 +23,20 @@ func product(version string) string {
 	default:
 		return "Vpc"
 	}
+}
+
+// statusOf is the HTTP status of a code that some action has with another one than the rest.
+func statusOf(c *Call, code string, common int) int {
+	switch c.Action + " " + code {
+	case "AssociateRouteTable IncorrectVSwitchStatus":
+		return http.StatusNotFound
+	case "AssociateRouteTable InvalidRouteTableId.NotFound":
+		return http.StatusBadRequest
+	case "DeleteInstance IncorrectInstanceStatus", "DeleteInstances IncorrectInstanceStatus":
+		return http.StatusForbidden
+	}
+	if code == "InvalidParameter" && c.Version == VPCVersion {
+		return http.StatusNotFound
+	}
+	return common
 }

@@ -1,7 +1,6 @@
 package call
 
 import (
-	"context"
 	"strings"
 	"time"
 
@@ -55,19 +54,4 @@ func IsRead(action string) bool {
 		}
 	}
 	return false
-}
-
-// pause waits, or returns why it did not: the caller hung up.
-func pause(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return nil
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

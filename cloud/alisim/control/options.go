@@ -98,7 +98,7 @@ func NewSettings(opts Options, live *world.Live) *Settings {
 
 // Options are the options as they are now, with every default filled in.
 func (s *Settings) Options() (now Options) {
-	s.live.Hold(func(*world.World) {
+	s.live.Locked(func(*world.World) {
 		now = s.opts
 		now.Rates = maps.Clone(now.Rates)
 	})
@@ -108,7 +108,7 @@ func (s *Settings) Options() (now Options) {
 // Tune changes how the cloud behaves from the next request on. Tasks that run keep their
 // time.
 func (s *Settings) Tune(change func(*Options)) {
-	s.live.Hold(func(w *world.World) {
+	s.live.Locked(func(w *world.World) {
 		o := s.opts
 		o.Rates = maps.Clone(o.Rates)
 		change(&o)

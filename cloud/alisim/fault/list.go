@@ -45,7 +45,7 @@ func (l *List) Fault(f Fault) string {
 	if bad := f.Mistake(); bad != "" {
 		panic("fault: " + bad)
 	}
-	l.live.Hold(func(w *world.World) {
+	l.live.Locked(func(w *world.World) {
 		l.armed++
 		if f.Name == "" {
 			f.Name = fmt.Sprintf("fault-%d", l.armed)
@@ -85,13 +85,13 @@ func (l *List) Hits(name string) int {
 
 // RemoveFault disarms a fault and reports whether there was one.
 func (l *List) RemoveFault(name string) (removed bool) {
-	l.live.Hold(func(*world.World) { removed = l.disarm(name) })
+	l.live.Locked(func(*world.World) { removed = l.disarm(name) })
 	return removed
 }
 
 // ClearFaults disarms every fault.
 func (l *List) ClearFaults() {
-	l.live.Hold(func(*world.World) { l.faults = nil })
+	l.live.Locked(func(*world.World) { l.faults = nil })
 }
 
 func (l *List) disarm(name string) bool {

@@ -14,7 +14,7 @@ const TableName = tableName
 
 // Passes returns a way to make the kernel like a state of the simulator, once.
 func Passes(ns netns.NsHandle, handle *netlink.Handle, log *slog.Logger) func(alisim.Seed, map[string]Port) error {
-	return router{handle, &firewall{namespace: int(ns)}, log}.pass
+	return router{handle, &firewall{namespace: int(ns)}, log}.syncKernel
 }
 
 // Pass is a first pass.

@@ -32,8 +32,8 @@ func v6() family {
 
 func families() []family { return []family{v4(), v6()} }
 
-// routed are the families that packets of a VPC are routed by. A kernel may lack IPv6.
-func routed(world alisim.Seed) []family {
+// routedFamilies are the families that packets of a VPC are routed by. A kernel may lack IPv6.
+func routedFamilies(world alisim.Seed) []family {
 	if slices.ContainsFunc(world.VPCs, func(v alisim.VPC) bool { return v.IPv6.IsValid() }) {
 		return families()
 	}
@@ -47,19 +47,19 @@ func familyOf(a netip.Addr) family {
 	return v6()
 }
 
-// peer is where a packet's header has the address of the other end.
-func (f family) peer(d alisim.Direction) uint32 {
+// peerOffset is where a packet's header has the address of the other end.
+func (f family) peerOffset(d alisim.Direction) uint32 {
 	if d == alisim.Ingress {
 		return f.source
 	}
 	return f.target
 }
 
-// own is where a packet's header has the address of the interface itself.
-func (f family) own(d alisim.Direction) uint32 { return f.source + f.target - f.peer(d) }
+// ownOffset is where a packet's header has the address of the interface itself.
+func (f family) ownOffset(d alisim.Direction) uint32 { return f.source + f.target - f.peerOffset(d) }
 
-// of picks the addresses of the family.
-func (f family) of(all []netip.Addr) []netip.Addr {
+// addressesOf picks the addresses of the family.
+func (f family) addressesOf(all []netip.Addr) []netip.Addr {
 	var its []netip.Addr
 	for _, a := range all {
 		if a.BitLen() == f.bits {
@@ -74,8 +74,8 @@ func ipNet(p netip.Prefix) *net.IPNet {
 	return &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}
 }
 
-// prefix is a destination as netlink gives it: nil is the default route.
-func (f family) prefix(n *net.IPNet) netip.Prefix {
+// prefixOf is a destination as netlink gives it: nil is the default route.
+func (f family) prefixOf(n *net.IPNet) netip.Prefix {
 	if n == nil {
 		n = &net.IPNet{IP: make(net.IP, f.bits/8), Mask: net.CIDRMask(0, f.bits)}
 	}

@@ -25,49 +25,49 @@ type filter struct {
 type chain []alisim.Verdict
 
 // filterOf says what the filter should be for a state of the simulator.
-func filterOf(world alisim.Seed, seats []seat, ports map[string]Port) filter {
-	f := filter{vacant(seats, ports), map[string]int{}, map[string][]netip.Addr{}, map[alisim.Direction][]chain{}, map[alisim.Direction]map[string]int{}}
-	for _, s := range seats {
-		if s.link != "" {
-			f.vpcs[s.link] = slices.IndexFunc(world.VPCs, func(v alisim.VPC) bool { return v.ID == s.vpc })
+func filterOf(world alisim.Seed, ports []port, links map[string]Port) filter {
+	f := filter{vacantLinks(ports, links), map[string]int{}, map[string][]netip.Addr{}, map[alisim.Direction][]chain{}, map[alisim.Direction]map[string]int{}}
+	for _, p := range ports {
+		if p.link != "" {
+			f.vpcs[p.link] = slices.IndexFunc(world.VPCs, func(v alisim.VPC) bool { return v.ID == p.vpc })
 		}
-		if s.link != "" && s.SourceDestCheck {
-			f.own[s.link] = s.Addresses()
+		if p.link != "" && p.SourceDestCheck {
+			f.own[p.link] = p.Addresses()
 		}
 	}
 	for _, d := range directions() {
 		f.asked[d] = map[string]int{}
 		numbers := map[string]int{}
-		for _, s := range seats {
-			if s.link == "" || len(s.SecurityGroups) == 0 {
+		for _, p := range ports {
+			if p.link == "" || len(p.SecurityGroups) == 0 {
 				continue
 			}
-			key := fmt.Sprint(s.vpc, slices.Sorted(slices.Values(s.SecurityGroups)))
+			key := fmt.Sprint(p.vpc, slices.Sorted(slices.Values(p.SecurityGroups)))
 			n, known := numbers[key]
 			if !known {
 				n = len(f.chains[d])
-				numbers[key], f.chains[d] = n, append(f.chains[d], world.Verdicts(s.ID, d))
+				numbers[key], f.chains[d] = n, append(f.chains[d], world.Verdicts(p.ID, d))
 			}
-			f.asked[d][s.link] = n
+			f.asked[d][p.link] = n
 		}
 	}
 	return f
 }
 
-// vacant lists the links that lead to nobody: the instance is gone, stopped, or not there
+// vacantLinks lists the links that lead to nobody: the instance is gone, stopped, or not there
 // yet. A link that no port names is not the cloud's.
-func vacant(seats []seat, ports map[string]Port) []string {
-	links := map[string]bool{}
-	for _, p := range ports {
-		links[p.Link] = true
+func vacantLinks(ports []port, links map[string]Port) []string {
+	vacant := map[string]bool{}
+	for _, at := range links {
+		vacant[at.Link] = true
 	}
-	for _, s := range seats {
-		if s.running {
-			delete(links, s.link)
+	for _, p := range ports {
+		if p.running {
+			delete(vacant, p.link)
 		}
 	}
-	delete(links, "")
-	return slices.Sorted(maps.Keys(links))
+	delete(vacant, "")
+	return slices.Sorted(maps.Keys(vacant))
 }
 
 func directions() []alisim.Direction { return []alisim.Direction{alisim.Egress, alisim.Ingress} }

@@ -31,21 +31,21 @@ type firewall struct {
 	generation uint32 // of the namespace's nftables when laid was written; 0: who knows
 }
 
-// keep makes the table like the filter, in one transaction, where it is not. It reports
+// syncTable makes the table like the filter, in one transaction, where it is not. It reports
 // whether it had to. As any transaction of anybody begins a new generation of the namespace's
 // nftables, what is in the table need not be read: it is written again after each.
-func (f *firewall) keep(want filter) (changed bool, err error) {
-	before, err := f.look()
+func (f *firewall) syncTable(want filter) (changed bool, err error) {
+	before, err := f.readGeneration()
 	if err != nil {
 		return false, fmt.Errorf("read generation of nftables: %w", err)
 	}
 	if before == f.generation && reflect.DeepEqual(want, f.laid) {
 		return false, nil
 	}
-	if err := f.lay(want); err != nil {
+	if err := f.writeTable(want); err != nil {
 		return false, fmt.Errorf("write nftables table %s: %w", tableName, err)
 	}
-	after, err := f.look()
+	after, err := f.readGeneration()
 	if err != nil {
 		return true, fmt.Errorf("read generation of nftables: %w", err)
 	}
@@ -56,7 +56,7 @@ func (f *firewall) keep(want filter) (changed bool, err error) {
 	return true, nil
 }
 
-func (f *firewall) dial() (*nftables.Conn, error) {
+func (f *firewall) dialTable() (*nftables.Conn, error) {
 	return nftables.New(nftables.WithNetNSFd(f.namespace), nftables.WithSockOptions(roomy))
 }
 
@@ -71,8 +71,8 @@ type buffers interface {
 	SetWriteBuffer(bytes int) error
 }
 
-// look reads the generation, which is never 0.
-func (f *firewall) look() (uint32, error) {
+// readGeneration reads the generation, which is never 0.
+func (f *firewall) readGeneration() (uint32, error) {
 	socket, err := nl.GetNetlinkSocketAt(netns.NsHandle(f.namespace), netns.None(), unix.NETLINK_NETFILTER)
 	if err != nil {
 		return 0, err
@@ -97,9 +97,9 @@ func (f *firewall) look() (uint32, error) {
 	return 0, errors.New("the kernel does not tell it")
 }
 
-// lay replaces the table as a whole.
-func (f *firewall) lay(want filter) error {
-	conn, err := f.dial()
+// writeTable replaces the table as a whole.
+func (f *firewall) writeTable(want filter) error {
+	conn, err := f.dialTable()
 	if err != nil {
 		return err
 	}
@@ -108,7 +108,7 @@ func (f *firewall) lay(want filter) error {
 	conn.DelTable(table)
 	conn.AddTable(table)
 	l := layer{conn: conn, table: table}
-	if err := l.lay(want); err != nil {
+	if err := l.queueFilter(want); err != nil {
 		return err
 	}
 	return conn.Flush()

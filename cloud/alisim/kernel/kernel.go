@@ -87,16 +87,16 @@ func Drive(ctx context.Context, sim *alisim.Sim, opts Options) error {
 	r := router{handle, &firewall{namespace: int(ns)}, opts.Log}
 	for ctx.Err() == nil {
 		changed := sim.Changed()
-		if err := r.pass(sim.Snapshot(), opts.Ports()); err != nil {
+		if err := r.syncKernel(sim.Snapshot(), opts.Ports()); err != nil {
 			opts.Log.Warn("simulated VPC not in step", api.KeyError, err)
 		}
-		wait(ctx, changed, sim)
+		waitForChange(ctx, changed, sim)
 	}
 	return nil
 }
 
-// wait returns at the next change, when a running task ends, or for a resync.
-func wait(ctx context.Context, changed <-chan struct{}, sim *alisim.Sim) {
+// waitForChange returns at the next change, when a running task ends, or for a resync.
+func waitForChange(ctx context.Context, changed <-chan struct{}, sim *alisim.Sim) {
 	delay := resync
 	if at, ok := sim.Settles(); ok {
 		delay = max(0, min(delay, time.Until(at)))

@@ -28,46 +28,46 @@ type router struct {
 	log      *slog.Logger
 }
 
-// pass makes the kernel like the simulator, from whatever it was. It adds before it deletes,
+// syncKernel makes the kernel like the simulator, from whatever it was. It adds before it deletes,
 // and goes on after an error.
-func (r router) pass(world alisim.Seed, ports map[string]Port) error {
-	links, err := r.links()
+func (r router) syncKernel(world alisim.Seed, plugged map[string]Port) error {
+	links, err := r.upLinks()
 	if err != nil {
 		return err
 	}
-	have, err := r.read(routed(world))
+	have, err := r.readState(routedFamilies(world))
 	if err != nil {
 		return err
 	}
-	seats := seatsOf(world, ports)
-	want := wish(world, seats, links)
+	ports := portsOf(world, plugged)
+	want := wantedState(world, ports, links)
 	// Before the routes: what a group keeps out must not slip in by a new one.
-	errs := []error{r.guard(filterOf(world, seats, ports))}
+	errs := []error{r.syncFilter(filterOf(world, ports, plugged))}
 	for p, t := range want.routes {
 		if have.routes[p] != t {
-			errs = append(errs, r.do("replace route", p, t, r.handle.RouteReplace))
+			errs = append(errs, r.changeRoute("replace route", p, t, r.handle.RouteReplace))
 		}
 	}
 	for k := range want.rules {
 		if !have.rules[k] {
-			errs = append(errs, r.rule("add rule", k, r.handle.RuleAdd))
+			errs = append(errs, r.changeRule("add rule", k, r.handle.RuleAdd))
 		}
 	}
 	for k := range have.rules {
 		if !want.rules[k] {
-			errs = append(errs, r.rule("delete rule", k, r.handle.RuleDel))
+			errs = append(errs, r.changeRule("delete rule", k, r.handle.RuleDel))
 		}
 	}
 	for p, t := range have.routes {
 		if _, wanted := want.routes[p]; !wanted {
-			errs = append(errs, r.do("delete route", p, t, r.handle.RouteDel))
+			errs = append(errs, r.changeRoute("delete route", p, t, r.handle.RouteDel))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// links are the interfaces that are up.
-func (r router) links() (map[string]int, error) {
+// upLinks are the interfaces that are up.
+func (r router) upLinks() (map[string]int, error) {
 	all, err := r.handle.LinkList()
 	if err != nil {
 		return nil, fmt.Errorf("list links: %w", err)
@@ -81,18 +81,18 @@ func (r router) links() (map[string]int, error) {
 	return up, nil
 }
 
-// guard makes the ports let pass what the filter says.
-func (r router) guard(f filter) error {
-	changed, err := r.firewall.keep(f)
+// syncFilter makes the ports let pass what the filter says.
+func (r router) syncFilter(f filter) error {
+	changed, err := r.firewall.syncTable(f)
 	if changed {
 		r.log.Info("simulated VPC changed", api.KeyVerb, "write filter", api.KeyTable, tableName)
 	}
 	return err
 }
 
-// read lists what in the kernel is ours, by its protocol number.
-func (r router) read(ips []family) (state, error) {
-	have := state{map[place]target{}, map[rule]bool{}}
+// readState lists what in the kernel is ours, by its protocol number.
+func (r router) readState(ips []family) (state, error) {
+	have := state{map[routeKey]target{}, map[rule]bool{}}
 	for _, ip := range ips {
 		// Table 0: of every table.
 		routes, err := r.handle.RouteListFiltered(ip.netlink, &netlink.Route{Protocol: protocol}, netlink.RT_FILTER_TABLE|netlink.RT_FILTER_PROTOCOL)
@@ -105,7 +105,7 @@ func (r router) read(ips []family) (state, error) {
 				via, _ := netip.AddrFromSlice(k.Gw)
 				t.via, t.link = via.Unmap(), k.LinkIndex
 			}
-			have.routes[place{k.Table, ip.prefix(k.Dst)}] = t
+			have.routes[routeKey{k.Table, ip.prefixOf(k.Dst)}] = t
 		}
 		rules, err := r.handle.RuleList(ip.netlink)
 		if err != nil {
@@ -120,7 +120,7 @@ func (r router) read(ips []family) (state, error) {
 	return have, nil
 }
 
-func (r router) do(verb string, p place, t target, call func(*netlink.Route) error) error {
+func (r router) changeRoute(verb string, p routeKey, t target, call func(*netlink.Route) error) error {
 	k := &netlink.Route{
 		Family: familyOf(p.destination.Addr()).netlink, Table: p.table, Protocol: protocol, Type: t.kind, Dst: ipNet(p.destination),
 	}
@@ -135,7 +135,7 @@ func (r router) do(verb string, p place, t target, call func(*netlink.Route) err
 	return nil
 }
 
-func (r router) rule(verb string, k rule, call func(*netlink.Rule) error) error {
+func (r router) changeRule(verb string, k rule, call func(*netlink.Rule) error) error {
 	n := netlink.NewRule()
 	n.Family, n.Priority, n.IifName, n.Table, n.Protocol = k.netlink, k.priority, k.link, k.table, protocol
 	if err := call(n); err != nil {

@@ -13,32 +13,32 @@ import (
 	"github.com/sealane/sealane/cloud/alisim"
 )
 
-// foreign drops what a checked interface sends with a source, or is sent with a
+// dropForeign drops what a checked interface sends with a source, or is sent with a
 // destination, that is not its own.
-func foreign(ip family, d alisim.Direction) []expr.Any {
+func dropForeign(ip family, d alisim.Direction) []expr.Any {
 	return []expr.Any{
-		link(d), &expr.Lookup{SourceRegister: unix.NFT_REG_1, SetName: setChecked},
-		&expr.Meta{Key: expr.MetaKeyNFPROTO, Register: unix.NFT_REG_1}, equal([]byte{ip.nfproto}),
+		loadLink(d), &expr.Lookup{SourceRegister: unix.NFT_REG_1, SetName: setChecked},
+		&expr.Meta{Key: expr.MetaKeyNFPROTO, Register: unix.NFT_REG_1}, compareWith([]byte{ip.nfproto}),
 		// The name fills register 1, and the address goes behind it.
-		link(d), load(ip, ip.own(d), unix.NFT_REG_2),
+		loadLink(d), loadAddress(ip, ip.ownOffset(d), unix.NFT_REG_2),
 		&expr.Lookup{SourceRegister: unix.NFT_REG_1, SetName: ownSet(ip), Invert: true},
-		verdict(expr.VerdictDrop),
+		endWith(expr.VerdictDrop),
 	}
 }
 
-// shut drops what comes from, or goes to, the links in a set.
-func shut(d alisim.Direction, set string) []expr.Any {
-	return []expr.Any{link(d), &expr.Lookup{SourceRegister: unix.NFT_REG_1, SetName: set}, verdict(expr.VerdictDrop)}
+// dropLinks drops what comes from, or goes to, the links in a set.
+func dropLinks(d alisim.Direction, set string) []expr.Any {
+	return []expr.Any{loadLink(d), &expr.Lookup{SourceRegister: unix.NFT_REG_1, SetName: set}, endWith(expr.VerdictDrop)}
 }
 
-// neighbours lets pass what IPv6 says on the link itself, from fe80::/10 (RFC 4861).
-func neighbours() []expr.Any {
-	return append(within(netip.MustParsePrefix("fe80::/10"), alisim.Ingress), verdict(expr.VerdictAccept))
+// acceptNeighbours lets pass what IPv6 says on the link itself, from fe80::/10 (RFC 4861).
+func acceptNeighbours() []expr.Any {
+	return append(matchNetwork(netip.MustParsePrefix("fe80::/10"), alisim.Ingress), endWith(expr.VerdictAccept))
 }
 
-// replies lets pass what belongs to a connection that was let pass. Groups are stateful,
+// acceptReplies lets pass what belongs to a connection that was let pass. Groups are stateful,
 // https://www.alibabacloud.com/help/en/ecs/user-guide/security-group-rules.
-func replies() []expr.Any {
+func acceptReplies() []expr.Any {
 	return []expr.Any{
 		&expr.Ct{Key: expr.CtKeySTATE, Register: unix.NFT_REG_1},
 		&expr.Bitwise{
@@ -46,40 +46,40 @@ func replies() []expr.Any {
 			Mask: binaryutil.NativeEndian.PutUint32(expr.CtStateBitESTABLISHED | expr.CtStateBitRELATED), Xor: make([]byte, 4),
 		},
 		&expr.Cmp{Op: expr.CmpOpNeq, Register: unix.NFT_REG_1, Data: make([]byte, 4)},
-		verdict(expr.VerdictAccept),
+		endWith(expr.VerdictAccept),
 	}
 }
 
-// ask goes to the chain that a map has for the link. What has none passes.
-func ask(d alisim.Direction, links string) []expr.Any {
+// jumpByLink goes to the chain that a map has for the link. What has none passes.
+func jumpByLink(d alisim.Direction, links string) []expr.Any {
 	return []expr.Any{
-		link(d),
+		loadLink(d),
 		&expr.Lookup{SourceRegister: unix.NFT_REG_1, SetName: links, DestRegister: unix.NFT_REG_VERDICT, IsDestRegSet: true},
 	}
 }
 
-// link loads the port that a packet comes in by, where it leaves an instance, or goes out by.
-func link(d alisim.Direction) expr.Any {
+// loadLink loads the port that a packet comes in by, where it leaves an instance, or goes out by.
+func loadLink(d alisim.Direction) expr.Any {
 	if d == alisim.Egress {
 		return &expr.Meta{Key: expr.MetaKeyIIFNAME, Register: unix.NFT_REG_1}
 	}
 	return &expr.Meta{Key: expr.MetaKeyOIFNAME, Register: unix.NFT_REG_1}
 }
 
-// decision ends a chain of groups. What it accepts returns, as the groups at the packet's
+// groupVerdict ends a chain of groups. What it accepts returns, as the groups at the packet's
 // other end have a word to say too.
-func decision(accept bool) expr.Any {
+func groupVerdict(accept bool) expr.Any {
 	if accept {
-		return verdict(expr.VerdictReturn)
+		return endWith(expr.VerdictReturn)
 	}
-	return verdict(expr.VerdictDrop)
+	return endWith(expr.VerdictDrop)
 }
 
-// service matches protocol and destination port.
-func service(v alisim.Verdict) []expr.Any {
+// matchService matches protocol and destination port.
+func matchService(v alisim.Verdict) []expr.Any {
 	var match []expr.Any
 	if n := protocolNumber(v.Protocol); n != 0 {
-		match = append(match, &expr.Meta{Key: expr.MetaKeyL4PROTO, Register: unix.NFT_REG_1}, equal([]byte{n}))
+		match = append(match, &expr.Meta{Key: expr.MetaKeyL4PROTO, Register: unix.NFT_REG_1}, compareWith([]byte{n}))
 	}
 	if v.First == 0 && v.Last == math.MaxUint16 {
 		return match
@@ -97,35 +97,35 @@ func protocolNumber(name string) byte {
 	}[name]
 }
 
-// within matches packets whose other end lies in a network.
-func within(p netip.Prefix, d alisim.Direction) []expr.Any {
+// matchNetwork matches packets whose other end lies in a network.
+func matchNetwork(p netip.Prefix, d alisim.Direction) []expr.Any {
 	ip := familyOf(p.Addr())
-	return append(is(ip), load(ip, ip.peer(d), unix.NFT_REG_1),
+	return append(matchFamily(ip), loadAddress(ip, ip.peerOffset(d), unix.NFT_REG_1),
 		&expr.Bitwise{
 			SourceRegister: unix.NFT_REG_1, DestRegister: unix.NFT_REG_1, Len: uint32(ip.bits / 8),
 			Mask: net.CIDRMask(p.Bits(), ip.bits), Xor: make([]byte, ip.bits/8),
 		},
-		equal(p.Masked().Addr().AsSlice()))
+		compareWith(p.Masked().Addr().AsSlice()))
 }
 
-// among matches packets whose other end is in a set.
-func among(ip family, set string, d alisim.Direction) []expr.Any {
-	return append(is(ip), load(ip, ip.peer(d), unix.NFT_REG_1), &expr.Lookup{SourceRegister: unix.NFT_REG_1, SetName: set})
+// matchSet matches packets whose other end is in a set.
+func matchSet(ip family, set string, d alisim.Direction) []expr.Any {
+	return append(matchFamily(ip), loadAddress(ip, ip.peerOffset(d), unix.NFT_REG_1), &expr.Lookup{SourceRegister: unix.NFT_REG_1, SetName: set})
 }
 
-func is(ip family) []expr.Any {
-	return []expr.Any{&expr.Meta{Key: expr.MetaKeyNFPROTO, Register: unix.NFT_REG_1}, equal([]byte{ip.nfproto})}
+func matchFamily(ip family) []expr.Any {
+	return []expr.Any{&expr.Meta{Key: expr.MetaKeyNFPROTO, Register: unix.NFT_REG_1}, compareWith([]byte{ip.nfproto})}
 }
 
-func load(ip family, offset, register uint32) expr.Any {
+func loadAddress(ip family, offset, register uint32) expr.Any {
 	return &expr.Payload{OperationType: expr.PayloadLoad, Base: expr.PayloadBaseNetworkHeader, Offset: offset, Len: uint32(ip.bits / 8), DestRegister: register}
 }
 
-func equal(data []byte) expr.Any {
+func compareWith(data []byte) expr.Any {
 	return &expr.Cmp{Op: expr.CmpOpEq, Register: unix.NFT_REG_1, Data: data}
 }
 
-func verdict(kind expr.VerdictKind) expr.Any { return &expr.Verdict{Kind: kind} }
+func endWith(kind expr.VerdictKind) expr.Any { return &expr.Verdict{Kind: kind} }
 
 // ifname is the name of a link as rules and sets compare it.
 func ifname(name string) []byte {

@@ -70,7 +70,7 @@ func (s *Service) Handler() http.Handler {
 
 func (s *Service) giveToken(w http.ResponseWriter, r *http.Request) {
 	settings := s.ask()
-	s.live.Hold(func(have *world.World) {
+	s.live.Locked(func(have *world.World) {
 		i := callerOf(have, r, settings)
 		seconds, err := strconv.Atoi(r.Header.Get(ttlHeader))
 		switch {
@@ -103,7 +103,7 @@ type visit struct {
 func (s *Service) forInstance(serve func(http.ResponseWriter, *http.Request, visit)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		settings := s.ask()
-		s.live.Hold(func(have *world.World) {
+		s.live.Locked(func(have *world.World) {
 			i := callerOf(have, r, settings)
 			switch {
 			case i == nil:

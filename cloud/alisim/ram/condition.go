@@ -24,7 +24,7 @@ type operator struct {
 }
 
 func operators() map[string]operator {
-	like := func(want, have string) bool { return glob(want, have, "*?") }
+	like := func(want, have string) bool { return matchGlob(want, have, "*?") }
 	equal := func(want, have string) bool { return want == have }
 	return map[string]operator{
 		"StringEquals":              {same: equal},
@@ -34,8 +34,8 @@ func operators() map[string]operator {
 		"StringLike":                {same: like},
 		"StringNotLike":             {not: true, same: like},
 		"Bool":                      {same: strings.EqualFold, ok: isBool},
-		"IpAddress":                 {same: within, ok: isNet},
-		"NotIpAddress":              {not: true, same: within, ok: isNet},
+		"IpAddress":                 {same: networkHolds, ok: isNet},
+		"NotIpAddress":              {not: true, same: networkHolds, ok: isNet},
 	}
 }
 
@@ -73,8 +73,8 @@ func isBool(s string) bool { return strings.EqualFold(s, "true") || strings.Equa
 
 func isNet(s string) bool { _, err := parseNet(s); return err == nil }
 
-// within reports whether an address or a range lies in a range.
-func within(want, have string) bool {
+// networkHolds reports whether an address or a range lies in a range.
+func networkHolds(want, have string) bool {
 	outer, err1 := parseNet(want)
 	inner, err2 := parseNet(have)
 	return err1 == nil && err2 == nil && outer.Bits() <= inner.Bits() && outer.Contains(inner.Addr())

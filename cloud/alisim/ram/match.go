@@ -25,12 +25,12 @@ func isWord(r rune) bool {
 	return r == '-' || '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z'
 }
 
-// names reports whether the statement is about an action.
-func (s statement) names(action string) bool {
+// namesAction reports whether the statement is about an action.
+func (s statement) namesAction(action string) bool {
 	service, name, _ := strings.Cut(strings.ToLower(action), ":")
 	listed := slices.ContainsFunc(s.actions, func(pattern string) bool {
 		wantService, wantName, whole := strings.Cut(pattern, ":")
-		return !whole || glob(wantService, service, "*") && glob(wantName, name, "*")
+		return !whole || matchGlob(wantService, service, "*") && matchGlob(wantName, name, "*")
 	})
 	return listed != s.except
 }
@@ -67,17 +67,17 @@ func (r resource) matches(arn string) bool {
 		return false
 	}
 	for i, pattern := range r {
-		if !glob(pattern, parts[i], "*") {
+		if !matchGlob(pattern, parts[i], "*") {
 			return false
 		}
 	}
 	return true
 }
 
-// glob reports whether text fits a pattern. Of the wildcards * (any characters) and ? (one
+// matchGlob reports whether text fits a pattern. Of the wildcards * (any characters) and ? (one
 // byte) those count that are named. It goes back to the last * only, so it takes at most
 // len(pattern)*len(text) steps.
-func glob(pattern, text, wildcards string) bool {
+func matchGlob(pattern, text, wildcards string) bool {
 	one := strings.Contains(wildcards, "?")
 	star, resume, p := -1, 0, 0
 	for t := 0; t < len(text); {

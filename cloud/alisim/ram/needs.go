@@ -63,15 +63,15 @@ func needs() map[string]func(Call) []Request {
 		"vpc:DeleteRouteEntries":              Call.tables,
 		"vpc:DescribeRouteTableList":          Call.routers,
 		"vpc:DescribeVpcs":                    func(c Call) []Request { return c.each("vpc", strings.Split(c.Params["VpcId"], ",")) },
-		"vpc:DescribeVpcAttribute":            func(c Call) []Request { return c.each("vpc", c.list("VpcId")) },
+		"vpc:DescribeVpcAttribute":            func(c Call) []Request { return c.each("vpc", c.scalarsOf("VpcId")) },
 		"vpc:DescribeVSwitches":               Call.vswitches,
-		"vpc:AssociateRouteTable":             func(c Call) []Request { return c.each("vswitch", c.list("VSwitchId")) },
+		"vpc:AssociateRouteTable":             func(c Call) []Request { return c.each("vswitch", c.scalarsOf("VSwitchId")) },
 		"vpc:GetVpcRouteEntrySummary":         Call.everything, // documentation not seen: the strict reading
 		"ecs:DescribeInstances":               func(c Call) []Request { return c.each("instance", nil) },
 		"ecs:DescribeInstanceStatus":          Call.everything,
 		"ecs:DescribeNetworkInterfaces":       func(c Call) []Request { return c.each("eni", nil) },
 		"ecs:ModifyNetworkInterfaceAttribute": Call.networkInterface,
-		"ecs:DescribeSecurityGroupAttribute":  func(c Call) []Request { return c.each("securitygroup", c.list("SecurityGroupId")) },
+		"ecs:DescribeSecurityGroupAttribute":  func(c Call) []Request { return c.each("securitygroup", c.scalarsOf("SecurityGroupId")) },
 		"ecs:AuthorizeSecurityGroup":          Call.rules,
 		"ecs:RevokeSecurityGroup":             Call.rules,
 	}
@@ -98,7 +98,7 @@ func (c Call) tableOf(entry string) string {
 // tables are those of the items of a batch.
 func (c Call) tables() []Request {
 	var ids []string
-	for _, prefix := range c.items("RouteEntries") {
+	for _, prefix := range c.itemPrefixes("RouteEntries") {
 		id := c.Params[prefix+"RouteTableId"]
 		if id == "" {
 			id = c.tableOf(c.Params[prefix+"RouteEntryId"])
@@ -130,8 +130,8 @@ func (c Call) vswitches() []Request {
 
 // networkInterface is the interface that changes, and the groups that it is to join.
 func (c Call) networkInterface() []Request {
-	list := c.each("eni", c.list("NetworkInterfaceId"))
-	if groups := c.list("SecurityGroupId"); len(groups) > 0 {
+	list := c.each("eni", c.scalarsOf("NetworkInterfaceId"))
+	if groups := c.scalarsOf("SecurityGroupId"); len(groups) > 0 {
 		list = append(list, c.each("securitygroup", groups)...)
 	}
 	return list
@@ -139,7 +139,7 @@ func (c Call) networkInterface() []Request {
 
 // rules need every resource, once for each rule, so that a condition holds for all of them.
 func (c Call) rules() []Request {
-	prefixes := c.items("Permissions")
+	prefixes := c.itemPrefixes("Permissions")
 	if len(prefixes) == 0 {
 		prefixes = []string{""} // the older form: one rule at the top level
 	}
@@ -184,8 +184,8 @@ func arn(service, region, account, kind, id string) string {
 	return strings.Join([]string{"acs", service, region, account, kind + "/" + id}, ":")
 }
 
-// list is the values of a parameter, given once or as Name.1, Name.2, ...
-func (c Call) list(name string) []string {
+// scalarsOf are the values of a parameter, given once or as Name.1, Name.2, ...
+func (c Call) scalarsOf(name string) []string {
 	var out []string
 	for _, key := range slices.Sorted(maps.Keys(c.Params)) {
 		number, listed := strings.CutPrefix(key, name+".")
@@ -196,8 +196,8 @@ func (c Call) list(name string) []string {
 	return out
 }
 
-// items is the prefixes, such as RouteEntries.1., of the objects of a list.
-func (c Call) items(name string) []string {
+// itemPrefixes are the prefixes, such as RouteEntries.1., of the objects of a list.
+func (c Call) itemPrefixes(name string) []string {
 	seen := map[string]bool{}
 	for key := range c.Params {
 		rest, _ := strings.CutPrefix(key, name+".")

@@ -15,18 +15,18 @@ import (
 // may not repeat, and whatever it does not know is an error of kind api.ErrInvalid that
 // says where and what.
 func Parse(document []byte) (Policy, error) {
-	p, err := parse(document)
+	p, err := parsePolicy(document)
 	if err != nil {
 		return Policy{}, fmt.Errorf("policy: %w", err)
 	}
 	return p, nil
 }
 
-func parse(document []byte) (Policy, error) {
+func parsePolicy(document []byte) (Policy, error) {
 	if err := wellFormed(document); err != nil {
 		return Policy{}, err
 	}
-	members, err := object(document, "Version", "Statement")
+	members, err := parseObject(document, "Version", "Statement")
 	if err != nil {
 		return Policy{}, err
 	}
@@ -50,7 +50,7 @@ func parse(document []byte) (Policy, error) {
 }
 
 func parseStatement(text json.RawMessage) (statement, error) {
-	members, err := object(text, "Effect", "Action", "NotAction", "Resource", "Condition")
+	members, err := parseObject(text, "Effect", "Action", "NotAction", "Resource", "Condition")
 	if err != nil {
 		return statement{}, err
 	}
@@ -61,7 +61,7 @@ func parseStatement(text json.RawMessage) (statement, error) {
 	if s.actions, s.except, err = parseActions(members); err != nil {
 		return s, err
 	}
-	resources, err := texts("Resource", members["Resource"])
+	resources, err := parseTexts("Resource", members["Resource"])
 	if err != nil {
 		return s, err
 	}
@@ -92,7 +92,7 @@ func parseActions(members map[string]json.RawMessage) (actions []string, except 
 	if _, both := members["Action"]; both && except {
 		return nil, false, fmt.Errorf("members Action and NotAction exclude one another: %w", api.ErrInvalid)
 	}
-	patterns, err := texts(name, members[name])
+	patterns, err := parseTexts(name, members[name])
 	if err != nil {
 		return nil, false, err
 	}
@@ -120,7 +120,7 @@ func parseConditions(text json.RawMessage) ([]condition, error) {
 			return nil, fmt.Errorf("member Condition: %s has no key: %w", name, api.ErrInvalid)
 		}
 		for _, key := range slices.Sorted(maps.Keys(block[name])) {
-			values, err := texts("Condition: "+name+" of "+key, block[name][key])
+			values, err := parseTexts("Condition: "+name+" of "+key, block[name][key])
 			if err != nil {
 				return nil, err
 			}
@@ -134,8 +134,8 @@ func parseConditions(text json.RawMessage) ([]condition, error) {
 	return list, nil
 }
 
-// object reads an object that may have these members and no others.
-func object(text []byte, names ...string) (map[string]json.RawMessage, error) {
+// parseObject reads an object that may have these members and no others.
+func parseObject(text []byte, names ...string) (map[string]json.RawMessage, error) {
 	var members map[string]json.RawMessage
 	if json.Unmarshal(text, &members) != nil || members == nil {
 		return nil, fmt.Errorf("not a JSON object: %w", api.ErrInvalid)
@@ -148,8 +148,8 @@ func object(text []byte, names ...string) (map[string]json.RawMessage, error) {
 	return members, nil
 }
 
-// texts reads a string, or a list of them that is not empty.
-func texts(name string, text json.RawMessage) ([]string, error) {
+// parseTexts reads a string, or a list of them that is not empty.
+func parseTexts(name string, text json.RawMessage) ([]string, error) {
 	var one *string
 	if json.Unmarshal(text, &one) == nil && one != nil {
 		return []string{*one}, nil
@@ -169,7 +169,7 @@ func texts(name string, text json.RawMessage) ([]string, error) {
 // of which it keeps the last, and text after the document.
 func wellFormed(document []byte) error {
 	d := json.NewDecoder(bytes.NewReader(document))
-	if err := unique(d); err != nil {
+	if err := checkNames(d); err != nil {
 		return err
 	}
 	if _, err := d.Token(); err != io.EOF {
@@ -178,8 +178,8 @@ func wellFormed(document []byte) error {
 	return nil
 }
 
-// unique reads one value. Its depth is bounded by what Decoder takes.
-func unique(d *json.Decoder) error {
+// checkNames reads one value. Its depth is bounded by what Decoder takes.
+func checkNames(d *json.Decoder) error {
 	token, err := d.Token()
 	if err != nil {
 		return fmt.Errorf("not JSON: %w: %w", api.ErrInvalid, err)
@@ -200,7 +200,7 @@ func unique(d *json.Decoder) error {
 			}
 			seen[name] = true
 		}
-		if err := unique(d); err != nil {
+		if err := checkNames(d); err != nil {
 			return err
 		}
 	}

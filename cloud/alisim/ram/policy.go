@@ -62,7 +62,7 @@ type statement struct {
 }
 
 func (s statement) applies(r Request) bool {
-	return s.names(r.Action) &&
+	return s.namesAction(r.Action) &&
 		slices.ContainsFunc(s.resources, func(pattern resource) bool { return pattern.matches(r.Resource) }) &&
 		!slices.ContainsFunc(s.conditions, func(c condition) bool { return !c.holds(r.Keys, s.deny) })
 }

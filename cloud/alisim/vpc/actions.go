@@ -3,18 +3,6 @@ package vpc
 
 import "github.com/sealane/sealane/cloud/alisim/call"
 
-// Service answers the actions of the VPC. It remembers the ClientTokens of its changes. The
-// caller of its methods holds the world.
-type Service struct {
-	tokens  map[string]remembered
-	running map[string]*call.Call // calls under way, by ClientToken
-}
-
-// New is a service that was never called.
-func New() *Service {
-	return &Service{tokens: map[string]remembered{}, running: map[string]*call.Call{}}
-}
-
 // Actions are the actions of the VPC by their names.
 func (s *Service) Actions() map[string]call.Handler {
 	return map[string]call.Handler{

@@ -98,10 +98,6 @@ type routerTable struct {
 	Tags                   call.TagList[vpcTag] `json:"Tags"`
 }
 
-type vswitchIDs struct {
-	VSwitchID []string `json:"VSwitchId"`
-}
-
 type gatewayIDs struct {
 	GatewayIDs []string `json:"GatewayIds"`
 }

@@ -242,3 +242,7 @@ type vpcTag struct {
 func vpcTags(tags map[string]string) call.TagList[vpcTag] {
 	return call.TagList[vpcTag]{Tag: world.Mapped(slices.Sorted(maps.Keys(tags)), func(k string) vpcTag { return vpcTag{k, tags[k]} })}
 }
+
+type vswitchIDs struct {
+	VSwitchID []string `json:"VSwitchId"`
+}

@@ -38,9 +38,9 @@ func (s *Service) recallToken(w *world.World, c *call.Call) (id string, repeated
 	return before.id, true, nil
 }
 
-// Begin notes that a change with a ClientToken is under way, and refuses a second one with
+// BeginChange notes that a change with a ClientToken is under way, and refuses a second one with
 // the same token. The caller holds the world, as with the other methods.
-func (s *Service) Begin(c *call.Call) error {
+func (s *Service) BeginChange(c *call.Call) error {
 	token := c.Param("ClientToken")
 	if token == "" || c.Action != "CreateRouteEntry" && c.Action != "AssociateRouteTable" {
 		return nil // the others have no memory
@@ -55,8 +55,8 @@ func (s *Service) Begin(c *call.Call) error {
 	return world.NewRefusal("LastTokenProcessing")
 }
 
-// End forgets what Begin noted.
-func (s *Service) End(c *call.Call) {
+// EndChange forgets what BeginChange noted.
+func (s *Service) EndChange(c *call.Call) {
 	maps.DeleteFunc(s.running, func(_ string, other *call.Call) bool { return other == c })
 }
 
@@ -83,4 +83,16 @@ func intentOf(c *call.Call) map[string]string {
 		}
 	}
 	return out
+}
+
+// Service answers the actions of the VPC. It remembers the ClientTokens of its changes. The
+// caller of its methods holds the world.
+type Service struct {
+	tokens  map[string]remembered
+	running map[string]*call.Call // calls under way, by ClientToken
+}
+
+// New is a service that was never called.
+func New() *Service {
+	return &Service{tokens: map[string]remembered{}, running: map[string]*call.Call{}}
 }

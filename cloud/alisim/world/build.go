@@ -2,7 +2,6 @@ package world
 
 import (
 	"cmp"
-	"fmt"
 	"net/netip"
 	"slices"
 	"time"
@@ -81,8 +80,6 @@ func (w *World) enterEntry(t *Table, r seed.Route, now time.Time) *Entry {
 	t.Entries = append(t.Entries, e)
 	return e
 }
-
-func entryID(serial int) string { return fmt.Sprintf("rte-sim%017d", serial) }
 
 func (w *World) insertInstance(i seed.Instance) {
 	w.Instances = append(w.Instances, &i)

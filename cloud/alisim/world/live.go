@@ -39,15 +39,15 @@ func (l *Live) Follow(writer ForeignWriter) {
 	l.writer = writer
 }
 
-// Hold runs a function while nobody else works on the world, at the time it was last seen.
-func (l *Live) Hold(do func(*World)) {
+// Locked runs a function while nobody else works on the world, at the time it was last seen.
+func (l *Live) Locked(do func(*World)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	do(l.world)
 	l.wakeIfTouched()
 }
 
-// Settled is Hold after time has passed up to now.
+// Settled is Locked after time has passed up to now.
 func (l *Live) Settled(do func(*World)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -7,21 +7,6 @@ import (
 	"github.com/sealane/sealane/cloud/alisim/world/seed"
 )
 
-// task is the one asynchronous change that may run in a VPC at a time:
-//
-//	create: Pending   -> Available
-//	modify: Modifying -> Available
-//	delete: Deleting  -> gone
-//
-// The zero task is none.
-type task struct {
-	running  bool
-	ends     time.Time
-	entries  []*Entry
-	vswitch  *VSwitch // being associated with another table
-	vanished []*Entry // accepted, but to disappear at the end
-}
-
 // taskTime is how long a change of this VPC takes.
 func (v *VPC) taskTime(common time.Duration) time.Duration {
 	if v.TaskTime != 0 {

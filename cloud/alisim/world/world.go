@@ -5,6 +5,7 @@
 package world
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"time"
@@ -216,4 +217,21 @@ func (e *Entry) Family() string {
 		return "IPv4"
 	}
 	return "IPv6"
+}
+
+func entryID(serial int) string { return fmt.Sprintf("rte-sim%017d", serial) }
+
+// task is the one asynchronous change that may run in a VPC at a time:
+//
+//	create: Pending   -> Available
+//	modify: Modifying -> Available
+//	delete: Deleting  -> gone
+//
+// The zero task is none.
+type task struct {
+	running  bool
+	ends     time.Time
+	entries  []*Entry
+	vswitch  *VSwitch // being associated with another table
+	vanished []*Entry // accepted, but to disappear at the end
 }

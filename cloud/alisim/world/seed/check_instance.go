@@ -1,9 +1,7 @@
 package seed
 
 import (
-	"cmp"
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 )
@@ -71,34 +69,4 @@ func (c *checker) checkInterface(path string, f Interface, vpc string) {
 			c.mistake(gp, "%q is not of the type of the other groups", g)
 		}
 	}
-}
-
-// withDefaults fills in an instance's defaults and those of its interfaces.
-func (i Instance) withDefaults(vpc string) Instance {
-	i.VPC = vpc
-	i.Name = cmp.Or(i.Name, i.ID)
-	i.Status = cmp.Or(i.Status, Running)
-	i.ENI = cmp.Or(i.ENI, "eni-"+BareID("i", i.ID))
-	i.HTTPTokens = cmp.Or(i.HTTPTokens, "optional")
-	i.HTTPEndpoint = cmp.Or(i.HTTPEndpoint, "enabled")
-	i.MAC = cmp.Or(i.MAC, macOf(i.IP))
-	for n, f := range i.Interfaces {
-		f.ID = cmp.Or(f.ID, fmt.Sprintf("%s-%d", i.ENI, n+1))
-		f.MAC = cmp.Or(f.MAC, macOf(f.IP))
-		f.VSwitch = cmp.Or(f.VSwitch, i.VSwitch)
-		if f.SecurityGroups == nil {
-			f.SecurityGroups = slices.Clone(i.SecurityGroups)
-		}
-		i.Interfaces[n] = f
-	}
-	return i
-}
-
-// macOf is an address of the kind that everybody may give out, different for each IP.
-func macOf(ip netip.Addr) string {
-	if !ip.Is4() {
-		return ""
-	}
-	b := ip.As4()
-	return fmt.Sprintf("02:16:%02x:%02x:%02x:%02x", b[0], b[1], b[2], b[3])
 }

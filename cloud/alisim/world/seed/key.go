@@ -1,15 +1,11 @@
 package seed
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
-	"os"
-	"path/filepath"
 
 	"go.yaml.in/yaml/v3"
 
-	"github.com/sealane/sealane/api"
 	"github.com/sealane/sealane/cloud/alisim/ram"
 )
 
@@ -59,65 +55,11 @@ func (d *Document) UnmarshalYAML(n *yaml.Node) error {
 	return nil
 }
 
-// Parse reads a policy; none is nil, which permits everything.
-func (d Document) Parse() (*ram.Policy, error) {
+// Permissions reads the policy; none is nil, which permits everything.
+func (d Document) Permissions() (*ram.Policy, error) {
 	if d == "" {
 		return nil, nil
 	}
 	p, err := ram.Parse([]byte(d))
 	return &p, err
-}
-
-// readPolicies reads the policy files that a seed names, relative to a directory.
-func (s *Seed) readPolicies(dir string) error {
-	read := func(into *Document, file string) error {
-		switch {
-		case file == "":
-			return nil
-		case *into != "":
-			return fmt.Errorf("%w: policy and policyFile %s exclude one another", api.ErrInvalid, file)
-		case !filepath.IsAbs(file):
-			file = filepath.Join(dir, file)
-		}
-		text, err := os.ReadFile(file) //nolint:gosec // the operator's seed names it
-		if err != nil {
-			return fmt.Errorf("read policy: %w", err)
-		}
-		*into = Document(text)
-		return nil
-	}
-	for i := range s.Keys {
-		if err := read(&s.Keys[i].Policy, s.Keys[i].PolicyFile); err != nil {
-			return fmt.Errorf("key %s: %w", s.Keys[i].ID, err)
-		}
-	}
-	for i := range s.Roles {
-		if err := read(&s.Roles[i].Policy, s.Roles[i].PolicyFile); err != nil {
-			return fmt.Errorf("role %s: %w", s.Roles[i].Name, err)
-		}
-	}
-	return nil
-}
-
-func (c *checker) checkKey(path string, k Key) Key {
-	c.checkID(path+".id", k.ID)
-	if k.Secret == "" {
-		c.mistake(path+".secret", "is missing")
-	}
-	c.checkPolicy(path, k.Policy)
-	if k.Policy != "" {
-		k.User = cmp.Or(k.User, k.ID)
-	}
-	return k
-}
-
-func (c *checker) checkRole(path string, r Role) {
-	c.checkID(path+".name", r.Name)
-	c.checkPolicy(path, r.Policy)
-}
-
-func (c *checker) checkPolicy(path string, d Document) {
-	if _, err := d.Parse(); err != nil {
-		c.mistake(path+".policy", "%s", err)
-	}
 }

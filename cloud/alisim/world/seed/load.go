@@ -134,3 +134,34 @@ func valueOf(n *yaml.Node, key string) *yaml.Node {
 	}
 	return nil
 }
+
+// readPolicies reads the policy files that a seed names, relative to a directory.
+func (s *Seed) readPolicies(dir string) error {
+	read := func(into *Document, file string) error {
+		switch {
+		case file == "":
+			return nil
+		case *into != "":
+			return fmt.Errorf("%w: policy and policyFile %s exclude one another", api.ErrInvalid, file)
+		case !filepath.IsAbs(file):
+			file = filepath.Join(dir, file)
+		}
+		text, err := os.ReadFile(file) //nolint:gosec // the operator's seed names it
+		if err != nil {
+			return fmt.Errorf("read policy: %w", err)
+		}
+		*into = Document(text)
+		return nil
+	}
+	for i := range s.Keys {
+		if err := read(&s.Keys[i].Policy, s.Keys[i].PolicyFile); err != nil {
+			return fmt.Errorf("key %s: %w", s.Keys[i].ID, err)
+		}
+	}
+	for i := range s.Roles {
+		if err := read(&s.Roles[i].Policy, s.Roles[i].PolicyFile); err != nil {
+			return fmt.Errorf("role %s: %w", s.Roles[i].Name, err)
+		}
+	}
+	return nil
+}

@@ -178,17 +178,3 @@ func Example() Seed {
 // BareID is an id without its kind, so that ids can be derived from it: "1" of "vpc-1". One that
 // is written in another way stays whole, or two of them would lead to the same id.
 func BareID(kind, id string) string { return strings.TrimPrefix(id, kind+"-") }
-
-const (
-	InstanceType = "ecs.g7.large"
-	ImageID      = "aliyun_3_x64_20G_alibase_sim.vhd"
-)
-
-// SerialNumber is made from the address, which no two instances share.
-func (i *Instance) SerialNumber() string {
-	b := netip.AddrFrom4([4]byte{}).As4()
-	if i.IP.Is4() {
-		b = i.IP.As4()
-	}
-	return fmt.Sprintf("00000000-0000-4000-8000-0000%x", b)
-}

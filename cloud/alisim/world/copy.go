@@ -42,3 +42,45 @@ func (v *VPC) clone() *VPC {
 	out.task.vswitch = vswitches[v.task.vswitch]
 	return &out
 }
+
+// snapshot is the world as a seed would describe it, with every default filled in. Tables hold
+// their custom entries only. The caller owns it.
+func (w *World) snapshot() seed.Seed {
+	out := seed.Seed{Region: w.Region, Zone: w.zone, Account: w.Account}
+	for _, v := range w.VPCs {
+		out.VPCs = append(out.VPCs, v.snapshot())
+	}
+	for _, i := range w.Instances {
+		out.Instances = append(out.Instances, i.Clone())
+	}
+	return out
+}
+
+func (v *VPC) snapshot() seed.VPC {
+	out := v.VPC
+	out.Secondary, out.UserCIDRs = slices.Clone(v.Secondary), slices.Clone(v.UserCIDRs)
+	out.Tags = maps.Clone(v.Tags)
+	for _, sw := range v.VSwitches {
+		c := sw.VSwitch
+		c.Table, c.Tags = sw.Uses.ID, maps.Clone(sw.Tags)
+		out.VSwitches = append(out.VSwitches, c)
+	}
+	for _, t := range v.Tables {
+		c := t.Table
+		c.Tags = maps.Clone(t.Tags)
+		c.Routes = slices.DeleteFunc(t.routes(), func(r seed.Route) bool { return r.System })
+		out.Tables = append(out.Tables, c)
+	}
+	for _, g := range v.Groups {
+		out.SecurityGroups = append(out.SecurityGroups, g.Clone())
+	}
+	return out
+}
+
+func (t *Table) routes() []seed.Route {
+	out := make([]seed.Route, 0, len(t.Entries))
+	for _, e := range t.Entries {
+		out = append(out, e.Route)
+	}
+	return out
+}

@@ -12,8 +12,8 @@ import (
 // simulator's tables, which never changes.
 const firstTable = 1000
 
-// place is where a route stands: the kernel keeps one for each.
-type place struct {
+// routeKey is where a route stands: the kernel keeps one for each.
+type routeKey struct {
 	table       int
 	destination netip.Prefix
 }
@@ -35,30 +35,30 @@ type rule struct {
 
 // state is what our part of the kernel's routing should be, or is.
 type state struct {
-	routes map[place]target
+	routes map[routeKey]target
 	rules  map[rule]bool
 }
 
-// wish says what the routing should be for a state of the simulator. links are the
+// wantedState says what the routing should be for a state of the simulator. links are the
 // interfaces that are up, by name.
-func wish(world alisim.Seed, seats []seat, links map[string]int) state {
+func wantedState(world alisim.Seed, ports []port, links map[string]int) state {
 	w := wisher{
-		state: state{map[place]target{}, map[rule]bool{}}, links: links,
-		world: world, families: routed(world), seats: map[string]seat{}, numbers: map[string]int{},
+		state: state{map[routeKey]target{}, map[rule]bool{}}, links: links,
+		world: world, families: routedFamilies(world), ports: map[string]port{}, numbers: map[string]int{},
 	}
-	for _, s := range seats {
-		w.seats[s.ID] = s
+	for _, s := range ports {
+		w.ports[s.ID] = s
 	}
 	for i, v := range world.VPCs {
 		for _, t := range v.Tables {
 			w.numbers[t.ID] = firstTable + len(w.numbers)
-			w.table(v, t)
+			w.addTable(v, t)
 		}
-		w.rulesOf(v, seats)
+		w.addRules(v, ports)
 		if i == 0 && len(v.Tables) > 0 {
 			// What the router says itself, that a packet was too big for one, has a way back too:
 			// to an instance of any VPC by table main, and else to the containers of the first.
-			w.rule(afterMain, "lo", firstTable)
+			w.addRule(afterMain, "lo", firstTable)
 		}
 	}
 	return w.state
@@ -69,20 +69,20 @@ type wisher struct {
 	links    map[string]int
 	world    alisim.Seed
 	families []family
-	seats    map[string]seat // by interface
+	ports    map[string]port // by interface
 	numbers  map[string]int  // kernel table of a simulator's table
 }
 
-func (w *wisher) table(v alisim.VPC, t alisim.Table) {
+func (w *wisher) addTable(v alisim.VPC, t alisim.Table) {
 	n := w.numbers[t.ID]
 	// The last word, where no custom entry has it: table main knows the other VPCs too.
 	for _, ip := range w.families {
-		w.state.routes[place{n, ip.prefix(nil)}] = target{kind: unix.RTN_BLACKHOLE}
+		w.state.routes[routeKey{n, ip.prefixOf(nil)}] = target{kind: unix.RTN_BLACKHOLE}
 	}
 	for _, r := range t.Routes {
 		inForce := r.State == alisim.Available || r.State == alisim.Modifying
 		if inForce && (r.Destination.Addr().Is4() || v.IPv6.IsValid()) {
-			w.state.routes[place{n, r.Destination}] = w.toward(r)
+			w.state.routes[routeKey{n, r.Destination}] = w.targetOf(r)
 		}
 	}
 	// A system entry wins over a shorter custom one, so it must be in the table too.
@@ -92,38 +92,38 @@ func (w *wisher) table(v alisim.VPC, t alisim.Table) {
 	}
 	for _, p := range system {
 		if p.IsValid() {
-			w.state.routes[place{n, p}] = target{kind: unix.RTN_THROW}
+			w.state.routes[routeKey{n, p}] = target{kind: unix.RTN_THROW}
 		}
 	}
 }
 
-// toward is the way to an entry's next hop, or the lack of one.
-func (w *wisher) toward(r alisim.Route) target {
+// targetOf is the way to an entry's next hop, or the lack of one.
+func (w *wisher) targetOf(r alisim.Route) target {
 	_, hop, known := w.world.Hop(r.NextHop)
-	at := w.seats[hop.ID]
+	at := w.ports[hop.ID]
 	link, up := w.links[at.link]
-	via := familyOf(r.Destination.Addr()).of(hop.Addresses())
+	via := familyOf(r.Destination.Addr()).addressesOf(hop.Addresses())
 	if !known || !up || !at.running || len(via) == 0 {
 		return target{kind: unix.RTN_BLACKHOLE}
 	}
 	return target{unix.RTN_UNICAST, via[0], link}
 }
 
-func (w *wisher) rulesOf(v alisim.VPC, seats []seat) {
+func (w *wisher) addRules(v alisim.VPC, ports []port) {
 	tables := map[string]string{}
 	for _, s := range v.VSwitches {
 		tables[s.ID] = s.Table
 	}
-	for _, s := range seats {
+	for _, s := range ports {
 		if s.vpc == v.ID && s.link != "" {
-			w.rule(beforeMain, s.link, w.numbers[tables[s.VSwitch]])
+			w.addRule(beforeMain, s.link, w.numbers[tables[s.VSwitch]])
 		}
 	}
 }
 
-// rule sends a link to a table, for each family that any VPC has: without a rule it would be
+// addRule sends a link to a table, for each family that any VPC has: without a rule it would be
 // table main that decides.
-func (w *wisher) rule(priority int, link string, table int) {
+func (w *wisher) addRule(priority int, link string, table int) {
 	for _, ip := range w.families {
 		w.state.rules[rule{ip.netlink, priority, link, table}] = true
 	}
