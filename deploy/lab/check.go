@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sealane/sealane/api"
+	"github.com/sealane/sealane/deploy/lab/probe"
 )
 
 // Report tells which containers reach which: the document of `sealane-lab check -o json`.
@@ -59,7 +60,7 @@ func (v Inventory) Check(ctx context.Context, patience time.Duration) Report {
 	found := make(map[int]container, len(v.Hosts))
 	problems := make(map[int]string)
 	for _, h := range v.Hosts {
-		c, err := find(ctx, v.Name, h)
+		c, err := findContainer(ctx, v.Name, h)
 		if err != nil {
 			problems[h.Index] = err.Error()
 		}
@@ -104,11 +105,11 @@ func (p *Pair) probe(ctx context.Context, from string, patience time.Duration) {
 	var pinged, exchanged error
 	var g errgroup.Group
 	g.Go(func() error {
-		pinged = Ping(ctx, from, p.ToAddr)
+		pinged = probe.Ping(ctx, from, p.ToAddr)
 		return nil
 	})
 	g.Go(func() error {
-		p.Source, exchanged = exchange(ctx, from, p.ToAddr)
+		p.Source, exchanged = probe.Exchange(ctx, from, p.ToAddr)
 		return nil
 	})
 	_ = g.Wait() // its functions return none

@@ -11,6 +11,9 @@ import (
 	"time"
 
 	"github.com/vishvananda/netlink"
+
+	"github.com/sealane/sealane/deploy/lab/netns"
+	"github.com/sealane/sealane/deploy/lab/probe"
 )
 
 // dockerEngine runs a real dockerd in each host's namespace, with its own containerd.
@@ -75,7 +78,7 @@ func (e *dockerEngine) start(ctx context.Context, h Host) error {
 	if err := api.runWeb(ctx, e.image); err != nil {
 		return fmt.Errorf("run the container of %s: %w", h.Name, err)
 	}
-	return daemon.await(ctx, func(ctx context.Context) error { return serves(ctx, e.lab, h) })
+	return daemon.await(ctx, func(ctx context.Context) error { return checkService(ctx, e.lab, h) })
 }
 
 func (e *dockerEngine) stop(h Host) {
@@ -108,7 +111,7 @@ func (e *dockerEngine) forgetNetwork(h Host) error {
 }
 
 func removeBridge(h Host) error {
-	err := withHandle(h.Namespace, func(n *netlink.Handle) error {
+	err := netns.WithLinks(h.Namespace, func(n *netlink.Handle) error {
 		link, err := n.LinkByName("docker0")
 		if err != nil {
 			return err
@@ -141,7 +144,7 @@ func logPath(lab, part string) string { return filepath.Join(stateDir(lab), "log
 func containerConfig() ([]byte, error) {
 	return json.Marshal(map[string]any{
 		"Image": ImageName, "Hostname": containerName,
-		"Cmd":        []string{"/bin/busybox", "httpd", "-f", "-p", fmt.Sprintf("0.0.0.0:%d", ServicePort), "-h", "/www"},
+		"Cmd":        []string{"/bin/busybox", "httpd", "-f", "-p", fmt.Sprintf("0.0.0.0:%d", probe.ServicePort), "-h", "/www"},
 		"StopSignal": "SIGKILL", // the first process of a container ignores SIGTERM, docker stop would wait 10 s
 	})
 }

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sealane/sealane/api"
+	"github.com/sealane/sealane/deploy/lab/netns"
 )
 
 // Down takes away all of the lab of this name, whatever state it is in, and whoever made
@@ -77,10 +78,10 @@ func (v Inventory) sweep(ctx context.Context) error {
 	for _, dir := range []string{stateDir(v.Name), dataDir(v.Name)} {
 		failures = append(failures, unmountBelow(dir))
 	}
-	namespaces, err := namespacesOf(v.Name)
+	namespaces, err := netns.ListNames(namespaceName(v.Name, ""))
 	failures = append(failures, err)
 	for _, ns := range namespaces {
-		failures = append(failures, removeNamespace(ns))
+		failures = append(failures, netns.Remove(ns))
 	}
 	removeGroups(v.Name)
 	failures = append(failures, os.RemoveAll(dataDir(v.Name)))
@@ -113,13 +114,13 @@ func endProcesses(ctx context.Context, name string) error {
 
 // processesOf lists the processes of a lab, leaving out this one and those that have ended.
 func processesOf(name string) []int {
-	namespaces, err := namespacesOf(name)
+	namespaces, err := netns.ListNames(namespaceName(name, ""))
 	if err != nil {
 		return nil
 	}
 	var inodes []uint64
 	for _, ns := range namespaces {
-		if inode := inodeOf(netnsPath(ns)); inode != 0 {
+		if inode := inodeOf(netns.Path(ns)); inode != 0 {
 			inodes = append(inodes, inode)
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"os"
 	"os/exec"
 	"syscall"
+
+	"github.com/sealane/sealane/deploy/lab/netns"
 )
 
 // Run runs a command to its end on the host, with DOCKER_HOST set to its engine. Its error
@@ -17,7 +19,7 @@ func (v Inventory) Run(h Host, cmd *exec.Cmd) error {
 	}
 	cmd.Env = h.environ()
 	// The child is born on the thread that is in the namespace, and stays there.
-	if err := inside(netnsPath(h.Namespace), cmd.Start); err != nil {
+	if err := netns.Inside(netns.Path(h.Namespace), cmd.Start); err != nil {
 		return err
 	}
 	return cmd.Wait()
@@ -31,7 +33,7 @@ func (v Inventory) Exec(h Host, argv []string) error {
 	if err != nil {
 		return fmt.Errorf("find the command for %s: %w", h.Name, err)
 	}
-	return inside(netnsPath(h.Namespace), func() error {
+	return netns.Inside(netns.Path(h.Namespace), func() error {
 		if err := syscall.Exec(path, argv, h.environ()); err != nil {
 			return fmt.Errorf("run %s on %s: %w", path, h.Name, err)
 		}

@@ -10,14 +10,13 @@ import (
 	"strings"
 
 	"github.com/sealane/sealane/api"
+	"github.com/sealane/sealane/deploy/lab/probe"
 )
 
-// The service of every container.
+// What the service of every Docker container has besides.
 const (
-	ServicePort = 8080
-	PeerPath    = "/cgi-bin/peer" // answers with the address that the request came from
-	LargePath   = "/large"        // answers with LargeSize zeros
-	LargeSize   = 300_000
+	LargePath = "/large" // answers with LargeSize zeros
+	LargeSize = 300_000
 )
 
 const (
@@ -88,7 +87,7 @@ func imageTar(busybox string) ([]byte, error) {
 	for _, applet := range []string{"sh", "ls", "cat", "ip", "nc", "ping", "ps", "sleep", "traceroute", "wget"} {
 		add(tar.Header{Typeflag: tar.TypeSymlink, Name: "bin/" + applet, Linkname: "busybox", Mode: 0o777}, "")
 	}
-	add(tar.Header{Typeflag: tar.TypeReg, Name: "www" + PeerPath, Mode: 0o755}, peerScript)
+	add(tar.Header{Typeflag: tar.TypeReg, Name: "www" + probe.PeerPath, Mode: 0o755}, peerScript)
 	add(tar.Header{Typeflag: tar.TypeReg, Name: "www" + LargePath, Mode: 0o644}, strings.Repeat("\x00", LargeSize))
 	failures = append(failures, w.Close())
 	if err := errors.Join(failures...); err != nil {

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/sealane/sealane/api"
+	"github.com/sealane/sealane/deploy/lab/netns"
+	"github.com/sealane/sealane/deploy/lab/probe"
 )
 
 // up builds a lab for one test; its name is short and the test's own.
@@ -64,7 +66,7 @@ func routed(t *testing.T, o Options) *Lab {
 	t.Helper()
 	l := up(t, o)
 	for _, h := range l.Inventory().Hosts {
-		if err := sysctl(netnsPath(h.Namespace), setting{"net/ipv4/ip_forward", "1"}); err != nil {
+		if err := netns.WriteSettings(netns.Path(h.Namespace), "net/ipv4/ip_forward=1"); err != nil {
 			t.Fatal(err)
 		}
 		if err := l.Sim().AddRoute(Table, routeTo(h)); err != nil {
@@ -91,7 +93,7 @@ func TestStreamCountsWhatIsLost(t *testing.T) {
 	l := routed(t, Options{Name: "t8", Engine: EngineNetns})
 	await(t, l, Report.OK)
 	v := l.Inventory()
-	second := func() Traffic {
+	second := func() probe.Traffic {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		traffic, err := v.Stream(ctx, v.Hosts[0], v.Hosts[1])
@@ -161,7 +163,7 @@ func TestOneOfManyThatStartAtOnceGetsTheName(t *testing.T) {
 			continue
 		}
 		up++
-		if _, err := find(t.Context(), "t9", l.Inventory().Hosts[0]); err != nil || serves(t.Context(), "t9", l.Inventory().Hosts[0]) != nil {
+		if _, err := findContainer(t.Context(), "t9", l.Inventory().Hosts[0]); err != nil || checkService(t.Context(), "t9", l.Inventory().Hosts[0]) != nil {
 			t.Errorf("the one that got the name does not work: %v", err)
 		}
 		if err := l.Down(t.Context()); err != nil {
@@ -269,7 +271,7 @@ func assertNothingLeft(t *testing.T, name string) {
 	if pids := processesOf(name); len(pids) > 0 {
 		t.Errorf("processes left: %v", pids)
 	}
-	if left, err := namespacesOf(name); err != nil || len(left) > 0 {
+	if left, err := netns.ListNames(namespaceName(name, "")); err != nil || len(left) > 0 {
 		t.Errorf("namespaces left: %v %v", left, err)
 	}
 	for _, dir := range []string{stateDir(name), dataDir(name), "/sys/fs/cgroup" + cgroupOf(name), "/sys/fs/cgroup/memory" + cgroupOf(name)} {
@@ -302,7 +304,7 @@ func TestRestartDockerWithAnotherBip(t *testing.T) {
 		if !bip.IsValid() {
 			bip = defaultBip()
 		}
-		c, err := find(t.Context(), "t7", h)
+		c, err := findContainer(t.Context(), "t7", h)
 		if err != nil || c.addr != bip.Addr().Next() {
 			t.Errorf("container of %s is at %s, %v", bip, c.addr, err)
 		}

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/sealane/sealane/api"
+	"github.com/sealane/sealane/deploy/lab/netns"
+	"github.com/sealane/sealane/deploy/lab/probe"
 )
 
 // Configure changes the cluster's configuration as an operator does on the management host;
@@ -20,7 +22,7 @@ func (l *Lab) Configure(ctx context.Context, flags ...string) error {
 	cmd := exec.CommandContext(ctx, l.Program("sealane-controller"), argv...)
 	var said strings.Builder
 	cmd.Env, cmd.Stdout, cmd.Stderr = environ(), &said, &said
-	err := inside(netnsPath(l.mgrNamespace()), cmd.Start)
+	err := netns.Inside(netns.Path(l.mgrNamespace()), cmd.Start)
 	if err == nil {
 		err = cmd.Wait()
 	}
@@ -46,13 +48,13 @@ func (l *Lab) ReachManager(ctx context.Context, h Host) error {
 	if h.Docker == "" {
 		return fmt.Errorf("reach the management host from a plain namespace: %w", api.ErrUnsupported)
 	}
-	c, err := find(ctx, l.opts.Name, h)
+	c, err := findContainer(ctx, l.opts.Name, h)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	if _, err = Get(ctx, c.netns, l.apiAddress(1), "/healthz"); err != nil {
+	if _, err = probe.Get(ctx, c.netns, l.apiAddress(1), "/healthz"); err != nil {
 		return fmt.Errorf("reach the management host from %s: %w", h.Name, err)
 	}
 	return nil

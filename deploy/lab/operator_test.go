@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/sealane/sealane/cloud/alisim"
+	"github.com/sealane/sealane/deploy/lab/netns"
 )
 
 // The cloud's own ways to keep containers apart are real: each by itself holds all packets
@@ -22,7 +23,7 @@ func TestSecurityGroupAndSourceCheckDecide(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
 		for _, address := range []string{metadataAddress + ":80", openAPIAddress + ":80"} {
-			conn, err := dialInside(ctx, netnsPath(v.Hosts[0].Namespace), address)
+			conn, err := netns.DialTCP(ctx, netns.Path(v.Hosts[0].Namespace), address)
 			if err != nil {
 				t.Errorf("%s: the cloud's service is out of reach: %v", why, err)
 				continue

@@ -9,6 +9,8 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"github.com/sealane/sealane/cloud/alisim"
+	"github.com/sealane/sealane/deploy/lab/netns"
+	"github.com/sealane/sealane/deploy/lab/probe"
 )
 
 // Outsider is an instance of the VPC that is no host of the cluster: it has a vSwitch of
@@ -47,14 +49,14 @@ func (l *Lab) listenOutsider(ctx context.Context) (net.Listener, error) {
 	if !o.exists() {
 		return nil, nil
 	}
-	return listenInside(ctx, netnsPath(o.Namespace), fmt.Sprintf("%s:%d", o.IP, ServicePort))
+	return netns.ListenTCP(ctx, netns.Path(o.Namespace), fmt.Sprintf("%s:%d", o.IP, probe.ServicePort))
 }
 
 // Narrow sets the MTU of the link between a host and the VPC. Containers do not learn of
 // it but from the routers on the way.
 func (l *Lab) Narrow(h Host, mtu int) error {
 	for namespace, port := range map[string]string{h.Namespace: "eth0", l.vpc.namespace: h.port()} {
-		err := withHandle(namespace, func(n *netlink.Handle) error {
+		err := netns.WithLinks(namespace, func(n *netlink.Handle) error {
 			link, err := n.LinkByName(port)
 			if err != nil {
 				return err

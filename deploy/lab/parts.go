@@ -16,6 +16,8 @@ import (
 
 	"github.com/sealane/sealane/api"
 	"github.com/sealane/sealane/cloud/alisim"
+	"github.com/sealane/sealane/deploy/lab/netns"
+	"github.com/sealane/sealane/deploy/lab/probe"
 )
 
 // Names of parts, for Signal: those of hosts carry the host's index, those of
@@ -308,6 +310,6 @@ func (l *Lab) etcdURL() string { return fmt.Sprintf("http://%s:2379", l.layout.m
 func (l *Lab) healthy(ctx context.Context, address, path string) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	_, err := Get(ctx, netnsPath(l.mgrNamespace()), address, path)
+	_, err := probe.Get(ctx, netns.Path(l.mgrNamespace()), address, path)
 	return err
 }

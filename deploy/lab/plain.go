@@ -11,7 +11,9 @@ import (
 	"time"
 
 	"github.com/vishvananda/netlink"
-	"github.com/vishvananda/netns"
+
+	"github.com/sealane/sealane/deploy/lab/netns"
+	"github.com/sealane/sealane/deploy/lab/probe"
 )
 
 // plainEngine stands in where Docker is missing: a bridge in the host's namespace and a
@@ -36,7 +38,7 @@ func plainContainer(lab string, h Host) container {
 	if !bip.IsValid() {
 		bip = defaultBip()
 	}
-	return container{addr: bip.Addr().Next(), netns: netnsPath(containerNamespace(lab, h))}
+	return container{addr: bip.Addr().Next(), netns: netns.Path(containerNamespace(lab, h))}
 }
 
 func containerNamespace(lab string, h Host) string {
@@ -48,17 +50,17 @@ func (e *plainEngine) start(ctx context.Context, h Host) error {
 	if !bip.IsValid() {
 		bip = defaultBip()
 	}
-	if err := makeNamespace(containerNamespace(e.lab, h)); err != nil {
+	if err := netns.Make(containerNamespace(e.lab, h)); err != nil {
 		return err
 	}
-	if err := e.bridge(h, bip); err != nil {
+	if err := e.addBridge(h, bip); err != nil {
 		return fmt.Errorf("make docker0 of %s: %w", h.Name, err)
 	}
 	c := plainContainer(e.lab, h)
-	if err := address(containerNamespace(e.lab, h), netip.PrefixFrom(c.addr, bip.Bits()), bip.Addr()); err != nil {
+	if err := netns.SetAddress(containerNamespace(e.lab, h), netip.PrefixFrom(c.addr, bip.Bits()), bip.Addr()); err != nil {
 		return fmt.Errorf("give the container of %s its address: %w", h.Name, err)
 	}
-	ln, err := listenInside(ctx, c.netns, fmt.Sprintf("%s:%d", c.addr, ServicePort))
+	ln, err := netns.ListenTCP(ctx, c.netns, fmt.Sprintf("%s:%d", c.addr, probe.ServicePort))
 	if err != nil {
 		return err
 	}
@@ -67,7 +69,7 @@ func (e *plainEngine) start(ctx context.Context, h Host) error {
 	e.mu.Lock()
 	e.services[h.Index] = server
 	e.mu.Unlock()
-	return serves(ctx, e.lab, h)
+	return checkService(ctx, e.lab, h)
 }
 
 // tellPeer answers as the script of the Docker image does.
@@ -80,14 +82,9 @@ func tellPeer(w http.ResponseWriter, r *http.Request) {
 	_, _ = fmt.Fprintln(w, peer)
 }
 
-// bridge makes docker0 and the wire from it to the container.
-func (e *plainEngine) bridge(h Host, bip netip.Prefix) error {
-	inner, err := netns.GetFromName(containerNamespace(e.lab, h))
-	if err != nil {
-		return err
-	}
-	defer func() { _ = inner.Close() }()
-	return withHandle(h.Namespace, func(n *netlink.Handle) error {
+// addBridge makes docker0 and the wire from it to the container.
+func (e *plainEngine) addBridge(h Host, bip netip.Prefix) error {
+	return netns.WithLinks(h.Namespace, func(n *netlink.Handle) error {
 		bridge := &netlink.Bridge{LinkAttrs: netlink.NewLinkAttrs()}
 		bridge.Name = "docker0"
 		if err := n.LinkAdd(bridge); err != nil {
@@ -97,16 +94,10 @@ func (e *plainEngine) bridge(h Host, bip netip.Prefix) error {
 		if err != nil {
 			return err
 		}
-		pair := &netlink.Veth{LinkAttrs: netlink.NewLinkAttrs(), PeerName: "eth0", PeerNamespace: netlink.NsFd(int(inner))}
-		pair.Name, pair.MasterIndex = "veth0", docker0.Attrs().Index
-		if err := n.LinkAdd(pair); err != nil {
+		if _, err := netns.AddVeth(n, "veth0", docker0.Attrs().Index, containerNamespace(e.lab, h)); err != nil {
 			return err
 		}
-		veth0, err := n.LinkByName("veth0")
-		if err != nil {
-			return err
-		}
-		return errors.Join(n.AddrAdd(docker0, &netlink.Addr{IPNet: ipNet(bip)}), n.LinkSetUp(docker0), n.LinkSetUp(veth0))
+		return errors.Join(n.AddrAdd(docker0, &netlink.Addr{IPNet: netns.IPNet(bip)}), n.LinkSetUp(docker0))
 	})
 }
 
@@ -121,5 +112,5 @@ func (e *plainEngine) stop(h Host) {
 	// What cannot be removed now is met by the sweep of Down, which tells.
 	_ = server.Close()
 	_ = removeBridge(h)
-	_ = removeNamespace(containerNamespace(e.lab, h))
+	_ = netns.Remove(containerNamespace(e.lab, h))
 }

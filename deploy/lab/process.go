@@ -14,6 +14,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/sealane/sealane/deploy/lab/netns"
 )
 
 // markOf is in the environment of every process of a lab; Down finds them by it.
@@ -104,7 +106,7 @@ func environ() []string {
 func (n *nursery) birth(p *process) error {
 	result := make(chan error, 1)
 	n.births <- func() {
-		result <- inside(netnsPath(p.netns), p.cmd.Start)
+		result <- netns.Inside(netns.Path(p.netns), p.cmd.Start)
 	}
 	return <-result
 }

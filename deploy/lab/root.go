@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/sealane/sealane/api"
+	"github.com/sealane/sealane/deploy/lab/netns"
 )
 
 // HostEngine says which Docker engine a host runs, and what that finds on the host. The
@@ -129,7 +130,7 @@ func (l *Lab) chooseIPTables(h Host) error {
 // prepare gives a plugged-in host what its engine is to find.
 func (l *Lab) prepare(ctx context.Context, h Host) (Host, error) {
 	if h.Engine.Forwarding {
-		if err := sysctl(netnsPath(h.Namespace), setting{"net/ipv4/ip_forward", "1"}); err != nil {
+		if err := netns.WriteSettings(netns.Path(h.Namespace), "net/ipv4/ip_forward=1"); err != nil {
 			return h, err
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/sealane/sealane/api"
+	"github.com/sealane/sealane/deploy/lab/netns"
+	"github.com/sealane/sealane/deploy/lab/probe"
 )
 
 func onHost(t *testing.T, l *Lab, h Host, argv ...string) string {
@@ -37,10 +39,10 @@ func TestEnginesFindTheHostAsToldTo(t *testing.T) {
 func TestOutsiderAndHostsAnswerEachOther(t *testing.T) {
 	l := up(t, Options{Name: "t10", Engine: EngineNetns, Hosts: 1, Outsider: true})
 	v := l.Inventory()
-	if err := Ping(t.Context(), netnsPath(v.Outsider.Namespace), v.Hosts[0].IP); err != nil {
+	if err := probe.Ping(t.Context(), netns.Path(v.Outsider.Namespace), v.Hosts[0].IP); err != nil {
 		t.Error(err)
 	}
-	seen, err := exchange(t.Context(), netnsPath(v.Hosts[0].Namespace), v.Outsider.IP)
+	seen, err := probe.Exchange(t.Context(), netns.Path(v.Hosts[0].Namespace), v.Outsider.IP)
 	if err != nil || seen != v.Hosts[0].IP {
 		t.Errorf("the outsider sees %v, want %s: %v", seen, v.Hosts[0].IP, err)
 	}

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sealane/sealane/cloud/alisim/kernel"
+	"github.com/sealane/sealane/deploy/lab/netns"
 )
 
 const apiPort = 8480
@@ -19,12 +20,12 @@ const apiPort = 8480
 // inside the VPC, the routes of its tables in the kernel, and a way to the controllers'
 // API from the machine. All of it ends with leave.
 func (l *Lab) serve(ctx context.Context) error {
-	router := netnsPath(l.vpc.namespace)
-	metadata, err := listenInside(ctx, router, metadataAddress+":80")
+	router := netns.Path(l.vpc.namespace)
+	metadata, err := netns.ListenTCP(ctx, router, metadataAddress+":80")
 	if err != nil {
 		return fmt.Errorf("serve metadata: %w", err)
 	}
-	openAPI, err := listenInside(ctx, router, openAPIAddress+":80")
+	openAPI, err := netns.ListenTCP(ctx, router, openAPIAddress+":80")
 	if err != nil {
 		return fmt.Errorf("serve the cloud's API: %w", err)
 	}
@@ -48,7 +49,7 @@ func (l *Lab) serve(ctx context.Context) error {
 	for n := range l.opts.Controllers {
 		replicas = append(replicas, l.apiAddress(n+1))
 	}
-	l.services.Go(func() error { return forward(life, outside, l.mgrNamespace(), replicas) })
+	l.services.Go(func() error { return netns.ForwardTCP(life, outside, netns.Path(l.mgrNamespace()), replicas) })
 	l.services.Go(func() error {
 		return kernel.Drive(life, l.sim, kernel.Options{Namespace: router, Ports: l.ports})
 	})

@@ -15,6 +15,7 @@ import (
 	"github.com/sealane/sealane/api"
 	"github.com/sealane/sealane/api/client"
 	"github.com/sealane/sealane/deploy/lab"
+	"github.com/sealane/sealane/deploy/lab/probe"
 )
 
 // cluster is a lab with what the scenarios ask of it.
@@ -150,7 +151,7 @@ func (c *cluster) flow(t *testing.T, from, to lab.Host) (end func()) {
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
 	done := make(chan struct{})
-	var traffic lab.Traffic
+	var traffic probe.Traffic
 	var failure error
 	go func() {
 		defer close(done)

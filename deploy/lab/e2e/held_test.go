@@ -8,6 +8,7 @@ import (
 	"github.com/sealane/sealane/api"
 	"github.com/sealane/sealane/cloud/alisim"
 	"github.com/sealane/sealane/deploy/lab"
+	"github.com/sealane/sealane/deploy/lab/probe"
 )
 
 // held is one TCP connection that goes through many scenarios.
@@ -15,7 +16,7 @@ type held struct {
 	name string
 	end  context.CancelFunc
 	done chan struct{} // closed when talk and err are final
-	talk lab.Talk
+	talk probe.Talk
 	err  error
 }
 
@@ -26,7 +27,7 @@ func (c *cluster) hold(from, to lab.Host) {
 	inventory := c.Inventory()
 	go func() { // ends with the test
 		defer close(h.done)
-		h.talk, h.err = inventory.Hold(ctx, from, to)
+		h.talk, h.err = inventory.HoldConnection(ctx, from, to)
 	}()
 	c.held = append(c.held, h)
 }

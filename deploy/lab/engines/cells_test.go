@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sealane/sealane/deploy/lab"
+	"github.com/sealane/sealane/deploy/lab/probe"
 )
 
 // source is who sends.
@@ -72,12 +72,12 @@ func try(ctx context.Context, from source, to target) netip.Addr {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	if to.port == 0 {
-		if lab.Ping(ctx, from.netns, to.ip) != nil {
+		if probe.Ping(ctx, from.netns, to.ip) != nil {
 			return netip.Addr{}
 		}
 		return to.ip
 	}
-	body, err := lab.Get(ctx, from.netns, fmt.Sprintf("%s:%d", to.ip, to.port), lab.PeerPath)
+	body, err := probe.Get(ctx, from.netns, fmt.Sprintf("%s:%d", to.ip, to.port), probe.PeerPath)
 	if err != nil {
 		return netip.Addr{}
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/sealane/sealane/cloud/alisim"
 	"github.com/sealane/sealane/deploy/lab"
+	"github.com/sealane/sealane/deploy/lab/probe"
 )
 
 // TestMatrix runs every cell on every pair of the engines that can be had, before the
@@ -139,7 +140,7 @@ func (w *world) flow(t *testing.T, from, to *member) (end func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
-	var traffic lab.Traffic
+	var traffic probe.Traffic
 	var failure error
 	done := make(chan struct{})
 	go func() {
@@ -187,7 +188,7 @@ func (w *world) narrow(t *testing.T, x *matrix) {
 	for _, m := range w.hosts[1:] {
 		for _, way := range [][2]*member{{first, m}, {m, first}} {
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-			body, err := lab.Get(ctx, way[0].boxes["plain"].netns, fmt.Sprintf("%s:8080", way[1].boxes["plain"].ip), lab.LargePath)
+			body, err := probe.Get(ctx, way[0].boxes["plain"].netns, fmt.Sprintf("%s:8080", way[1].boxes["plain"].ip), lab.LargePath)
 			cancel()
 			problem := ""
 			if err != nil || len(body) != lab.LargeSize {

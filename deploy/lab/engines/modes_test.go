@@ -14,6 +14,7 @@ import (
 
 	"github.com/sealane/sealane/cloud/alisim"
 	"github.com/sealane/sealane/deploy/lab"
+	"github.com/sealane/sealane/deploy/lab/probe"
 )
 
 // modes are the other ways in which containers are connected, each looked at on every host
@@ -55,7 +56,7 @@ func (w *world) modes(t *testing.T, x *matrix, when string, agents bool) {
 		ask("published port, by its own container", source{netns: m.boxes["pub"].netns}, target{ip: m.IP, port: 8081}, true, netip.Addr{})
 		ask("isolation of two bridges", m.sources()[0], target{ip: m.boxes["uplain"].ip, port: 8082}, false, netip.Addr{})
 		ask("within one bridge", m.sources()[0], target{ip: m.boxes["pub"].ip, port: 8082}, true, m.boxes["plain"].ip)
-		ask("out of the cluster, masqueraded", m.sources()[0], target{ip: w.Inventory().Outsider.IP, port: lab.ServicePort}, true, m.IP)
+		ask("out of the cluster, masqueraded", m.sources()[0], target{ip: w.Inventory().Outsider.IP, port: probe.ServicePort}, true, m.IP)
 		w.names(t, x, when, column, m)
 	}
 }

@@ -1,4 +1,6 @@
-package lab
+// Package probe sends packets between containers and tells what came of them: single pings and
+// exchanges, streams of pings, and connections that are held.
+package probe
 
 import (
 	"bufio"
@@ -14,38 +16,18 @@ import (
 	"time"
 
 	"github.com/sealane/sealane/api"
+	"github.com/sealane/sealane/deploy/lab/netns"
 )
 
-// find finds the container of a host, by asking its engine.
-func find(ctx context.Context, lab string, h Host) (container, error) {
-	if h.Docker == "" {
-		return plainContainer(lab, h), nil
-	}
-	c, err := dockerAPI(h.Docker).inspect(ctx)
-	if err == nil && !c.addr.IsValid() {
-		err = fmt.Errorf("it has no address: %w", api.ErrNotFound)
-	}
-	if err != nil {
-		return c, fmt.Errorf("find the container of %s: %w", h.Name, err)
-	}
-	return c, nil
-}
+// The service that every container and the outsider have.
+const (
+	ServicePort = 8080
+	PeerPath    = "/cgi-bin/peer" // answers with the address that the request came from
+)
 
-// serves gives nil when the container of the host answers to its own host.
-func serves(ctx context.Context, lab string, h Host) error {
-	c, err := find(ctx, lab, h)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
-	_, err = exchange(ctx, netnsPath(h.Namespace), c.addr)
-	return err
-}
-
-// exchange makes one HTTP exchange over TCP from the namespace with the service at addr.
+// Exchange makes one HTTP exchange over TCP from the namespace with the service at addr.
 // It returns the address that the service saw.
-func exchange(ctx context.Context, from string, addr netip.Addr) (netip.Addr, error) {
+func Exchange(ctx context.Context, from string, addr netip.Addr) (netip.Addr, error) {
 	body, err := Get(ctx, from, fmt.Sprintf("%s:%d", addr, ServicePort), PeerPath)
 	if err != nil {
 		return netip.Addr{}, err
@@ -56,7 +38,7 @@ func exchange(ctx context.Context, from string, addr netip.Addr) (netip.Addr, er
 // Get asks an HTTP server from inside the namespace at path from. It returns the answer's
 // body and wants status 200. The address is numeric, with a port.
 func Get(ctx context.Context, from, address, path string) (string, error) {
-	conn, err := dialInside(ctx, from, address)
+	conn, err := netns.DialTCP(ctx, from, address)
 	if err != nil {
 		return "", err
 	}
@@ -90,7 +72,7 @@ type pinger struct {
 
 func newPinger(from string, to netip.Addr) (*pinger, error) {
 	p := &pinger{id: uint16(rand.Uint32())}
-	err := inside(from, func() error {
+	err := netns.Inside(from, func() error {
 		var err error
 		p.conn, err = net.DialIP("ip4:icmp", nil, &net.IPAddr{IP: to.AsSlice()})
 		return err
@@ -103,8 +85,8 @@ func newPinger(from string, to netip.Addr) (*pinger, error) {
 
 func (p *pinger) close() { _ = p.conn.Close() }
 
-// send sends the echo request with this number (RFC 792).
-func (p *pinger) send(seq uint16) error {
+// sendRequest sends the echo request with this number (RFC 792).
+func (p *pinger) sendRequest(seq uint16) error {
 	msg := make([]byte, 8+56)
 	msg[0] = 8 // echo
 	binary.BigEndian.PutUint16(msg[4:], p.id)
@@ -114,9 +96,9 @@ func (p *pinger) send(seq uint16) error {
 	return err
 }
 
-// receive waits until the deadline for a reply to any request of this pinger. The socket
+// receiveReply waits until the deadline for a reply to any request of this pinger. The socket
 // is connected, so that the kernel hands out packets of the other end only.
-func (p *pinger) receive(deadline time.Time) (seq uint16, err error) {
+func (p *pinger) receiveReply(deadline time.Time) (seq uint16, err error) {
 	if err := p.conn.SetReadDeadline(deadline); err != nil {
 		return 0, err
 	}
@@ -142,8 +124,8 @@ func Ping(ctx context.Context, from string, to netip.Addr) error {
 	defer p.close()
 	for seq := uint16(1); ctx.Err() == nil; seq++ {
 		// An unreachable destination is told by an error; the next request may find it.
-		_ = p.send(seq)
-		if _, err := p.receive(time.Now().Add(250 * time.Millisecond)); err == nil {
+		_ = p.sendRequest(seq)
+		if _, err := p.receiveReply(time.Now().Add(250 * time.Millisecond)); err == nil {
 			return nil
 		}
 	}

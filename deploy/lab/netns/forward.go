@@ -1,4 +1,4 @@
-package lab
+package netns
 
 import (
 	"context"
@@ -7,9 +7,9 @@ import (
 	"sync"
 )
 
-// forward passes TCP connections that ln accepts on into a namespace, to the first of the
-// addresses that takes them. It returns, with all of them closed, when the context ends.
-func forward(ctx context.Context, ln net.Listener, namespace string, addresses []string) error {
+// ForwardTCP passes connections that ln accepts on into the namespace at path, to the first of
+// the addresses that takes them. It returns, with all of them closed, when the context ends.
+func ForwardTCP(ctx context.Context, ln net.Listener, path string, addresses []string) error {
 	defer context.AfterFunc(ctx, func() { _ = ln.Close() })()
 	var open sync.WaitGroup
 	defer open.Wait()
@@ -21,7 +21,7 @@ func forward(ctx context.Context, ln net.Listener, namespace string, addresses [
 		if err != nil {
 			return err
 		}
-		open.Go(func() { relay(ctx, conn, netnsPath(namespace), addresses) })
+		open.Go(func() { relay(ctx, conn, path, addresses) })
 	}
 }
 
@@ -31,7 +31,7 @@ func relay(ctx context.Context, near net.Conn, from string, addresses []string) 
 	var far net.Conn
 	for _, address := range addresses {
 		var err error
-		if far, err = dialInside(ctx, from, address); err == nil {
+		if far, err = DialTCP(ctx, from, address); err == nil {
 			break
 		}
 	}
@@ -44,12 +44,12 @@ func relay(ctx context.Context, near net.Conn, from string, addresses []string) 
 		_ = far.Close()
 	})()
 	var both sync.WaitGroup
-	both.Go(func() { pass(far, near) })
-	both.Go(func() { pass(near, far) })
+	both.Go(func() { copyOneWay(far, near) })
+	both.Go(func() { copyOneWay(near, far) })
 	both.Wait()
 }
 
-func pass(to, from net.Conn) {
+func copyOneWay(to, from net.Conn) {
 	_, _ = io.Copy(to, from)
 	if tcp, ok := to.(*net.TCPConn); ok {
 		_ = tcp.CloseWrite()

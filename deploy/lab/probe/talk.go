@@ -1,4 +1,4 @@
-package lab
+package probe
 
 import (
 	"bufio"
@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/sealane/sealane/deploy/lab/netns"
 )
 
 // A talk is a line each way at this pace; an end that hears nothing for so long gives up.
@@ -30,37 +32,30 @@ type Talk struct {
 	Source  netip.Addr    // of the connection, as the other end saw it
 }
 
-// Hold waits until the container of one host can connect to that of another over TCP, and
-// keeps that one connection, with a line each way ten times a second, until the context
-// ends. An error says that the connection broke, or that nothing came through for a minute.
-func (v Inventory) Hold(ctx context.Context, from, to Host) (Talk, error) {
-	near, err := find(ctx, v.Name, from)
-	if err != nil {
-		return Talk{}, err
-	}
-	far, err := find(ctx, v.Name, to)
-	if err != nil {
-		return Talk{}, err
-	}
-	ln, err := listenInside(ctx, far.netns, fmt.Sprintf("%s:0", far.addr))
+// HoldConnection waits until a TCP connection can be made from inside the namespace at path
+// from to the address to, which the namespace at path far has, and keeps that one connection,
+// with a line each way ten times a second, until the context ends. An error says that the
+// connection broke, or that nothing came through for a minute.
+func HoldConnection(ctx context.Context, from, far string, to netip.Addr) (Talk, error) {
+	ln, err := netns.ListenTCP(ctx, far, fmt.Sprintf("%s:0", to))
 	if err != nil {
 		return Talk{}, err
 	}
 	var talk Talk
-	over, hangUp := context.WithCancel(context.WithoutCancel(ctx))
-	defer hangUp()
+	over, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
 	g, over := errgroup.WithContext(over)
 	defer context.AfterFunc(over, func() { _ = ln.Close() })()
 	var source netip.Addr
 	g.Go(func() error {
 		var err error
-		source, err = echo(over, ln)
+		source, err = echoLines(over, ln)
 		return err
 	})
 	g.Go(func() error {
-		defer hangUp()
+		defer cancel()
 		var err error
-		talk, err = converse(ctx, over, near.netns, ln.Addr().String())
+		talk, err = exchangeLines(ctx, over, from, ln.Addr().String())
 		return err
 	})
 	err = g.Wait()
@@ -68,9 +63,9 @@ func (v Inventory) Hold(ctx context.Context, from, to Host) (Talk, error) {
 	return talk, err
 }
 
-// echo answers the lines of the first connection that says something, until the context
+// echoLines answers the lines of the first connection that says something, until the context
 // ends. One that says nothing is of a caller who gave up while it connected.
-func echo(ctx context.Context, ln net.Listener) (netip.Addr, error) {
+func echoLines(ctx context.Context, ln net.Listener) (netip.Addr, error) {
 	for {
 		conn, err := ln.Accept()
 		if err != nil {
@@ -79,7 +74,7 @@ func echo(ctx context.Context, ln net.Listener) (netip.Addr, error) {
 			}
 			return netip.Addr{}, err
 		}
-		said, err := answer(ctx, conn)
+		said, err := echoConnection(ctx, conn)
 		if said == 0 && ctx.Err() == nil {
 			continue
 		}
@@ -91,16 +86,16 @@ func echo(ctx context.Context, ln net.Listener) (netip.Addr, error) {
 	}
 }
 
-// answer sends back what a connection says, and tells how much that was.
-func answer(ctx context.Context, conn net.Conn) (said int64, err error) {
+// echoConnection sends back what a connection says, and tells how much that was.
+func echoConnection(ctx context.Context, conn net.Conn) (said int64, err error) {
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 	defer func() { _ = conn.Close() }()
 	return io.Copy(conn, conn)
 }
 
-// converse connects as soon as it can and then talks until the context ends. It returns
+// exchangeLines connects as soon as it can and then talks until the context ends. It returns
 // early when over ends, which the far end's failure does.
-func converse(ctx, over context.Context, from, address string) (Talk, error) {
+func exchangeLines(ctx, over context.Context, from, address string) (Talk, error) {
 	conn, err := dialPatiently(ctx, from, address)
 	if err != nil || conn == nil {
 		return Talk{}, err
@@ -119,7 +114,7 @@ func converse(ctx, over context.Context, from, address string) (Talk, error) {
 			return t, nil
 		}
 		began := time.Now()
-		if err := sayAndHear(conn, answers, t.Lines); err != nil {
+		if err := exchangeLine(conn, answers, t.Lines); err != nil {
 			return t, fmt.Errorf("connection to %s after %d lines: %w", address, t.Lines, err)
 		}
 		t.Lines++
@@ -127,7 +122,7 @@ func converse(ctx, over context.Context, from, address string) (Talk, error) {
 	}
 }
 
-func sayAndHear(conn net.Conn, answers *bufio.Reader, n int) error {
+func exchangeLine(conn net.Conn, answers *bufio.Reader, n int) error {
 	if err := conn.SetDeadline(time.Now().Add(talkLimit)); err != nil {
 		return err
 	}
@@ -149,7 +144,7 @@ func dialPatiently(ctx context.Context, from, address string) (net.Conn, error) 
 	defer tick.Stop()
 	for ctx.Err() == nil {
 		attempt, cancel := context.WithTimeout(ctx, talkTry)
-		conn, err := dialInside(attempt, from, address)
+		conn, err := netns.DialTCP(attempt, from, address)
 		cancel()
 		if err == nil {
 			return conn, nil

@@ -1,4 +1,6 @@
-package lab
+// Package netns makes network namespaces, their links and addresses, and works inside them
+// while the rest of the process stays where it is.
+package netns
 
 import (
 	"context"
@@ -14,13 +16,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const netnsDir = "/run/netns"
+// directory is where ip-netns(8) keeps names.
+const directory = "/run/netns"
 
-func netnsPath(namespace string) string { return filepath.Join(netnsDir, namespace) }
+// Path is that of a named namespace.
+func Path(name string) string { return filepath.Join(directory, name) }
 
-// inside runs fn on a thread that is in the network namespace at path. fn must not start
+// Inside runs fn on a thread that is in the network namespace at path. fn must not start
 // goroutines that expect to be there too.
-func inside(path string, fn func() error) error {
+func Inside(path string, fn func() error) error {
 	there, err := netns.GetFromPath(path)
 	if err != nil {
 		return fmt.Errorf("open namespace %s: %w", path, err)
@@ -52,8 +56,8 @@ func onOwnThread(fn func() error) error {
 	return failure
 }
 
-// makeNamespace makes a named network namespace with its loopback up.
-func makeNamespace(name string) error {
+// Make makes a named network namespace with its loopback up.
+func Make(name string) error {
 	err := onOwnThread(func() error {
 		ns, err := netns.NewNamed(name)
 		if err != nil {
@@ -67,9 +71,9 @@ func makeNamespace(name string) error {
 	return nil
 }
 
-// removeNamespace removes the name; the namespace ends with its last process.
-func removeNamespace(name string) error {
-	path := netnsPath(name)
+// Remove removes the name; the namespace ends with its last process.
+func Remove(name string) error {
+	path := Path(name)
 	if err := unix.Unmount(path, unix.MNT_DETACH); err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOENT) {
 		return fmt.Errorf("unmount %s: %w", path, err)
 	}
@@ -79,40 +83,39 @@ func removeNamespace(name string) error {
 	return nil
 }
 
-// namespacesOf lists the named namespaces of a lab.
-func namespacesOf(lab string) ([]string, error) {
-	entries, err := os.ReadDir(netnsDir)
+// ListNames lists the named namespaces whose names begin so.
+func ListNames(prefix string) ([]string, error) {
+	entries, err := os.ReadDir(directory)
 	if err != nil && !os.IsNotExist(err) {
 		return nil, fmt.Errorf("list namespaces: %w", err)
 	}
 	var names []string
 	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), namespaceName(lab, "")) {
+		if strings.HasPrefix(e.Name(), prefix) {
 			names = append(names, e.Name())
 		}
 	}
 	return names, nil
 }
 
-// setting is one sysctl, by its path under /proc/sys.
-type setting struct{ path, value string }
-
-// sysctl writes settings of the network namespace at path.
-func sysctl(path string, settings ...setting) error {
-	return inside(path, func() error {
+// WriteSettings writes sysctls of the network namespace at path, each as its path under
+// /proc/sys, an equals sign and the value.
+func WriteSettings(path string, settings ...string) error {
+	return Inside(path, func() error {
 		for _, s := range settings {
-			if err := os.WriteFile("/proc/sys/"+s.path, []byte(s.value), 0); err != nil {
-				return fmt.Errorf("set %s to %s: %w", s.path, s.value, err)
+			key, value, _ := strings.Cut(s, "=")
+			if err := os.WriteFile("/proc/sys/"+key, []byte(value), 0); err != nil {
+				return fmt.Errorf("set %s to %s: %w", key, value, err)
 			}
 		}
 		return nil
 	})
 }
 
-// listenInside opens a TCP listener in the namespace; the listener may be used anywhere.
-func listenInside(ctx context.Context, path, address string) (net.Listener, error) {
+// ListenTCP opens a TCP listener in the namespace; the listener may be used anywhere.
+func ListenTCP(ctx context.Context, path, address string) (net.Listener, error) {
 	var ln net.Listener
-	err := inside(path, func() error {
+	err := Inside(path, func() error {
 		var err error
 		ln, err = new(net.ListenConfig).Listen(ctx, "tcp4", address)
 		return err
@@ -123,11 +126,11 @@ func listenInside(ctx context.Context, path, address string) (net.Listener, erro
 	return ln, nil
 }
 
-// dialInside connects from inside the namespace; the connection may be used anywhere. The
+// DialTCP connects from inside the namespace; the connection may be used anywhere. The
 // address is numeric: net resolves names, and races address families, on other threads.
-func dialInside(ctx context.Context, path, address string) (net.Conn, error) {
+func DialTCP(ctx context.Context, path, address string) (net.Conn, error) {
 	var conn net.Conn
-	err := inside(path, func() error {
+	err := Inside(path, func() error {
 		var err error
 		conn, err = new(net.Dialer).DialContext(ctx, "tcp4", address)
 		return err

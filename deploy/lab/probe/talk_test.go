@@ -1,4 +1,4 @@
-package lab
+package probe
 
 import (
 	"bufio"
@@ -22,7 +22,7 @@ func TestEchoAnswersTheCallerThatTalks(t *testing.T) {
 	}
 	done := make(chan end, 1)
 	go func() {
-		source, err := echo(ctx, ln)
+		source, err := echoLines(ctx, ln)
 		done <- end{source, err}
 	}()
 	dial := func() net.Conn {
@@ -37,7 +37,7 @@ func TestEchoAnswersTheCallerThatTalks(t *testing.T) {
 	defer func() { _ = conn.Close() }()
 	answers := bufio.NewReader(conn)
 	for n := range 3 {
-		if err := sayAndHear(conn, answers, n); err != nil {
+		if err := exchangeLine(conn, answers, n); err != nil {
 			t.Fatal(err)
 		}
 	}
