@@ -32,19 +32,19 @@ type Pair struct {
 // OK reports whether every pair answered both. A report without pairs proves nothing and
 // is not OK.
 func (r Report) OK() bool {
-	return len(r.Pairs) > 0 && r.count(func(p Pair) bool { return p.Ping && p.TCP }) == len(r.Pairs)
+	return len(r.Pairs) > 0 && r.countPairs(func(p Pair) bool { return p.Ping && p.TCP }) == len(r.Pairs)
 }
 
 // Silent reports whether no pair answered anything.
-func (r Report) Silent() bool { return r.count(func(p Pair) bool { return p.Ping || p.TCP }) == 0 }
+func (r Report) Silent() bool { return r.countPairs(func(p Pair) bool { return p.Ping || p.TCP }) == 0 }
 
 // SourcesKept reports whether every pair answered, and each end saw the other container's
 // own address.
 func (r Report) SourcesKept() bool {
-	return r.OK() && r.count(func(p Pair) bool { return p.Source == p.FromAddr }) == len(r.Pairs)
+	return r.OK() && r.countPairs(func(p Pair) bool { return p.Source == p.FromAddr }) == len(r.Pairs)
 }
 
-func (r Report) count(is func(Pair) bool) int {
+func (r Report) countPairs(is func(Pair) bool) int {
 	n := 0
 	for _, p := range r.Pairs {
 		if is(p) {
@@ -87,7 +87,7 @@ func (v Inventory) Check(ctx context.Context, patience time.Duration) Report {
 	g.SetLimit(64) // each holds a thread while it dials
 	for i := range r.Pairs {
 		g.Go(func() error {
-			r.Pairs[i].probe(ctx, namespaces[r.Pairs[i].From], patience)
+			r.Pairs[i].probePair(ctx, namespaces[r.Pairs[i].From], patience)
 			return nil
 		})
 	}
@@ -95,8 +95,8 @@ func (v Inventory) Check(ctx context.Context, patience time.Duration) Report {
 	return r
 }
 
-// probe fills in what came of the pair, seen from the namespace of its first end.
-func (p *Pair) probe(ctx context.Context, from string, patience time.Duration) {
+// probePair fills in what came of the pair, seen from the namespace of its first end.
+func (p *Pair) probePair(ctx context.Context, from string, patience time.Duration) {
 	if p.Problem != "" {
 		return
 	}

@@ -14,16 +14,17 @@ import (
 
 	"github.com/sealane/sealane/deploy/lab/netns"
 	"github.com/sealane/sealane/deploy/lab/probe"
+	"github.com/sealane/sealane/deploy/lab/supervisor"
 )
 
 // dockerEngine runs a real dockerd in each host's namespace, with its own containerd.
 type dockerEngine struct {
-	lab     string
-	nursery *nursery
-	image   []byte
+	lab        string
+	supervisor *supervisor.Supervisor
+	image      []byte
 
 	mu      sync.Mutex // guards daemons
-	daemons map[int]*process
+	daemons map[int]*supervisor.Process
 }
 
 func dockerSocket(lab string, h Host) string {
@@ -57,14 +58,14 @@ func (e *dockerEngine) start(ctx context.Context, h Host) error {
 	if err := os.WriteFile(filepath.Join(run, "daemon.json"), []byte("{}\n"), 0o600); err != nil {
 		return fmt.Errorf("start Docker on %s: %w", h.Name, err)
 	}
-	c := command{
-		name: partDocker + h.short(), argv: h.within(e.args(h)...), netns: h.Namespace,
-		log: logPath(e.lab, partDocker+h.short()),
+	c := supervisor.Command{
+		Name: partDocker + h.short(), Argv: h.hostCommand(e.args(h)...), Netns: h.Namespace,
+		Log: logPath(e.lab, partDocker+h.short()),
 	}
 	if h.Keeper == 0 {
-		c.argv, c.private = slices.Concat([]string{"/bin/sh", "-c", hideScript, "sh"}, c.argv), true
+		c.Argv, c.Private = slices.Concat([]string{"/bin/sh", "-c", hideScript, "sh"}, c.Argv), true
 	}
-	daemon, err := e.nursery.start(ctx, c)
+	daemon, err := e.supervisor.StartProcess(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -72,13 +73,13 @@ func (e *dockerEngine) start(ctx context.Context, h Host) error {
 	e.daemons[h.Index] = daemon
 	e.mu.Unlock()
 	api := dockerAPI(h.Docker)
-	if err := daemon.await(ctx, api.ping); err != nil {
+	if err := daemon.Await(ctx, api.ping); err != nil {
 		return err
 	}
 	if err := api.runWeb(ctx, e.image); err != nil {
 		return fmt.Errorf("run the container of %s: %w", h.Name, err)
 	}
-	return daemon.await(ctx, func(ctx context.Context) error { return checkService(ctx, e.lab, h) })
+	return daemon.Await(ctx, func(ctx context.Context) error { return checkService(ctx, e.lab, h) })
 }
 
 func (e *dockerEngine) stop(h Host) {
@@ -87,12 +88,12 @@ func (e *dockerEngine) stop(h Host) {
 	delete(e.daemons, h.Index)
 	e.mu.Unlock()
 	if daemon != nil {
-		daemon.stop(20 * time.Second)
+		daemon.Stop(20 * time.Second)
 	}
 }
 
 // process finds a host's dockerd, for Signal.
-func (e *dockerEngine) process(h Host) *process {
+func (e *dockerEngine) process(h Host) *supervisor.Process {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.daemons[h.Index]
@@ -125,7 +126,7 @@ func removeBridge(h Host) error {
 }
 
 // newDockerEngine makes the engine; nothing runs yet.
-func newDockerEngine(lab string, n *nursery) (*dockerEngine, error) {
+func newDockerEngine(lab string, s *supervisor.Supervisor) (*dockerEngine, error) {
 	busybox, err := findBusybox()
 	if err != nil {
 		return nil, err
@@ -134,7 +135,7 @@ func newDockerEngine(lab string, n *nursery) (*dockerEngine, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &dockerEngine{lab: lab, nursery: n, image: image, daemons: make(map[int]*process)}, nil
+	return &dockerEngine{lab: lab, supervisor: s, image: image, daemons: make(map[int]*supervisor.Process)}, nil
 }
 
 func logPath(lab, part string) string { return filepath.Join(stateDir(lab), "logs", part+".log") }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/sealane/sealane/api"
 	"github.com/sealane/sealane/deploy/lab/netns"
+	"github.com/sealane/sealane/deploy/lab/supervisor"
 )
 
 // Down takes away all of the lab of this name, whatever state it is in, and whoever made
@@ -35,25 +36,25 @@ func Down(ctx context.Context, name string) error {
 		return nil // without root nothing could be removed, and there is no lab to speak of
 	}
 	v.Name = name
-	if v.Supervisor.alive() && v.Supervisor != thisProcess() {
+	if v.Supervisor.IsAlive() && v.Supervisor != supervisor.This() {
 		if err := endSupervisor(ctx, v.Supervisor); err != nil {
 			return err
 		}
 	}
-	return alone(ctx, func() error {
-		if now, err := Read(name); err == nil && now.Supervisor != v.Supervisor && now.Supervisor.alive() {
+	return withLabLock(ctx, func() error {
+		if now, err := Read(name); err == nil && now.Supervisor != v.Supervisor && now.Supervisor.IsAlive() {
 			return nil // the lab is gone, and a later one of the same name is not meant
 		}
-		return v.vanish(ctx)
+		return v.remove(ctx)
 	})
 }
 
 // endSupervisor asks the process that holds the lab to take it down, and waits for it.
-func endSupervisor(ctx context.Context, p processID) error {
+func endSupervisor(ctx context.Context, p supervisor.ID) error {
 	if err := syscall.Kill(p.PID, syscall.SIGTERM); err != nil && !errors.Is(err, syscall.ESRCH) {
 		return fmt.Errorf("end the lab's process %d: %w", p.PID, err)
 	}
-	if waitUntil(ctx, 60*time.Second, func() bool { return !p.alive() }) {
+	if waitUntil(ctx, 60*time.Second, func() bool { return !p.IsAlive() }) {
 		return nil
 	}
 	if err := ctx.Err(); err != nil {
@@ -62,18 +63,18 @@ func endSupervisor(ctx context.Context, p processID) error {
 	if err := syscall.Kill(p.PID, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
 		return fmt.Errorf("kill the lab's process %d: %w", p.PID, err)
 	}
-	waitUntil(ctx, 5*time.Second, func() bool { return !p.alive() })
+	waitUntil(ctx, 5*time.Second, func() bool { return !p.IsAlive() })
 	return nil
 }
 
-// vanish removes what is left of the lab, and what labs share if it was the last. It runs alone.
-func (v Inventory) vanish(ctx context.Context) error {
-	return errors.Join(v.sweep(ctx), unmakeHidden())
+// remove removes what is left of the lab, and what labs share if it was the last. The caller holds the labs' lock.
+func (v Inventory) remove(ctx context.Context) error {
+	return errors.Join(v.removeParts(ctx), unmakeHidden())
 }
 
-// sweep removes by name what is left: processes, mounts, namespaces and with them links
-// and routes, control groups, files. Each step is tried though another failed. It runs alone.
-func (v Inventory) sweep(ctx context.Context) error {
+// removeParts removes by name what is left: processes, mounts, namespaces and with them links
+// and routes, control groups, files. Each step is tried though another failed. The caller holds the labs' lock.
+func (v Inventory) removeParts(ctx context.Context) error {
 	failures := []error{endProcesses(ctx, v.Name)}
 	for _, dir := range []string{stateDir(v.Name), dataDir(v.Name)} {
 		failures = append(failures, unmountBelow(dir))
@@ -129,7 +130,7 @@ func processesOf(name string) []int {
 	entries, _ := filepath.Glob("/proc/[0-9]*")
 	for _, dir := range entries {
 		var pid int
-		if _, err := fmt.Sscanf(filepath.Base(dir), "%d", &pid); err != nil || pid == os.Getpid() || startTime(pid) == "" {
+		if _, err := fmt.Sscanf(filepath.Base(dir), "%d", &pid); err != nil || pid == os.Getpid() || supervisor.StartTime(pid) == "" {
 			continue
 		}
 		groups, _ := os.ReadFile(filepath.Join(dir, "cgroup"))

@@ -12,7 +12,7 @@ import (
 // Run runs a command to its end on the host, with DOCKER_HOST set to its engine. Its error
 // is that of [exec.Cmd.Run].
 func (v Inventory) Run(h Host, cmd *exec.Cmd) error {
-	if argv := h.within(cmd.Args...); len(argv) > len(cmd.Args) {
+	if argv := h.hostCommand(cmd.Args...); len(argv) > len(cmd.Args) {
 		// The host finds the command, or does not.
 		cmd.Args = argv
 		cmd.Path, cmd.Err = exec.LookPath(argv[0])
@@ -28,7 +28,7 @@ func (v Inventory) Run(h Host, cmd *exec.Cmd) error {
 // Exec becomes a command on the host: signals, terminal and exit code
 // are then the command's own. It returns only if that fails.
 func (v Inventory) Exec(h Host, argv []string) error {
-	argv = h.within(argv...)
+	argv = h.hostCommand(argv...)
 	path, err := exec.LookPath(argv[0])
 	if err != nil {
 		return fmt.Errorf("find the command for %s: %w", h.Name, err)

@@ -24,7 +24,7 @@ const hiddenDirs = "/run/containerd /etc/docker /opt/containerd"
 // all labs: removing a directory would take it from under another lab's mount.
 const madePath = runRoot + "/.made"
 
-// makeHidden makes the directories that hideScript mounts over. It runs alone.
+// makeHidden makes the directories that hideScript mounts over. The caller holds the labs' lock.
 func makeHidden() error {
 	var made []string
 	for dir := range strings.FieldsSeq(hiddenDirs) {
@@ -46,7 +46,7 @@ func makeHidden() error {
 }
 
 // unmakeHidden removes them again when no lab is left, and with them the directory of all
-// labs. What is not empty stays: others put it to use. It runs alone.
+// labs. What is not empty stays: others put it to use. The caller holds the labs' lock.
 func unmakeHidden() error {
 	entries, err := os.ReadDir(runRoot)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

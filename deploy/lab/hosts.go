@@ -27,7 +27,7 @@ func (l *Lab) planHost(k int) (Host, error) {
 
 // startHost plugs the host into the VPC and starts its engine.
 func (l *Lab) startHost(ctx context.Context, h Host) error {
-	err := l.update(func(v *Inventory) {
+	err := l.updateInventory(func(v *Inventory) {
 		v.Hosts = append(v.Hosts, h)
 		slices.SortFunc(v.Hosts, func(a, b Host) int { return a.Index - b.Index })
 	})
@@ -39,19 +39,19 @@ func (l *Lab) startHost(ctx context.Context, h Host) error {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, startLimit, fmt.Errorf("%s has no running container after %s: %w", h.Name, startLimit, api.ErrTimeout))
 	defer cancel()
-	if h, err = l.prepare(ctx, h); err != nil {
+	if h, err = l.prepareHost(ctx, h); err != nil {
 		return err
 	}
 	if err := l.engine.start(ctx, h); err != nil {
 		return err
 	}
-	l.say("%s %s at %s, bip %s, container %s", h.Name, h.Instance, h.IP, h.Bip, h.Bip.Addr().Next())
+	l.tellProgress("%s %s at %s, bip %s, container %s", h.Name, h.Instance, h.IP, h.Bip, h.Bip.Addr().Next())
 	return nil
 }
 
-// change notes what is new about a host.
-func (l *Lab) change(h Host) error {
-	return l.update(func(v *Inventory) {
+// noteHost notes what is new about a host.
+func (l *Lab) noteHost(h Host) error {
+	return l.updateInventory(func(v *Inventory) {
 		v.Hosts[slices.IndexFunc(v.Hosts, func(o Host) bool { return o.Index == h.Index })] = h
 	})
 }
@@ -82,7 +82,7 @@ func (l *Lab) RestartDocker(ctx context.Context, index int, bip netip.Prefix) (H
 		}
 	}
 	h.Bip = bip
-	if err := l.change(h); err != nil {
+	if err := l.noteHost(h); err != nil {
 		return h, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
@@ -102,15 +102,15 @@ func (l *Lab) ReplaceEngine(ctx context.Context, index int, e HostEngine) (Host,
 	}
 	l.engine.stop(h)
 	if keeper := l.part(partRoot + h.short()); keeper != nil {
-		keeper.stop(5 * time.Second)
+		keeper.Stop(5 * time.Second)
 	}
 	h.Engine, h.Keeper, h.Path = e, 0, ""
-	if err := l.change(h); err != nil {
+	if err := l.noteHost(h); err != nil {
 		return h, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
-	if h, err = l.prepare(ctx, h); err != nil {
+	if h, err = l.prepareHost(ctx, h); err != nil {
 		return h, err
 	}
 	return h, l.engine.start(ctx, h)

@@ -27,7 +27,7 @@ const (
 func findBusybox() (string, error) {
 	var dynamic []string
 	for _, path := range []string{"/bin/busybox", "/usr/bin/busybox", "/bin/busybox.static", "/usr/local/bin/busybox"} {
-		if static(path) {
+		if isStatic(path) {
 			return path, nil
 		}
 		if _, err := os.Stat(path); err == nil {
@@ -45,8 +45,8 @@ func noBusybox(dynamic []string) error {
 	return fmt.Errorf("static busybox: %w", api.ErrNotFound)
 }
 
-// static reports whether the file is an executable without interpreter.
-func static(path string) bool {
+// isStatic reports whether the file is an executable without interpreter.
+func isStatic(path string) bool {
 	f, err := elf.Open(path)
 	if err != nil {
 		return false

@@ -25,7 +25,7 @@ func TestStaticWantsAProgram(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, path := range []string{script, script + ".missing"} {
-		if static(path) {
+		if isStatic(path) {
 			t.Errorf("%s is taken for a static program", path)
 		}
 	}

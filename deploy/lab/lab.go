@@ -15,18 +15,19 @@ import (
 
 	"github.com/sealane/sealane/api"
 	"github.com/sealane/sealane/cloud/alisim"
+	"github.com/sealane/sealane/deploy/lab/supervisor"
 )
 
 // Lab is a cluster that this process holds. Its methods may be called from several
 // goroutines, but each part of it is started and stopped by one at a time.
 type Lab struct {
-	opts    Options
-	layout  layout
-	vpc     vpc
-	sim     *alisim.Sim
-	secret  string // of the access key that the simulated cloud knows
-	nursery *nursery
-	engine  engine
+	opts       Options
+	layout     layout
+	vpc        vpc
+	sim        *alisim.Sim
+	secret     string // of the access key that the simulated cloud knows
+	supervisor *supervisor.Supervisor
+	engine     engine
 
 	services *errgroup.Group // what this process serves; ends with leave
 	leave    context.CancelFunc
@@ -34,7 +35,7 @@ type Lab struct {
 
 	mu    sync.Mutex // guards all below
 	inv   Inventory
-	parts map[string]*process
+	parts map[string]*supervisor.Process
 }
 
 // Up builds the VPC, the simulated cloud, and hosts with their engines and containers.
@@ -52,11 +53,11 @@ func Up(ctx context.Context, o Options) (*Lab, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Lab{opts: o, layout: plan, nursery: newNursery(o.Name), parts: make(map[string]*process)}
-	l.inv = Inventory{Name: o.Name, VPC: o.VPC, Pools: append([]netip.Prefix{o.BipPool}, o.Pools...), Supervisor: thisProcess()}
+	l := &Lab{opts: o, layout: plan, supervisor: supervisor.New(markOf(o.Name)), parts: make(map[string]*supervisor.Process)}
+	l.inv = Inventory{Name: o.Name, VPC: o.VPC, Pools: append([]netip.Prefix{o.BipPool}, o.Pools...), Supervisor: supervisor.This()}
 	l.services, l.leave = new(errgroup.Group), func() {}
-	if err := alone(ctx, func() error { return l.occupy(ctx) }); err != nil {
-		l.nursery.close()
+	if err := withLabLock(ctx, func() error { return l.claimName(ctx) }); err != nil {
+		l.supervisor.Close()
 		return nil, err
 	}
 	if err := l.build(ctx); err != nil {
@@ -65,14 +66,14 @@ func Up(ctx context.Context, o Options) (*Lab, error) {
 	return l, nil
 }
 
-// occupy claims the lab's name, which only one process does at a time. What a dead lab
+// claimName claims the lab's name, which only one process does at a time. What a dead lab
 // left is removed first.
-func (l *Lab) occupy(ctx context.Context) error {
+func (l *Lab) claimName(ctx context.Context) error {
 	old, err := Read(l.opts.Name)
-	if err == nil && old.Supervisor.alive() {
+	if err == nil && old.Supervisor.IsAlive() {
 		return fmt.Errorf("lab %s is held by process %d; end it with: sealane-lab down --name %s: %w", old.Name, old.Supervisor.PID, old.Name, ErrExists)
 	}
-	if err := (Inventory{Name: l.opts.Name}).sweep(ctx); err != nil {
+	if err := (Inventory{Name: l.opts.Name}).removeParts(ctx); err != nil {
 		return fmt.Errorf("remove what an earlier lab left: %w", err)
 	}
 	if err := os.MkdirAll(stateDir(l.opts.Name), 0o755); err != nil {
@@ -106,10 +107,10 @@ func (l *Lab) build(ctx context.Context) error {
 	if l.sim, l.secret, err = newCloud(l.opts, l.layout, hosts, l.inv.Outsider); err != nil {
 		return err
 	}
-	if err := l.serve(ctx); err != nil {
+	if err := l.startServices(ctx); err != nil {
 		return err
 	}
-	l.say("vpc %s with a simulated Alibaba Cloud", l.opts.VPC)
+	l.tellProgress("vpc %s with a simulated Alibaba Cloud", l.opts.VPC)
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(4) // engines start faster one after the other than many at once
 	for _, h := range hosts {
@@ -127,16 +128,16 @@ func (l *Lab) chooseEngine(ctx context.Context) (engine, error) {
 			strings.Join(absent, ", "), api.ErrUnsupported)
 	case l.opts.Engine == EngineNetns, len(absent) > 0:
 		if l.opts.Engine == EngineAuto {
-			l.say("no Docker engine (%s; install docker.io, iptables and busybox-static): plain namespaces stand in as containers", strings.Join(absent, ", "))
+			l.tellProgress("no Docker engine (%s; install docker.io, iptables and busybox-static): plain namespaces stand in as containers", strings.Join(absent, ", "))
 		}
 		l.inv.Engine = EngineNetns
 		return newPlainEngine(l.opts.Name), nil
 	}
 	l.inv.Engine = EngineDocker
-	if err := alone(ctx, makeHidden); err != nil {
+	if err := withLabLock(ctx, makeHidden); err != nil {
 		return nil, err
 	}
-	return newDockerEngine(l.opts.Name, l.nursery)
+	return newDockerEngine(l.opts.Name, l.supervisor)
 }
 
 // Inventory is what the lab has now.
@@ -149,7 +150,7 @@ func (l *Lab) Inventory() Inventory {
 // Sim is the simulated cloud.
 func (l *Lab) Sim() *alisim.Sim { return l.sim }
 
-func (l *Lab) update(change func(*Inventory)) error {
+func (l *Lab) updateInventory(change func(*Inventory)) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	change(&l.inv)
@@ -158,8 +159,8 @@ func (l *Lab) update(change func(*Inventory)) error {
 
 func (l *Lab) mgrNamespace() string { return namespaceName(l.opts.Name, "mgr") }
 
-// say tells progress, a line each.
-func (l *Lab) say(format string, args ...any) {
+// tellProgress tells progress, a line each.
+func (l *Lab) tellProgress(format string, args ...any) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	_, _ = fmt.Fprintf(l.opts.Out, format+"\n", args...)
@@ -176,6 +177,6 @@ func (l *Lab) Down(ctx context.Context) error {
 	if errors.Is(served, net.ErrClosed) {
 		served = nil
 	}
-	l.nursery.close()
-	return errors.Join(served, alone(ctx, func() error { return l.Inventory().vanish(ctx) }))
+	l.supervisor.Close()
+	return errors.Join(served, withLabLock(ctx, func() error { return l.Inventory().remove(ctx) }))
 }

@@ -223,7 +223,7 @@ func TestDownAfterTheLabsProcessWasKilled(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := l.update(func(v *Inventory) { v.Ready = true }); err != nil {
+		if err := l.updateInventory(func(v *Inventory) { v.Ready = true }); err != nil {
 			t.Fatal(err)
 		}
 		select {} // until killed

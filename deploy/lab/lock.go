@@ -11,10 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// alone runs fn while no other lab of this machine begins or ends: names and the hidden
+// withLabLock runs fn while no other lab of this machine begins or ends: names and the hidden
 // directories belong to all of them. The lock is on the directory of all labs, so that it
 // leaves nothing behind and ends with the process.
-func alone(ctx context.Context, fn func() error) error {
+func withLabLock(ctx context.Context, fn func() error) error {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {

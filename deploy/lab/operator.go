@@ -11,6 +11,7 @@ import (
 	"github.com/sealane/sealane/api"
 	"github.com/sealane/sealane/deploy/lab/netns"
 	"github.com/sealane/sealane/deploy/lab/probe"
+	"github.com/sealane/sealane/deploy/lab/supervisor"
 )
 
 // Configure changes the cluster's configuration as an operator does on the management host;
@@ -21,7 +22,7 @@ func (l *Lab) Configure(ctx context.Context, flags ...string) error {
 	argv := append([]string{"configure", "--cluster", l.opts.Name, "--etcd-endpoints", l.etcdURL()}, flags...)
 	cmd := exec.CommandContext(ctx, l.Program("sealane-controller"), argv...)
 	var said strings.Builder
-	cmd.Env, cmd.Stdout, cmd.Stderr = environ(), &said, &said
+	cmd.Env, cmd.Stdout, cmd.Stderr = supervisor.Environ(), &said, &said
 	err := netns.Inside(netns.Path(l.mgrNamespace()), cmd.Start)
 	if err == nil {
 		err = cmd.Wait()

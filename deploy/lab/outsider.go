@@ -40,7 +40,7 @@ func (l *Lab) plugOutsider() error {
 	if err := l.vpc.attach(o.Namespace, outsidePort, o.IP, l.layout.outNet); err != nil {
 		return err
 	}
-	return l.update(func(v *Inventory) { v.Outsider = o })
+	return l.updateInventory(func(v *Inventory) { v.Outsider = o })
 }
 
 // listenOutsider gives nil where the lab has no outsider.

@@ -18,6 +18,7 @@ import (
 	"github.com/sealane/sealane/cloud/alisim"
 	"github.com/sealane/sealane/deploy/lab/netns"
 	"github.com/sealane/sealane/deploy/lab/probe"
+	"github.com/sealane/sealane/deploy/lab/supervisor"
 )
 
 // Names of parts, for Signal: those of hosts carry the host's index, those of
@@ -53,21 +54,21 @@ func (l *Lab) Launch(ctx context.Context) error {
 func (l *Lab) AwaitReady(ctx context.Context) (Report, error) {
 	wanted := Report.OK
 	if l.opts.Hosts == 1 {
-		l.say("waiting for the host's route")
+		l.tellProgress("waiting for the host's route")
 		wanted = func(Report) bool { return l.routed() }
 	} else {
-		l.say("waiting for the containers to reach each other")
+		l.tellProgress("waiting for the containers to reach each other")
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, startLimit, fmt.Errorf("not after %s", startLimit))
 	defer cancel()
 	r, err := l.Await(ctx, wanted)
 	if errors.Is(err, api.ErrTimeout) { // the logs go with the lab
-		err = fmt.Errorf("%w; last lines of the controller's log:\n%s", err, tail(logPath(l.opts.Name, partController+"1"), 8))
+		err = fmt.Errorf("%w; last lines of the controller's log:\n%s", err, supervisor.LastLines(logPath(l.opts.Name, partController+"1"), 8))
 	}
 	if err != nil {
 		return r, err
 	}
-	return r, l.update(func(v *Inventory) { v.Ready = true })
+	return r, l.updateInventory(func(v *Inventory) { v.Ready = true })
 }
 
 // StartController starts the etcd of its own, where there is one, and the n-th controller
@@ -75,7 +76,7 @@ func (l *Lab) AwaitReady(ctx context.Context) (Report, error) {
 func (l *Lab) StartController(ctx context.Context, n int) error {
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
-	if l.opts.EtcdBinary != "" && !l.running(partEtcd) {
+	if l.opts.EtcdBinary != "" && !l.isRunning(partEtcd) {
 		if err := l.StartEtcd(ctx); err != nil {
 			return err
 		}
@@ -95,24 +96,24 @@ func (l *Lab) StartController(ctx context.Context, n int) error {
 	} else {
 		argv = append(argv, "--etcd-listen", l.etcdURL(), "--data-dir", filepath.Join(dataDir(l.opts.Name), part))
 	}
-	p, err := l.startPart(ctx, command{
-		name: part, argv: argv, netns: l.mgrNamespace(),
-		env: []string{"ALIBABA_CLOUD_ACCESS_KEY_ID=" + accessKeyID, "ALIBABA_CLOUD_ACCESS_KEY_SECRET=" + l.secret},
+	p, err := l.startPart(ctx, supervisor.Command{
+		Name: part, Argv: argv, Netns: l.mgrNamespace(),
+		Env: []string{"ALIBABA_CLOUD_ACCESS_KEY_ID=" + accessKeyID, "ALIBABA_CLOUD_ACCESS_KEY_SECRET=" + l.secret},
 	})
 	if err != nil {
 		return err
 	}
-	if err := p.await(ctx, func(ctx context.Context) error { return l.healthy(ctx, l.apiAddress(n), "/healthz") }); err != nil {
+	if err := p.Await(ctx, func(ctx context.Context) error { return l.healthy(ctx, l.apiAddress(n), "/healthz") }); err != nil {
 		return err
 	}
-	l.say("%s serves %s", part, l.Inventory().API)
+	l.tellProgress("%s serves %s", part, l.Inventory().API)
 	return nil
 }
 
 // StartEtcd starts the etcd that is a process of its own, with the data it had.
 func (l *Lab) StartEtcd(ctx context.Context) error {
 	peer := fmt.Sprintf("http://%s:2380", l.layout.mgr())
-	p, err := l.startPart(ctx, command{name: partEtcd, netns: l.mgrNamespace(), argv: []string{
+	p, err := l.startPart(ctx, supervisor.Command{Name: partEtcd, Netns: l.mgrNamespace(), Argv: []string{
 		l.opts.EtcdBinary,
 		"--name", "lab", "--data-dir", filepath.Join(dataDir(l.opts.Name), partEtcd), "--log-level", "warn",
 		"--listen-client-urls", l.etcdURL(), "--advertise-client-urls", l.etcdURL(),
@@ -121,7 +122,7 @@ func (l *Lab) StartEtcd(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return p.await(ctx, func(ctx context.Context) error {
+	return p.Await(ctx, func(ctx context.Context) error {
 		return l.healthy(ctx, strings.TrimPrefix(l.etcdURL(), "http://"), "/health")
 	})
 }
@@ -137,9 +138,9 @@ func (l *Lab) StartAgents(ctx context.Context) error {
 
 // StartAgent starts the agent of one host. It does not wait for what the agent does.
 func (l *Lab) StartAgent(ctx context.Context, h Host) error {
-	_, err := l.startPart(ctx, command{
-		name: partAgent + h.short(), netns: h.Namespace,
-		argv: h.within(append([]string{l.Program("sealane-agent")}, l.AgentFlags(h)...)...),
+	_, err := l.startPart(ctx, supervisor.Command{
+		Name: partAgent + h.short(), Netns: h.Namespace,
+		Argv: h.hostCommand(append([]string{l.Program("sealane-agent")}, l.AgentFlags(h)...)...),
 	})
 	return err
 }
@@ -165,11 +166,11 @@ func (l *Lab) Signal(part string, sig syscall.Signal) error {
 	if p == nil {
 		return fmt.Errorf("signal %s: no such part was started: %w", part, api.ErrNotFound)
 	}
-	if err := p.signal(sig); err != nil {
+	if err := p.Signal(sig); err != nil {
 		return err
 	}
 	if sig == syscall.SIGKILL {
-		<-p.done
+		<-p.Done()
 	}
 	return nil
 }
@@ -221,9 +222,9 @@ func (l *Lab) whileRunning(ctx context.Context) (context.Context, context.Cancel
 	for _, p := range l.parts {
 		go func() { // ends with the context, at the latest
 			select {
-			case <-p.done:
-				if !p.asked.Load() {
-					cancel(p.ended())
+			case <-p.Done():
+				if !p.EndWasAsked() {
+					cancel(p.Ended())
 				}
 			case <-ctx.Done():
 			}
@@ -232,22 +233,22 @@ func (l *Lab) whileRunning(ctx context.Context) (context.Context, context.Cancel
 	return ctx, cancel
 }
 
-func (l *Lab) startPart(ctx context.Context, c command) (*process, error) {
-	if l.running(c.name) {
-		return nil, fmt.Errorf("start %s: it runs: %w", c.name, api.ErrRefused)
+func (l *Lab) startPart(ctx context.Context, c supervisor.Command) (*supervisor.Process, error) {
+	if l.isRunning(c.Name) {
+		return nil, fmt.Errorf("start %s: it runs: %w", c.Name, api.ErrRefused)
 	}
-	c.log = logPath(l.opts.Name, c.name)
-	p, err := l.nursery.start(ctx, c)
+	c.Log = logPath(l.opts.Name, c.Name)
+	p, err := l.supervisor.StartProcess(ctx, c)
 	if err != nil {
 		return nil, err
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.parts[c.name] = p
+	l.parts[c.Name] = p
 	return p, nil
 }
 
-func (l *Lab) part(name string) *process {
+func (l *Lab) part(name string) *supervisor.Process {
 	if docker, ok := l.engine.(*dockerEngine); ok && strings.HasPrefix(name, partDocker) {
 		h, err := l.Inventory().Host(strings.TrimPrefix(name, partDocker))
 		if err != nil {
@@ -260,35 +261,27 @@ func (l *Lab) part(name string) *process {
 	return l.parts[name]
 }
 
-func (l *Lab) running(part string) bool {
+func (l *Lab) isRunning(part string) bool {
 	p := l.part(part)
-	if p == nil {
-		return false
-	}
-	select {
-	case <-p.done:
-		return false
-	default:
-		return true
-	}
+	return p != nil && p.IsRunning()
 }
 
 // stopParts stops agents and controllers, which need etcd, then etcd, then the engines.
 func (l *Lab) stopParts() {
 	l.mu.Lock()
 	parts := l.parts
-	l.parts = make(map[string]*process)
+	l.parts = make(map[string]*supervisor.Process)
 	hosts := l.inv.clone().Hosts
 	l.mu.Unlock()
 	var wg sync.WaitGroup
 	for name, p := range parts {
 		if name != partEtcd {
-			wg.Go(func() { p.stop(5 * time.Second) })
+			wg.Go(func() { p.Stop(5 * time.Second) })
 		}
 	}
 	wg.Wait()
 	if p := parts[partEtcd]; p != nil {
-		p.stop(5 * time.Second)
+		p.Stop(5 * time.Second)
 	}
 	if l.engine == nil {
 		return

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sealane/sealane/api"
 	"github.com/sealane/sealane/deploy/lab/netns"
+	"github.com/sealane/sealane/deploy/lab/supervisor"
 )
 
 // HostEngine says which Docker engine a host runs, and what that finds on the host. The
@@ -76,23 +77,23 @@ func (l *Lab) keepRoot(ctx context.Context, h Host) (pid int, err error) {
 	if err := os.Remove(ready); err != nil && !errors.Is(err, fs.ErrNotExist) { // of the root before
 		return 0, fmt.Errorf("make the root of %s: %w", h.Name, err)
 	}
-	p, err := l.startPart(ctx, command{
-		name: partRoot + h.short(), netns: h.Namespace, private: true,
-		argv: []string{"/bin/sh", "-c", rootScript, "sh", h.Engine.Root, filepath.Join(data, "own", filepath.Base(h.Engine.Root)), ready, run, data, l.opts.BinDir},
+	p, err := l.startPart(ctx, supervisor.Command{
+		Name: partRoot + h.short(), Netns: h.Namespace, Private: true,
+		Argv: []string{"/bin/sh", "-c", rootScript, "sh", h.Engine.Root, filepath.Join(data, "own", filepath.Base(h.Engine.Root)), ready, run, data, l.opts.BinDir},
 	})
 	if err != nil {
 		return 0, err
 	}
-	err = p.await(ctx, func(context.Context) error {
+	err = p.Await(ctx, func(context.Context) error {
 		_, err := os.Stat(ready)
 		return err
 	})
-	return p.cmd.Process.Pid, err
+	return p.PID(), err
 }
 
-// within is the command that runs argv with the host's root file system and search path,
+// hostCommand is the command that runs argv with the host's root file system and search path,
 // given that it is born in the host's network namespace.
-func (h Host) within(argv ...string) []string {
+func (h Host) hostCommand(argv ...string) []string {
 	if h.Path != "" {
 		argv = slices.Concat([]string{"env", "PATH=" + h.Path}, argv)
 	}
@@ -127,8 +128,8 @@ func (l *Lab) chooseIPTables(h Host) error {
 	return nil
 }
 
-// prepare gives a plugged-in host what its engine is to find.
-func (l *Lab) prepare(ctx context.Context, h Host) (Host, error) {
+// prepareHost gives a plugged-in host what its engine is to find.
+func (l *Lab) prepareHost(ctx context.Context, h Host) (Host, error) {
 	if h.Engine.Forwarding {
 		if err := netns.WriteSettings(netns.Path(h.Namespace), "net/ipv4/ip_forward=1"); err != nil {
 			return h, err
@@ -146,5 +147,5 @@ func (l *Lab) prepare(ctx context.Context, h Host) (Host, error) {
 			return h, err
 		}
 	}
-	return h, l.change(h)
+	return h, l.noteHost(h)
 }

@@ -16,10 +16,10 @@ import (
 
 const apiPort = 8480
 
-// serve starts what this process itself does for the lab: the cloud's API and metadata
+// startServices starts what this process itself does for the lab: the cloud's API and metadata
 // inside the VPC, the routes of its tables in the kernel, and a way to the controllers'
 // API from the machine. All of it ends with leave.
-func (l *Lab) serve(ctx context.Context) error {
+func (l *Lab) startServices(ctx context.Context) error {
 	router := netns.Path(l.vpc.namespace)
 	metadata, err := netns.ListenTCP(ctx, router, metadataAddress+":80")
 	if err != nil {
@@ -53,7 +53,7 @@ func (l *Lab) serve(ctx context.Context) error {
 	l.services.Go(func() error {
 		return kernel.Drive(life, l.sim, kernel.Options{Namespace: router, Ports: l.ports})
 	})
-	return l.update(func(v *Inventory) { v.API = "http://" + outside.Addr().String() })
+	return l.updateInventory(func(v *Inventory) { v.API = "http://" + outside.Addr().String() })
 }
 
 // ports tells where in the VPC each host is plugged in.

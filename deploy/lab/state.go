@@ -10,9 +10,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/sealane/sealane/api"
+	"github.com/sealane/sealane/deploy/lab/supervisor"
 )
 
 // Inventory is a lab as its state file tells it to any process. The lab writes the file
@@ -26,7 +26,7 @@ type Inventory struct {
 	Outsider   Outsider       `json:"outsider,omitzero"`
 	API        string         `json:"api,omitempty"` // the controllers' API, on this machine's loopback
 	Ready      bool           `json:"ready"`         // all that was asked for is up
-	Supervisor processID      `json:"supervisor"`    // the process that holds the lab
+	Supervisor supervisor.ID  `json:"supervisor"`    // the process that holds the lab
 }
 
 // Host is one host of a lab.
@@ -68,6 +68,9 @@ func stateDir(name string) string  { return filepath.Join(runRoot, name) }
 func dataDir(name string) string   { return filepath.Join("/var/lib/sealane-lab", name) }
 func statePath(name string) string { return filepath.Join(stateDir(name), stateFile) }
 
+// markOf is in the environment of every process of a lab; Down finds them by it.
+func markOf(lab string) string { return "SEALANE_LAB=" + lab }
+
 const stateFile = "state.json"
 
 // Read reads the state file of the lab of this name. ErrNotFound says that there is none.
@@ -108,30 +111,4 @@ func (v Inventory) writeTo(path string) error {
 func (v Inventory) clone() Inventory {
 	v.Hosts, v.Pools = slices.Clone(v.Hosts), slices.Clone(v.Pools)
 	return v
-}
-
-// processID tells a process from a later one that was given the same number.
-type processID struct {
-	PID   int    `json:"pid"`
-	Start string `json:"start"` // when it started, in clock ticks since boot
-}
-
-func thisProcess() processID { return identify(os.Getpid()) }
-
-func identify(pid int) processID { return processID{pid, startTime(pid)} }
-
-func (p processID) alive() bool { return p.PID > 0 && p.Start != "" && startTime(p.PID) == p.Start }
-
-// startTime is field 22 of /proc/PID/stat (proc(5)), empty when there is no such process
-// or it has ended and waits to be collected. The command in field 2 may hold spaces and parentheses.
-func startTime(pid int) string {
-	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return ""
-	}
-	fields := strings.Fields(string(raw[strings.LastIndexByte(string(raw), ')')+1:]))
-	if len(fields) < 20 || fields[0] == "Z" {
-		return ""
-	}
-	return fields[19]
 }
