@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sealane/sealane/api"
+	"github.com/sealane/sealane/deploy/lab/engine"
 	"github.com/sealane/sealane/deploy/lab/probe"
 )
 
@@ -57,10 +58,10 @@ func (r Report) countPairs(is func(Pair) bool) int {
 // Check pings, and exchanges over TCP, between the containers of every ordered pair of
 // hosts, each for at most patience. A failed pair is no error; it stands in the report.
 func (v Inventory) Check(ctx context.Context, patience time.Duration) Report {
-	found := make(map[int]container, len(v.Hosts))
+	found := make(map[int]engine.Container, len(v.Hosts))
 	problems := make(map[int]string)
 	for _, h := range v.Hosts {
-		c, err := findContainer(ctx, v.Name, h)
+		c, err := v.findContainer(ctx, h)
 		if err != nil {
 			problems[h.Index] = err.Error()
 		}
@@ -72,7 +73,7 @@ func (v Inventory) Check(ctx context.Context, patience time.Duration) Report {
 			if from.Index == to.Index {
 				continue
 			}
-			pair := Pair{From: from.Name, To: to.Name, FromAddr: found[from.Index].addr, ToAddr: found[to.Index].addr}
+			pair := Pair{From: from.Name, To: to.Name, FromAddr: found[from.Index].Addr, ToAddr: found[to.Index].Addr}
 			if pair.Problem = problems[from.Index]; pair.Problem == "" {
 				pair.Problem = problems[to.Index]
 			}
@@ -81,7 +82,7 @@ func (v Inventory) Check(ctx context.Context, patience time.Duration) Report {
 	}
 	namespaces := make(map[string]string, len(v.Hosts))
 	for _, h := range v.Hosts {
-		namespaces[h.Name] = found[h.Index].netns
+		namespaces[h.Name] = found[h.Index].Netns
 	}
 	var g errgroup.Group
 	g.SetLimit(64) // each holds a thread while it dials

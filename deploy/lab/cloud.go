@@ -20,6 +20,12 @@ const (
 	taskTime    = 300 * time.Millisecond // a change is Pending for a moment, as in the real cloud
 )
 
+// Addresses of the cloud's services, as in every Alibaba VPC.
+const (
+	metadataAddress = "100.100.100.200"
+	openAPIAddress  = "100.100.100.100"
+)
+
 // Table is the id of the lab's VPC route table, in the simulator.
 const Table = "vtb-8vbsealanelab0000001"
 

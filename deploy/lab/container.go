@@ -2,39 +2,38 @@ package lab
 
 import (
 	"context"
-	"fmt"
-	"time"
+	"path/filepath"
+	"slices"
+	"strconv"
 
-	"github.com/sealane/sealane/api"
-	"github.com/sealane/sealane/deploy/lab/netns"
+	"github.com/sealane/sealane/deploy/lab/engine"
 	"github.com/sealane/sealane/deploy/lab/probe"
 )
 
-// findContainer finds the container of a host, by asking its engine.
-func findContainer(ctx context.Context, lab string, h Host) (container, error) {
-	if h.Docker == "" {
-		return plainContainer(lab, h), nil
-	}
-	c, err := dockerAPI(h.Docker).inspect(ctx)
-	if err == nil && !c.addr.IsValid() {
-		err = fmt.Errorf("it has no address: %w", api.ErrNotFound)
-	}
-	if err != nil {
-		return c, fmt.Errorf("find the container of %s: %w", h.Name, err)
-	}
-	return c, nil
+// cgroupOf is the control group of all containers of a lab; Down finds them by it.
+func cgroupOf(lab string) string { return "/sealane-lab-" + lab }
+
+func logPath(lab, part string) string { return filepath.Join(stateDir(lab), "logs", part+".log") }
+
+func dockerSocket(lab string, h Host) string {
+	return filepath.Join(stateDir(lab), h.short(), "docker.sock")
 }
 
-// checkService gives nil when the container of the host answers to its own host.
-func checkService(ctx context.Context, lab string, h Host) error {
-	c, err := findContainer(ctx, lab, h)
-	if err != nil {
-		return err
+// engineHost is a host of the lab of this name as its engine sees it.
+func engineHost(lab string, h Host) engine.Host {
+	e := engine.Host{
+		Name: h.Name, Namespace: h.Namespace, Bip: h.Bip, Container: namespaceName(lab, "c"+strconv.Itoa(h.Index)), Socket: h.Docker,
+		Run: filepath.Join(stateDir(lab), h.short()), Data: filepath.Join(dataDir(lab), h.short()),
+		Log: logPath(lab, partDocker+h.short()), Cgroup: cgroupOf(lab), Wrap: h.hostCommand(),
 	}
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
-	_, err = probe.Exchange(ctx, netns.Path(h.Namespace), c.addr)
-	return err
+	if h.Keeper == 0 {
+		e.Wrap, e.Private = slices.Concat([]string{"/bin/sh", "-c", hideScript, "sh"}, e.Wrap), true
+	}
+	return e
+}
+
+func (v Inventory) findContainer(ctx context.Context, h Host) (engine.Container, error) {
+	return engine.FindContainer(ctx, engineHost(v.Name, h))
 }
 
 // Stream pings the container of one host from that of another, 20 times a second, until
@@ -44,7 +43,7 @@ func (v Inventory) Stream(ctx context.Context, from, to Host) (probe.Traffic, er
 	if err != nil {
 		return probe.Traffic{}, err
 	}
-	return probe.Stream(ctx, near.netns, far.addr)
+	return probe.Stream(ctx, near.Netns, far.Addr)
 }
 
 // HoldConnection waits until the container of one host can connect to that of another over
@@ -56,13 +55,13 @@ func (v Inventory) HoldConnection(ctx context.Context, from, to Host) (probe.Tal
 	if err != nil {
 		return probe.Talk{}, err
 	}
-	return probe.HoldConnection(ctx, near.netns, far.netns, far.addr)
+	return probe.HoldConnection(ctx, near.Netns, far.Netns, far.Addr)
 }
 
-func (v Inventory) findPair(ctx context.Context, from, to Host) (near, far container, err error) {
-	if near, err = findContainer(ctx, v.Name, from); err != nil {
+func (v Inventory) findPair(ctx context.Context, from, to Host) (near, far engine.Container, err error) {
+	if near, err = v.findContainer(ctx, from); err != nil {
 		return near, far, err
 	}
-	far, err = findContainer(ctx, v.Name, to)
+	far, err = v.findContainer(ctx, to)
 	return near, far, err
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sealane/sealane/api"
+	"github.com/sealane/sealane/deploy/lab/engine"
 )
 
 // startLimit is how long a part may take to answer; engines start slowly on a busy machine.
@@ -34,7 +35,7 @@ func (l *Lab) startHost(ctx context.Context, h Host) error {
 	if err != nil {
 		return err
 	}
-	if err := l.vpc.attach(h.Namespace, h.port(), h.IP, l.layout.hostNet); err != nil {
+	if err := l.attach(h.Namespace, h.port(), h.IP, l.layout.hostNet); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, startLimit, fmt.Errorf("%s has no running container after %s: %w", h.Name, startLimit, api.ErrTimeout))
@@ -42,7 +43,7 @@ func (l *Lab) startHost(ctx context.Context, h Host) error {
 	if h, err = l.prepareHost(ctx, h); err != nil {
 		return err
 	}
-	if err := l.engine.start(ctx, h); err != nil {
+	if err := l.engine.StartHost(ctx, engineHost(l.opts.Name, h)); err != nil {
 		return err
 	}
 	l.tellProgress("%s %s at %s, bip %s, container %s", h.Name, h.Instance, h.IP, h.Bip, h.Bip.Addr().Next())
@@ -75,9 +76,9 @@ func (l *Lab) RestartDocker(ctx context.Context, index int, bip netip.Prefix) (H
 	if err != nil {
 		return h, err
 	}
-	l.engine.stop(h)
-	if docker, ok := l.engine.(*dockerEngine); ok && !bip.IsValid() {
-		if err := docker.forgetNetwork(h); err != nil {
+	l.engine.StopHost(engineHost(l.opts.Name, h))
+	if docker, ok := l.engine.(*engine.Docker); ok && !bip.IsValid() {
+		if err := docker.ForgetNetwork(engineHost(l.opts.Name, h)); err != nil {
 			return h, err
 		}
 	}
@@ -87,7 +88,7 @@ func (l *Lab) RestartDocker(ctx context.Context, index int, bip netip.Prefix) (H
 	}
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
-	return h, l.engine.start(ctx, h)
+	return h, l.engine.StartHost(ctx, engineHost(l.opts.Name, h))
 }
 
 // ReplaceEngine stops a host's engine and starts another on the same data, as an upgrade in
@@ -100,7 +101,7 @@ func (l *Lab) ReplaceEngine(ctx context.Context, index int, e HostEngine) (Host,
 	if err != nil {
 		return h, err
 	}
-	l.engine.stop(h)
+	l.engine.StopHost(engineHost(l.opts.Name, h))
 	if keeper := l.part(partRoot + h.short()); keeper != nil {
 		keeper.Stop(5 * time.Second)
 	}
@@ -113,5 +114,5 @@ func (l *Lab) ReplaceEngine(ctx context.Context, index int, e HostEngine) (Host,
 	if h, err = l.prepareHost(ctx, h); err != nil {
 		return h, err
 	}
-	return h, l.engine.start(ctx, h)
+	return h, l.engine.StartHost(ctx, engineHost(l.opts.Name, h))
 }

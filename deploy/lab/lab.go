@@ -15,6 +15,8 @@ import (
 
 	"github.com/sealane/sealane/api"
 	"github.com/sealane/sealane/cloud/alisim"
+	"github.com/sealane/sealane/deploy/lab/engine"
+	"github.com/sealane/sealane/deploy/lab/netns"
 	"github.com/sealane/sealane/deploy/lab/supervisor"
 )
 
@@ -23,11 +25,11 @@ import (
 type Lab struct {
 	opts       Options
 	layout     layout
-	vpc        vpc
+	router     netns.Router
 	sim        *alisim.Sim
 	secret     string // of the access key that the simulated cloud knows
 	supervisor *supervisor.Supervisor
-	engine     engine
+	engine     engine.Engine
 
 	services *errgroup.Group // what this process serves; ends with leave
 	leave    context.CancelFunc
@@ -95,10 +97,11 @@ func (l *Lab) build(ctx context.Context) error {
 		}
 		hosts = append(hosts, h)
 	}
-	if l.vpc, err = buildVPC(l.opts.Name, l.layout); err != nil {
+	own := append(l.layout.gateways(), netip.MustParseAddr(metadataAddress), netip.MustParseAddr(openAPIAddress))
+	if l.router, err = netns.NewRouter(namespaceName(l.opts.Name, "vpc"), own); err != nil {
 		return err
 	}
-	if err := l.vpc.attach(l.mgrNamespace(), "vm", l.layout.mgr(), l.layout.mgrNet); err != nil {
+	if err := l.attach(l.mgrNamespace(), "vm", l.layout.mgr(), l.layout.mgrNet); err != nil {
 		return err
 	}
 	if err := l.plugOutsider(); err != nil {
@@ -119,9 +122,14 @@ func (l *Lab) build(ctx context.Context) error {
 	return g.Wait()
 }
 
+// attach makes a namespace with eth0 in the vSwitch and plugs it into the VPC at port.
+func (l *Lab) attach(namespace, port string, addr netip.Addr, vswitch netip.Prefix) error {
+	return l.router.Attach(namespace, port, netip.PrefixFrom(addr, vswitch.Bits()), gatewayOf(vswitch))
+}
+
 // chooseEngine takes Docker where it can be had.
-func (l *Lab) chooseEngine(ctx context.Context) (engine, error) {
-	absent := MissingForDocker()
+func (l *Lab) chooseEngine(ctx context.Context) (engine.Engine, error) {
+	absent := engine.MissingForDocker()
 	switch {
 	case l.opts.Engine == EngineDocker && len(absent) > 0:
 		return nil, fmt.Errorf("engine docker: %s; install docker.io, iptables and busybox-static: %w",
@@ -131,13 +139,13 @@ func (l *Lab) chooseEngine(ctx context.Context) (engine, error) {
 			l.tellProgress("no Docker engine (%s; install docker.io, iptables and busybox-static): plain namespaces stand in as containers", strings.Join(absent, ", "))
 		}
 		l.inv.Engine = EngineNetns
-		return newPlainEngine(l.opts.Name), nil
+		return engine.NewPlain(), nil
 	}
 	l.inv.Engine = EngineDocker
 	if err := withLabLock(ctx, makeHidden); err != nil {
 		return nil, err
 	}
-	return newDockerEngine(l.opts.Name, l.supervisor)
+	return engine.NewDocker(l.supervisor)
 }
 
 // Inventory is what the lab has now.
@@ -180,3 +188,6 @@ func (l *Lab) Down(ctx context.Context) error {
 	l.supervisor.Close()
 	return errors.Join(served, withLabLock(ctx, func() error { return l.Inventory().remove(ctx) }))
 }
+
+// isRoot reports whether this process may make namespaces.
+func isRoot() bool { return os.Geteuid() == 0 }

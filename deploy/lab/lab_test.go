@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/sealane/sealane/api"
+	"github.com/sealane/sealane/deploy/lab/engine"
 	"github.com/sealane/sealane/deploy/lab/netns"
 	"github.com/sealane/sealane/deploy/lab/probe"
 )
@@ -27,7 +28,7 @@ func up(t *testing.T, o Options) *Lab {
 	if !isRoot() {
 		t.Skip("needs root: it makes network namespaces")
 	}
-	if absent := MissingForDocker(); o.Engine == EngineDocker && len(absent) > 0 {
+	if absent := engine.MissingForDocker(); o.Engine == EngineDocker && len(absent) > 0 {
 		t.Skipf("needs Docker: %s", strings.Join(absent, ", "))
 	}
 	o.Out = t.Output()
@@ -163,7 +164,7 @@ func TestOneOfManyThatStartAtOnceGetsTheName(t *testing.T) {
 			continue
 		}
 		up++
-		if _, err := findContainer(t.Context(), "t9", l.Inventory().Hosts[0]); err != nil || checkService(t.Context(), "t9", l.Inventory().Hosts[0]) != nil {
+		if err := engine.CheckService(t.Context(), engineHost("t9", l.Inventory().Hosts[0])); err != nil {
 			t.Errorf("the one that got the name does not work: %v", err)
 		}
 		if err := l.Down(t.Context()); err != nil {
@@ -241,16 +242,16 @@ func TestDownAfterTheLabsProcessWasKilled(t *testing.T) {
 }
 
 // killHeldLab has another process build a lab and kills it.
-func killHeldLab(t *testing.T, name string, engine EngineKind) {
+func killHeldLab(t *testing.T, name string, kind EngineKind) {
 	t.Helper()
 	if testing.Short() || !isRoot() {
 		t.Skip("needs root, and takes seconds: left out under -short")
 	}
-	if absent := MissingForDocker(); engine == EngineDocker && len(absent) > 0 {
+	if absent := engine.MissingForDocker(); kind == EngineDocker && len(absent) > 0 {
 		t.Skipf("needs Docker: %s", strings.Join(absent, ", "))
 	}
 	holder := exec.Command(os.Args[0], "-test.run=^TestDownAfterTheLabsProcessWasKilled$")
-	holder.Env = append(os.Environ(), "LAB_TEST_HOLD="+name, "LAB_TEST_ENGINE="+string(engine))
+	holder.Env = append(os.Environ(), "LAB_TEST_HOLD="+name, "LAB_TEST_ENGINE="+string(kind))
 	holder.Stdout, holder.Stderr = t.Output(), t.Output()
 	if err := holder.Start(); err != nil {
 		t.Fatal(err)
@@ -302,11 +303,11 @@ func TestRestartDockerWithAnotherBip(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !bip.IsValid() {
-			bip = defaultBip()
+			bip = engine.DefaultBip()
 		}
-		c, err := findContainer(t.Context(), "t7", h)
-		if err != nil || c.addr != bip.Addr().Next() {
-			t.Errorf("container of %s is at %s, %v", bip, c.addr, err)
+		c, err := l.Inventory().findContainer(t.Context(), h)
+		if err != nil || c.Addr != bip.Addr().Next() {
+			t.Errorf("container of %s is at %s, %v", bip, c.Addr, err)
 		}
 	}
 }

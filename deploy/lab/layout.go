@@ -86,6 +86,10 @@ func (l layout) host(name string, k int) (Host, error) {
 
 func (l layout) mgr() netip.Addr { return plus(l.mgrNet.Addr(), mgrOctet) }
 
+func (l layout) gateways() []netip.Addr {
+	return []netip.Addr{gatewayOf(l.mgrNet), gatewayOf(l.hostNet), gatewayOf(l.outNet)}
+}
+
 func gatewayOf(p netip.Prefix) netip.Addr { return plus(p.Addr(), gateway) }
 
 func namespaceName(lab, part string) string { return "sl-" + lab + "-" + part }

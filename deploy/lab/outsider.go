@@ -37,7 +37,7 @@ func (l *Lab) plugOutsider() error {
 		return nil
 	}
 	o := Outsider{Namespace: namespaceName(l.opts.Name, "out"), IP: plus(l.layout.outNet.Addr(), mgrOctet)}
-	if err := l.vpc.attach(o.Namespace, outsidePort, o.IP, l.layout.outNet); err != nil {
+	if err := l.attach(o.Namespace, outsidePort, o.IP, l.layout.outNet); err != nil {
 		return err
 	}
 	return l.updateInventory(func(v *Inventory) { v.Outsider = o })
@@ -55,7 +55,7 @@ func (l *Lab) listenOutsider(ctx context.Context) (net.Listener, error) {
 // Narrow sets the MTU of the link between a host and the VPC. Containers do not learn of
 // it but from the routers on the way.
 func (l *Lab) Narrow(h Host, mtu int) error {
-	for namespace, port := range map[string]string{h.Namespace: "eth0", l.vpc.namespace: h.port()} {
+	for namespace, port := range map[string]string{h.Namespace: "eth0", l.router.Namespace: h.port()} {
 		err := netns.WithLinks(namespace, func(n *netlink.Handle) error {
 			link, err := n.LinkByName(port)
 			if err != nil {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/sealane/sealane/api"
 	"github.com/sealane/sealane/cloud/alisim"
+	"github.com/sealane/sealane/deploy/lab/engine"
 	"github.com/sealane/sealane/deploy/lab/netns"
 	"github.com/sealane/sealane/deploy/lab/probe"
 	"github.com/sealane/sealane/deploy/lab/supervisor"
@@ -249,12 +250,12 @@ func (l *Lab) startPart(ctx context.Context, c supervisor.Command) (*supervisor.
 }
 
 func (l *Lab) part(name string) *supervisor.Process {
-	if docker, ok := l.engine.(*dockerEngine); ok && strings.HasPrefix(name, partDocker) {
+	if docker, ok := l.engine.(*engine.Docker); ok && strings.HasPrefix(name, partDocker) {
 		h, err := l.Inventory().Host(strings.TrimPrefix(name, partDocker))
 		if err != nil {
 			return nil
 		}
-		return docker.process(h)
+		return docker.FindDaemon(engineHost(l.opts.Name, h))
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -287,7 +288,7 @@ func (l *Lab) stopParts() {
 		return
 	}
 	for _, h := range hosts {
-		wg.Go(func() { l.engine.stop(h) })
+		wg.Go(func() { l.engine.StopHost(engineHost(l.opts.Name, h)) })
 	}
 	wg.Wait()
 }

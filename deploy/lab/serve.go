@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sealane/sealane/cloud/alisim/kernel"
+	"github.com/sealane/sealane/deploy/lab/engine"
 	"github.com/sealane/sealane/deploy/lab/netns"
 )
 
@@ -20,7 +21,7 @@ const apiPort = 8480
 // inside the VPC, the routes of its tables in the kernel, and a way to the controllers'
 // API from the machine. All of it ends with leave.
 func (l *Lab) startServices(ctx context.Context) error {
-	router := netns.Path(l.vpc.namespace)
+	router := netns.Path(l.router.Namespace)
 	metadata, err := netns.ListenTCP(ctx, router, metadataAddress+":80")
 	if err != nil {
 		return fmt.Errorf("serve metadata: %w", err)
@@ -43,7 +44,7 @@ func (l *Lab) startServices(ctx context.Context) error {
 	l.services.Go(func() error { return serveHTTP(life, metadata, l.sim.Metadata()) })
 	l.services.Go(func() error { return serveHTTP(life, openAPI, l.sim.API()) })
 	if outsider != nil {
-		l.services.Go(func() error { return serveHTTP(life, outsider, http.HandlerFunc(tellPeer)) })
+		l.services.Go(func() error { return serveHTTP(life, outsider, engine.PeerHandler()) })
 	}
 	var replicas []string
 	for n := range l.opts.Controllers {

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/sealane/sealane/deploy/lab"
+	"github.com/sealane/sealane/deploy/lab/engine"
 )
 
 // binEnv names the directory of the programs under test. TestMain builds them unless it is
@@ -82,7 +82,7 @@ func need(t *testing.T, tools ...string) {
 func needDocker(t *testing.T) {
 	t.Helper()
 	need(t)
-	if absent := lab.MissingForDocker(); len(absent) > 0 {
+	if absent := engine.MissingForDocker(); len(absent) > 0 {
 		t.Skipf("needs Docker: %s", strings.Join(absent, ", "))
 	}
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/sealane/sealane/cloud/alisim"
 	"github.com/sealane/sealane/deploy/lab"
+	"github.com/sealane/sealane/deploy/lab/engine"
 	"github.com/sealane/sealane/deploy/lab/probe"
 )
 
@@ -25,7 +26,7 @@ func TestMatrix(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes minutes: left out under -short")
 	}
-	if absent := lab.MissingForDocker(); os.Geteuid() != 0 || len(absent) > 0 {
+	if absent := engine.MissingForDocker(); os.Geteuid() != 0 || len(absent) > 0 {
 		t.Skipf("needs root and Docker: %s", strings.Join(absent, ", "))
 	}
 	for _, tool := range []string{"docker", "ip", "iptables-legacy"} {
@@ -188,11 +189,11 @@ func (w *world) narrow(t *testing.T, x *matrix) {
 	for _, m := range w.hosts[1:] {
 		for _, way := range [][2]*member{{first, m}, {m, first}} {
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-			body, err := probe.Get(ctx, way[0].boxes["plain"].netns, fmt.Sprintf("%s:8080", way[1].boxes["plain"].ip), lab.LargePath)
+			body, err := probe.Get(ctx, way[0].boxes["plain"].netns, fmt.Sprintf("%s:8080", way[1].boxes["plain"].ip), engine.LargePath)
 			cancel()
 			problem := ""
-			if err != nil || len(body) != lab.LargeSize {
-				problem = fmt.Sprintf("%d of %d bytes: %v", len(body), lab.LargeSize, err)
+			if err != nil || len(body) != engine.LargeSize {
+				problem = fmt.Sprintf("%d of %d bytes: %v", len(body), engine.LargeSize, err)
 			}
 			x.note(t, "after: 300 kB through a hop with MTU 1400", way[0].column+" > "+way[1].column, true, problem)
 		}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/sealane/sealane/cloud/alisim"
 	"github.com/sealane/sealane/deploy/lab"
+	"github.com/sealane/sealane/deploy/lab/engine"
 	"github.com/sealane/sealane/deploy/lab/probe"
 )
 
@@ -65,7 +66,7 @@ func (w *world) modes(t *testing.T, x *matrix, when string, agents bool) {
 func (w *world) makeModes(t *testing.T, m *member) {
 	t.Helper()
 	httpd := func(port int) []string {
-		return []string{lab.ImageName, "/bin/busybox", "httpd", "-f", "-p", fmt.Sprint("0.0.0.0:", port), "-h", "/www"}
+		return []string{engine.ImageName, "/bin/busybox", "httpd", "-f", "-p", fmt.Sprint("0.0.0.0:", port), "-h", "/www"}
 	}
 	run := func(args ...string) {
 		w.docker(t, m, append([]string{"run", "-d", "--stop-signal", "KILL"}, args...)...)

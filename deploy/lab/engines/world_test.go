@@ -17,6 +17,7 @@ import (
 
 	"github.com/sealane/sealane/cloud/alisim"
 	"github.com/sealane/sealane/deploy/lab"
+	"github.com/sealane/sealane/deploy/lab/engine"
 )
 
 // engines chooses what is run: own is the machine's engine alone, all also those that
@@ -218,7 +219,7 @@ func (w *world) fill(t *testing.T, m *member) {
 // start runs a container that serves, and notes where it is.
 func (w *world) start(t *testing.T, m *member, name string, args ...string) box {
 	run := append([]string{"run", "-d", "--name", name, "--stop-signal", "KILL"}, args...)
-	w.docker(t, m, append(run, lab.ImageName, "/bin/sh", "-c", serve)...)
+	w.docker(t, m, append(run, engine.ImageName, "/bin/sh", "-c", serve)...)
 	return w.look(t, m, name)
 }
 

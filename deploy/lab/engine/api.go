@@ -1,4 +1,4 @@
-package lab
+package engine
 
 import (
 	"bytes"
@@ -52,7 +52,7 @@ func (d docker) runWeb(ctx context.Context, image []byte) error {
 	if err != nil {
 		return err
 	}
-	if _, err := d.inspect(ctx); err != nil {
+	if _, err := d.inspectWeb(ctx); err != nil {
 		if _, err := d.call(ctx, http.MethodPost, "/containers/create?name="+containerName, "application/json", config); err != nil {
 			return err
 		}
@@ -61,11 +61,11 @@ func (d docker) runWeb(ctx context.Context, image []byte) error {
 	return err
 }
 
-// inspect finds the container web.
-func (d docker) inspect(ctx context.Context) (container, error) {
+// inspectWeb finds the container web.
+func (d docker) inspectWeb(ctx context.Context) (Container, error) {
 	raw, err := d.call(ctx, http.MethodGet, "/containers/"+containerName+"/json", "", nil)
 	if err != nil {
-		return container{}, err
+		return Container{}, err
 	}
 	var doc struct {
 		State struct{ Pid int }
@@ -75,10 +75,10 @@ func (d docker) inspect(ctx context.Context) (container, error) {
 		}
 	}
 	if err := json.Unmarshal(raw, &doc); err != nil {
-		return container{}, fmt.Errorf("read the container's description: %w", err)
+		return Container{}, fmt.Errorf("read the container's description: %w", err)
 	}
 	addr, _ := netip.ParseAddr(doc.NetworkSettings.Networks["bridge"].IPAddress)
-	return container{addr: addr, netns: fmt.Sprintf("/proc/%d/ns/net", doc.State.Pid)}, nil
+	return Container{Addr: addr, Netns: fmt.Sprintf("/proc/%d/ns/net", doc.State.Pid)}, nil
 }
 
 // call makes one request; an answer of 400 or more is an error with Docker's own words.
