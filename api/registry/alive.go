@@ -41,7 +41,7 @@ func (r *Registry) appear(ctx context.Context, id api.InstanceID, bootID string,
 	ctx, cancel := etcd.Call(ctx)
 	defer cancel()
 	alive, seen := areaAlive+string(id), areaSeen+string(id)
-	records, _, err := r.list(ctx, "read the presence", alive)
+	records, _, err := r.readAreas(ctx, "read the presence", alive)
 	if err != nil {
 		return 0, err
 	}
@@ -59,7 +59,7 @@ func (r *Registry) appear(ctx context.Context, id api.InstanceID, bootID string,
 	if err != nil {
 		return 0, etcd.WriteError(ctx, r.client, "get a lease", err)
 	}
-	_, err = r.commit(ctx, "show host as alive", nil, []clientv3.Op{
+	_, err = r.commitIf(ctx, "show host as alive", nil, []clientv3.Op{
 		clientv3.OpPut(r.root+alive, value, clientv3.WithLease(lease.ID)),
 		clientv3.OpPut(r.root+seen, value),
 	})

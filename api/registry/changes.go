@@ -61,5 +61,5 @@ func (r *Registry) trim(ctx context.Context, term api.Term) error {
 		return nil
 	}
 	end := string(oldest.Kvs[len(oldest.Kvs)-1].Key) + "\x00"
-	return r.lead(ctx, term, []clientv3.Op{clientv3.OpDelete(key, clientv3.WithRange(end))})
+	return r.commitAsLeader(ctx, term, []clientv3.Op{clientv3.OpDelete(key, clientv3.WithRange(end))})
 }

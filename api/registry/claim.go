@@ -21,10 +21,10 @@ type held struct {
 	record   record
 }
 
-// shortest is the shortest prefix a host may claim, since the check for claims that contain a
+// shortestBits is the shortest prefix a host may claim, since the check for claims that contain a
 // new one looks at every length down to it. No private range of IPv4 is larger; of IPv6, all
 // that one site has of private addresses is a /48 (RFC 4193).
-func shortest(p netip.Prefix) int {
+func shortestBits(p netip.Prefix) int {
 	if p.Addr().Is4() {
 		return 8
 	}
@@ -74,7 +74,7 @@ func (t *todo) consider(p netip.Prefix, claims []held) {
 	case p.Addr().Is4In6():
 		refuse(api.ReasonNoPrefix, netip.Prefix{}, "")
 		return
-	case p.Bits() < shortest(p):
+	case p.Bits() < shortestBits(p):
 		refuse(api.ReasonReserved, netip.Prefix{}, "")
 		return
 	}
@@ -121,11 +121,11 @@ func (t *todo) transaction(root string, revision int64) (transaction, error) {
 		if t.own != nil {
 			modified = t.own.modified
 		}
-		tx.add(clientv3.OpPut(root+key, value), clientv3.Compare(clientv3.ModRevision(root+key), "=", modified))
+		tx.addOp(clientv3.OpPut(root+key, value), clientv3.Compare(clientv3.ModRevision(root+key), "=", modified))
 	}
 	for _, c := range t.release {
 		key := root + c.record.key
-		tx.add(clientv3.OpDelete(key), clientv3.Compare(clientv3.ModRevision(key), "=", c.record.modified))
+		tx.addOp(clientv3.OpDelete(key), clientv3.Compare(clientv3.ModRevision(key), "=", c.record.modified))
 	}
 	guarded := map[string]bool{}
 	for _, p := range t.take {
@@ -134,13 +134,13 @@ func (t *todo) transaction(root string, revision int64) (transaction, error) {
 		if err != nil {
 			return tx, err
 		}
-		tx.add(clientv3.OpPut(root+claimKey(p), value), free(root, p, revision, guarded)...)
+		tx.addOp(clientv3.OpPut(root+claimKey(p), value), freeGuards(root, p, revision, guarded)...)
 	}
 	return tx, nil
 }
 
 // add appends an operation and its guards, or nothing more once the transaction is full.
-func (t *transaction) add(op clientv3.Op, guards ...clientv3.Cmp) {
+func (t *transaction) addOp(op clientv3.Op, guards ...clientv3.Cmp) {
 	if !t.whole || len(t.then) == txnLimit || len(t.guards)+len(guards) > txnLimit {
 		t.whole = false
 		return
@@ -151,16 +151,16 @@ func (t *transaction) add(op clientv3.Op, guards ...clientv3.Cmp) {
 
 func claimKey(p netip.Prefix) string { return areaSubnets + prefixKey(p) }
 
-// free guards that no claim that overlaps p was made after the revision. Claims elsewhere
+// freeGuards guards that no claim that overlaps p was made after the revision. Claims elsewhere
 // do not matter, so that a thousand hosts can claim at the same time without a retry.
 //
 // A claim inside p has a key that begins with what is whole of p; a claim that contains p
 // has one of the few keys of the shorter prefixes. Neighbours have most of these in common,
 // so those that are guarded already are left out.
-func free(root string, p netip.Prefix, revision int64, guarded map[string]bool) []clientv3.Cmp {
+func freeGuards(root string, p netip.Prefix, revision int64, guarded map[string]bool) []clientv3.Cmp {
 	unchanged := func(c clientv3.Cmp) clientv3.Cmp { return clientv3.Compare(c, "<", revision+1) }
-	guards := []clientv3.Cmp{unchanged(clientv3.ModRevision(root + areaSubnets + common(p)).WithPrefix())}
-	for bits := p.Bits() - 1; bits >= shortest(p); bits-- {
+	guards := []clientv3.Cmp{unchanged(clientv3.ModRevision(root + areaSubnets + commonKey(p)).WithPrefix())}
+	for bits := p.Bits() - 1; bits >= shortestBits(p); bits-- {
 		wider := root + claimKey(netip.PrefixFrom(p.Addr(), bits).Masked())
 		if !guarded[wider] {
 			guarded[wider] = true
@@ -170,9 +170,9 @@ func free(root string, p netip.Prefix, revision int64, guarded map[string]bool) 
 	return guards
 }
 
-// common is the text that the keys in p have in common: "10.0." for 10.0.64.0/18, and
+// commonKey is the text that the keys in p have in common: "10.0." for 10.0.64.0/18, and
 // "fd00:0000:1" for fd00:0:1000::/36.
-func common(p netip.Prefix) string {
+func commonKey(p netip.Prefix) string {
 	if p.Addr().Is4() {
 		octets := strings.SplitAfter(p.Addr().String()+"_", ".")
 		return strings.Join(octets[:p.Bits()/8], "")
@@ -187,7 +187,7 @@ func (r *Registry) release(ctx context.Context, term api.Term, hosts []api.Insta
 	if len(hosts) == 0 {
 		return nil
 	}
-	records, _, err := r.list(ctx, "read the claims", areaSubnets)
+	records, _, err := r.readAreas(ctx, "read the claims", areaSubnets)
 	if err != nil {
 		return err
 	}
@@ -198,7 +198,7 @@ func (r *Registry) release(ctx context.Context, term api.Term, hosts []api.Insta
 			continue
 		}
 		unchanged := clientv3.Compare(clientv3.ModRevision(r.root+rec.key), "=", rec.modified)
-		_, err = r.client.Txn(ctx).If(holds(term), unchanged).Then(clientv3.OpDelete(r.root + rec.key)).Commit()
+		_, err = r.client.Txn(ctx).If(leaderGuard(term), unchanged).Then(clientv3.OpDelete(r.root + rec.key)).Commit()
 		if err != nil {
 			return etcd.WriteError(ctx, r.client, "release "+claim.Prefix.String(), err)
 		}

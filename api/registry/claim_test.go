@@ -63,7 +63,7 @@ func TestClaimInBetween(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if taken, err := r.commit(t.Context(), "claim", tx.guards, tx.then); err != nil || taken != test.taken {
+			if taken, err := r.commitIf(t.Context(), "claim", tx.guards, tx.then); err != nil || taken != test.taken {
 				t.Errorf("taken is %v, %v; want %v", taken, err, test.taken)
 			}
 		})

@@ -40,11 +40,11 @@ func TestUnreadableRecords(t *testing.T) {
 		{"pass", `{"v":9}`, "version 9"},
 	} {
 		v := view{alive: map[string]presence{}, seen: map[string]bool{}}
-		err := v.add(record{key: test.key, value: []byte(test.value)})
+		err := v.addRecord(record{key: test.key, value: []byte(test.value)})
 		if err == nil || !strings.Contains(err.Error(), test.problem) {
 			t.Errorf("%s %.60s: %v, want %s", test.key, test.value, err, test.problem)
 		}
-		if s := v.join(); len(s.Hosts)+len(s.Claims)+len(s.Routes) != 0 || s.Config != nil || s.Pass != nil {
+		if s := v.complete(); len(s.Hosts)+len(s.Claims)+len(s.Routes) != 0 || s.Config != nil || s.Pass != nil {
 			t.Errorf("%s %.60s was read all the same: %+v", test.key, test.value, s)
 		}
 	}
@@ -75,7 +75,7 @@ func TestCommon(t *testing.T) {
 		"fd00::/32": "fd00:0000:", "fd00:1::/35": "fd00:0001:", "fd00:0:1000::/36": "fd00:0000:1", "fd00::1:2:0/112": "fd00:0000:0000:0000:0000:0001:0002:",
 		"fd00:0:0:1::/64": "fd00:0000:0000:0001:", "fd00::1/128": "fd00:0000:0000:0000:0000:0000:0000:0001", "fd00::12/127": "fd00:0000:0000:0000:0000:0000:0000:001",
 	} {
-		if got := common(netip.MustParsePrefix(prefix)); got != want {
+		if got := commonKey(netip.MustParsePrefix(prefix)); got != want {
 			t.Errorf("common(%s) is %q, want %q", prefix, got, want)
 		}
 	}
@@ -98,22 +98,22 @@ func TestKeysInside(t *testing.T) {
 	for range 20000 {
 		p, q := random(), random()
 		if r.IntN(2) == 0 { // one around it
-			q = netip.PrefixFrom(p.Addr(), shortest(p)+r.IntN(p.Bits()-shortest(p)+1)).Masked()
+			q = netip.PrefixFrom(p.Addr(), shortestBits(p)+r.IntN(p.Bits()-shortestBits(p)+1)).Masked()
 		}
 		if got, err := parsePrefixKey(prefixKey(p)); err != nil || got != p {
 			t.Fatalf("key %s reads as %s, %v", prefixKey(p), got, err)
 		}
 		inside := q.Bits() <= p.Bits() && q.Contains(p.Addr())
-		if inside && !strings.HasPrefix(prefixKey(p), common(q)) {
-			t.Fatalf("%s is in %s, but its key %s does not begin with %q", p, q, prefixKey(p), common(q))
+		if inside && !strings.HasPrefix(prefixKey(p), commonKey(q)) {
+			t.Fatalf("%s is in %s, but its key %s does not begin with %q", p, q, prefixKey(p), commonKey(q))
 		}
 		unit := 8 // bits that the text of one element of a key stands for
 		if !q.Addr().Is4() {
 			unit = 4
 		}
 		whole := netip.PrefixFrom(q.Addr(), q.Bits()/unit*unit).Masked()
-		if strings.HasPrefix(prefixKey(p), common(q)) && !whole.Contains(p.Addr()) && whole.Bits() <= p.Bits() {
-			t.Fatalf("%s is not in %s, but its key %s begins with %q", p, q, prefixKey(p), common(q))
+		if strings.HasPrefix(prefixKey(p), commonKey(q)) && !whole.Contains(p.Addr()) && whole.Bits() <= p.Bits() {
+			t.Fatalf("%s is not in %s, but its key %s begins with %q", p, q, prefixKey(p), commonKey(q))
 		}
 	}
 }
@@ -135,8 +135,8 @@ func FuzzDecode(f *testing.F) {
 	}
 	read := func(rec record) (api.Snapshot, error) {
 		v := view{alive: map[string]presence{}, seen: map[string]bool{}}
-		err := v.add(rec)
-		return v.join(), err
+		err := v.addRecord(rec)
+		return v.complete(), err
 	}
 	compare := cmp.Options{cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{}), cmpopts.EquateEmpty()}
 	f.Fuzz(func(t *testing.T, key string, value []byte) {

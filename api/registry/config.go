@@ -43,7 +43,7 @@ func (r *Registry) PutConfig(ctx context.Context, config api.Config) error {
 	if rec != nil {
 		modified = rec.modified
 		if _, err := decodeConfig(rec.value); errors.Is(err, errNewer) {
-			return tooNew(rec.key, err)
+			return tooNewError(rec.key, err)
 		}
 	}
 	written, err := r.writeConfig(ctx, config, modified)
@@ -68,7 +68,7 @@ func (r *Registry) UpdateConfig(ctx context.Context, change func(*api.Config) er
 		if rec != nil {
 			modified = rec.modified
 			if config, err = decodeConfig(rec.value); errors.Is(err, errNewer) {
-				return api.Config{}, tooNew(rec.key, err)
+				return api.Config{}, tooNewError(rec.key, err)
 			} else if err != nil {
 				return api.Config{}, fmt.Errorf("record %s: %w: %w", rec.key, api.ErrInvalid, err)
 			}
@@ -100,14 +100,14 @@ func (r *Registry) writeConfig(ctx context.Context, config api.Config, modified 
 		return false, err
 	}
 	key := r.root + areaConfig
-	return r.commit(ctx, "write the configuration",
+	return r.commitIf(ctx, "write the configuration",
 		[]clientv3.Cmp{clientv3.Compare(clientv3.ModRevision(key), "=", modified)},
 		[]clientv3.Op{clientv3.OpPut(key, value)})
 }
 
 // configRecord is nil when there is none.
 func (r *Registry) configRecord(ctx context.Context) (*record, error) {
-	records, _, err := r.list(ctx, "read the configuration", areaConfig)
+	records, _, err := r.readAreas(ctx, "read the configuration", areaConfig)
 	if err != nil || len(records) == 0 {
 		return nil, err
 	}

@@ -23,12 +23,12 @@ const (
 	areaLeader  = "leader/"
 )
 
-// root is the prefix of everything that belongs to a cluster. The number is the version of
+// rootKey is the prefix of everything that belongs to a cluster. The number is the version of
 // the layout of keys; each record carries the version of its content.
-func root(cluster string) string { return "/sealane/" + url.PathEscape(cluster) + "/v1/" }
+func rootKey(cluster string) string { return "/sealane/" + url.PathEscape(cluster) + "/v1/" }
 
 // LeaderPrefix is where the controllers of a cluster elect their leader.
-func LeaderPrefix(cluster string) string { return root(cluster) + areaLeader }
+func LeaderPrefix(cluster string) string { return rootKey(cluster) + areaLeader }
 
 // prefixKey writes a prefix as one path element that people can read: 10.0.0.0_24. IPv6 is
 // written in full, fd00:0000:...:0000_64, so that the keys inside a prefix begin alike.

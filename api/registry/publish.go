@@ -22,23 +22,23 @@ import (
 // ErrRefused: records of a newer version were left as they are; all else was written.
 func (r *Registry) Publish(ctx context.Context, term api.Term, p api.Publication) error {
 	if term.Key == "" || term.Revision <= 0 {
-		return deposed(term) // revision 0 would hold exactly when nobody has the key
+		return deposedError(term) // revision 0 would hold exactly when nobody has the key
 	}
 	ctx, cancel := etcd.Call(ctx)
 	defer cancel()
-	records, _, err := r.list(ctx, "read what is published", areaRoutes, areaPass)
+	records, _, err := r.readAreas(ctx, "read what is published", areaRoutes, areaPass)
 	if err != nil {
 		return err
 	}
 	var d draft
-	if err := d.write(records, term, p); err != nil {
+	if err := d.writeAll(records, term, p); err != nil {
 		return err
 	}
 	if err := r.release(ctx, term, p.Release); err != nil {
 		return err
 	}
 	for _, batch := range d.batches() {
-		if err := r.lead(ctx, term, r.ops(batch)); err != nil {
+		if err := r.commitAsLeader(ctx, term, r.ops(batch)); err != nil {
 			return err
 		}
 	}
@@ -50,21 +50,21 @@ func (r *Registry) Publish(ctx context.Context, term api.Term, p api.Publication
 	return d.refused
 }
 
-// lead commits the operations if the term still holds.
-func (r *Registry) lead(ctx context.Context, term api.Term, ops []clientv3.Op) error {
-	done, err := r.commit(ctx, "publish", []clientv3.Cmp{holds(term)}, ops)
+// commitAsLeader commits the operations if the term still holds.
+func (r *Registry) commitAsLeader(ctx context.Context, term api.Term, ops []clientv3.Op) error {
+	done, err := r.commitIf(ctx, "publish", []clientv3.Cmp{leaderGuard(term)}, ops)
 	if err == nil && !done {
-		err = deposed(term)
+		err = deposedError(term)
 	}
 	return err
 }
 
-// holds guards that the term is not over: its leader's key is still the one it won with.
-func holds(term api.Term) clientv3.Cmp {
+// leaderGuard guards that the term is not over: its leader's key is still the one it won with.
+func leaderGuard(term api.Term) clientv3.Cmp {
 	return clientv3.Compare(clientv3.CreateRevision(term.Key), "=", term.Revision)
 }
 
-func deposed(term api.Term) error {
+func deposedError(term api.Term) error {
 	return fmt.Errorf("publish in term %d of %s: %w", term.Revision, term.Leader, api.ErrDeposed)
 }
 
@@ -97,8 +97,8 @@ func (d *draft) put(key string, body any, limit int) error {
 	return err
 }
 
-// write holds the publication against what is there.
-func (d *draft) write(records []record, term api.Term, p api.Publication) error {
+// writeAll holds the publication against what is there.
+func (d *draft) writeAll(records []record, term api.Term, p api.Publication) error {
 	there := map[string][]byte{}
 	for _, rec := range records {
 		there[rec.key] = rec.value
@@ -158,7 +158,7 @@ func (d *draft) isNewer(key string, there []byte) bool {
 	if !errors.Is(err, errNewer) {
 		return false
 	}
-	d.refused = errors.Join(d.refused, tooNew(key, err))
+	d.refused = errors.Join(d.refused, tooNewError(key, err))
 	return true
 }
 

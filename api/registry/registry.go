@@ -40,7 +40,7 @@ type Registry struct {
 
 // New returns the registry of a cluster. The caller keeps and closes the client.
 func New(client *clientv3.Client, cluster string) *Registry {
-	return &Registry{client: client, root: root(cluster), page: 500}
+	return &Registry{client: client, root: rootKey(cluster), page: 500}
 }
 
 // record is one key of the registry, without the root, and its value.
@@ -54,8 +54,8 @@ type record struct {
 // under returns the key without the area, and whether it lies in it.
 func (r record) under(area string) (string, bool) { return strings.CutPrefix(r.key, area) }
 
-// commit runs a transaction: then, if all the guards hold. It reports whether they did.
-func (r *Registry) commit(ctx context.Context, doing string, guards []clientv3.Cmp, then []clientv3.Op) (bool, error) {
+// commitIf runs a transaction: then, if all the guards hold. It reports whether they did.
+func (r *Registry) commitIf(ctx context.Context, doing string, guards []clientv3.Cmp, then []clientv3.Op) (bool, error) {
 	resp, err := r.client.Txn(ctx).If(guards...).Then(then...).Commit()
 	if err != nil {
 		return false, etcd.WriteError(ctx, r.client, doing, err)
@@ -63,10 +63,10 @@ func (r *Registry) commit(ctx context.Context, doing string, guards []clientv3.C
 	return resp.Succeeded, nil
 }
 
-// list reads whole areas and single records, all at one revision, which it returns.
-func (r *Registry) list(ctx context.Context, doing string, areas ...string) ([]record, int64, error) {
+// readAreas reads whole areas and single records, all at one revision, which it returns.
+func (r *Registry) readAreas(ctx context.Context, doing string, areas ...string) ([]record, int64, error) {
 	for {
-		records, revision, err := r.listOnce(ctx, areas)
+		records, revision, err := r.readAreasOnce(ctx, areas)
 		if err == nil {
 			return records, revision, nil
 		}
@@ -78,12 +78,12 @@ func (r *Registry) list(ctx context.Context, doing string, areas ...string) ([]r
 	}
 }
 
-// listOnce takes the first page of every area in one transaction, which fixes the
+// readAreasOnce takes the first page of every area in one transaction, which fixes the
 // revision, and the further pages at that revision.
-func (r *Registry) listOnce(ctx context.Context, areas []string) ([]record, int64, error) {
+func (r *Registry) readAreasOnce(ctx context.Context, areas []string) ([]record, int64, error) {
 	var ops []clientv3.Op
 	for _, area := range areas {
-		ops = append(ops, clientv3.OpGet(r.root+area, r.span(area)...))
+		ops = append(ops, clientv3.OpGet(r.root+area, r.areaRange(area)...))
 	}
 	first, err := r.client.Txn(ctx).Then(ops...).Commit()
 	if err != nil {
@@ -93,7 +93,7 @@ func (r *Registry) listOnce(ctx context.Context, areas []string) ([]record, int6
 	var records []record
 	for i, area := range areas {
 		page := (*clientv3.GetResponse)(first.Responses[i].GetResponseRange())
-		records = r.collect(records, page)
+		records = r.appendPage(records, page)
 		for page.More {
 			next := string(page.Kvs[len(page.Kvs)-1].Key) + "\x00"
 			end := clientv3.GetPrefixRangeEnd(r.root + area)
@@ -101,20 +101,20 @@ func (r *Registry) listOnce(ctx context.Context, areas []string) ([]record, int6
 			if err != nil {
 				return nil, 0, err
 			}
-			records = r.collect(records, page)
+			records = r.appendPage(records, page)
 		}
 	}
 	return records, revision, nil
 }
 
-func (r *Registry) span(area string) []clientv3.OpOption {
+func (r *Registry) areaRange(area string) []clientv3.OpOption {
 	if !strings.HasSuffix(area, "/") {
 		return nil
 	}
 	return []clientv3.OpOption{clientv3.WithPrefix(), clientv3.WithLimit(r.page)}
 }
 
-func (r *Registry) collect(records []record, page *clientv3.GetResponse) []record {
+func (r *Registry) appendPage(records []record, page *clientv3.GetResponse) []record {
 	for _, kv := range page.Kvs {
 		records = append(records, record{
 			key:      strings.TrimPrefix(string(kv.Key), r.root),

@@ -44,7 +44,7 @@ func (r *Registry) Report(ctx context.Context, report api.Report) ([]api.Conflic
 		if len(t.then) == 0 {
 			return r.nameHolders(ctx, todo.conflicts)
 		}
-		done, err := r.commit(ctx, "report host "+string(report.Instance), t.guards, t.then)
+		done, err := r.commitIf(ctx, "report host "+string(report.Instance), t.guards, t.then)
 		switch {
 		case err != nil:
 			return nil, err
@@ -88,7 +88,7 @@ type standing struct {
 
 // standing reads it: the host's own record and every claim, at one revision.
 func (r *Registry) standing(ctx context.Context, id api.InstanceID) (standing, error) {
-	records, revision, err := r.list(ctx, "read the claims", areaHosts+string(id), areaSubnets)
+	records, revision, err := r.readAreas(ctx, "read the claims", areaHosts+string(id), areaSubnets)
 	if err != nil {
 		return standing{}, err
 	}
@@ -109,8 +109,8 @@ func (r *Registry) standing(ctx context.Context, id api.InstanceID) (standing, e
 	return s, nil
 }
 
-// tooNew says that an older program met a record of a newer one.
-func tooNew(key string, err error) error {
+// tooNewError says that an older program met a record of a newer one.
+func tooNewError(key string, err error) error {
 	return fmt.Errorf("record %s: %w; upgrade this program: %w", key, err, api.ErrRefused)
 }
 
@@ -122,7 +122,7 @@ func (s standing) isNews(report api.Report) (bool, error) {
 	}
 	was, err := decodeReport(string(report.Instance), s.own.value)
 	if errors.Is(err, errNewer) {
-		return false, tooNew(s.own.key, err)
+		return false, tooNewError(s.own.key, err)
 	}
 	return err != nil || !was.Equal(report), nil
 }
@@ -138,7 +138,7 @@ func (r *Registry) nameHolders(ctx context.Context, conflicts []api.Conflict) ([
 	if len(keys) == 0 {
 		return conflicts, nil
 	}
-	records, _, err := r.list(ctx, "read the holders", keys...)
+	records, _, err := r.readAreas(ctx, "read the holders", keys...)
 	if err != nil {
 		return nil, err
 	}

@@ -15,7 +15,7 @@ import (
 func (r *Registry) Snapshot(ctx context.Context) (api.Snapshot, error) {
 	ctx, cancel := etcd.Call(ctx)
 	defer cancel()
-	records, revision, err := r.list(ctx, "read the registry",
+	records, revision, err := r.readAreas(ctx, "read the registry",
 		areaConfig, areaPass, areaHosts, areaAlive, areaSeen, areaSubnets, areaRoutes)
 	if err != nil {
 		return api.Snapshot{}, err
@@ -26,11 +26,11 @@ func (r *Registry) Snapshot(ctx context.Context) (api.Snapshot, error) {
 		seen:     map[string]bool{},
 	}
 	for _, rec := range records {
-		if err := v.add(rec); err != nil {
+		if err := v.addRecord(rec); err != nil {
 			v.snapshot.Unreadable = append(v.snapshot.Unreadable, api.Unreadable{Key: r.root + rec.key, Problem: err.Error()})
 		}
 	}
-	return v.join(), nil
+	return v.complete(), nil
 }
 
 // view gathers the records of one revision.
@@ -41,11 +41,11 @@ type view struct {
 }
 
 // add files a record; the error says why it is unreadable.
-func (v *view) add(rec record) error {
+func (v *view) addRecord(rec record) error {
 	s := &v.snapshot
 	if key, ok := rec.under(areaHosts); ok {
 		report, err := decodeReport(key, rec.value)
-		return file(&s.Hosts, api.Host{Report: report, Revision: rec.modified}, err)
+		return addIfRead(&s.Hosts, api.Host{Report: report, Revision: rec.modified}, err)
 	}
 	if key, ok := rec.under(areaAlive); ok {
 		// The key alone proves that the lease holds; the content only adds since when.
@@ -60,36 +60,36 @@ func (v *view) add(rec record) error {
 	if key, ok := rec.under(areaSubnets); ok {
 		claim, err := decodeClaim(key, rec.value)
 		claim.Revision = rec.created
-		return file(&s.Claims, claim, err)
+		return addIfRead(&s.Claims, claim, err)
 	}
 	if key, ok := rec.under(areaRoutes); ok {
 		status, err := decodeRoute(key, rec.value)
-		return file(&s.Routes, status, err)
+		return addIfRead(&s.Routes, status, err)
 	}
 	if rec.key == areaPass {
 		pass, err := decodePass(rec.value)
-		return set(&s.Pass, pass, err)
+		return setIfRead(&s.Pass, pass, err)
 	}
 	config, err := decodeConfig(rec.value)
-	return set(&s.Config, config, err)
+	return setIfRead(&s.Config, config, err)
 }
 
-func file[T any](list *[]T, item T, err error) error {
+func addIfRead[T any](list *[]T, item T, err error) error {
 	if err == nil {
 		*list = append(*list, item)
 	}
 	return err
 }
 
-func set[T any](place **T, item T, err error) error {
+func setIfRead[T any](place **T, item T, err error) error {
 	if err == nil {
 		*place = &item
 	}
 	return err
 }
 
-// join sorts everything and gives each host its life and its claims.
-func (v *view) join() api.Snapshot {
+// complete sorts everything and gives each host its life and its claims.
+func (v *view) complete() api.Snapshot {
 	s := v.snapshot
 	slices.SortFunc(s.Claims, func(a, b api.Claim) int { return api.ComparePrefixes(a.Prefix, b.Prefix) })
 	slices.SortFunc(s.Routes, func(a, b api.RouteStatus) int { return api.ComparePrefixes(a.Destination, b.Destination) })

@@ -24,15 +24,15 @@ func (r *Registry) Watch(ctx context.Context, areas ...api.Area) <-chan struct{}
 	go func() {
 		defer close(wake)
 		for ctx.Err() == nil {
-			r.watchOnce(ctx, watched(areas), wake)
+			r.watchOnce(ctx, watchedKeys(areas), wake)
 			_ = etcd.Pause(ctx, 100*time.Millisecond+rand.N(400*time.Millisecond))
 		}
 	}()
 	return wake
 }
 
-// watched lists the places to watch. What lies in seen/ changes with alive/ only.
-func watched(areas []api.Area) []string {
+// watchedKeys lists the places to watch. What lies in seen/ changes with alive/ only.
+func watchedKeys(areas []api.Area) []string {
 	if len(areas) == 0 {
 		areas = []api.Area{api.AreaHosts, api.AreaRoutes, api.AreaConfig, api.AreaPass}
 	}

@@ -28,7 +28,7 @@ func (p *Provider) Network(ctx context.Context) (cloud.Network, error) {
 	err := runTogether(ctx,
 		func(ctx context.Context) error { return p.readVPC(ctx, &n) },
 		func(ctx context.Context) error { return p.readVSwitches(ctx, &n) },
-		func(ctx context.Context) error { return p.readTables(ctx, &n) },
+		func(ctx context.Context) error { return p.readRouteTables(ctx, &n) },
 		func(ctx context.Context) (err error) {
 			used, err = p.readUsage(ctx)
 			return err
@@ -129,7 +129,7 @@ func (p *Provider) readVSwitches(ctx context.Context, n *cloud.Network) error {
 	return err
 }
 
-func (p *Provider) readTables(ctx context.Context, n *cloud.Network) error {
+func (p *Provider) readRouteTables(ctx context.Context, n *cloud.Network) error {
 	seen := map[api.TableID]bool{}
 	err := call.ReadByNumber(func(number int) (int, int, error) {
 		req, resp := vpc.CreateDescribeRouteTableListRequest(), vpc.CreateDescribeRouteTableListResponse()

@@ -27,7 +27,7 @@ type Identity struct {
 // ErrUnsupported when the service knows no tokens, ErrInvalid when an answer is not what
 // it should be.
 func (c Client) Identity(ctx context.Context) (Identity, error) {
-	s, done, err := c.open(ctx)
+	s, done, err := c.openSession(ctx)
 	if err != nil {
 		return Identity{}, err
 	}
@@ -46,7 +46,7 @@ func (c Client) Identity(ctx context.Context) (Identity, error) {
 		{"mac", func(v string) bool { id.MAC = v; _, err := net.ParseMAC(v); return err == nil }},
 		{"hostname", func(v string) bool { id.Hostname = v; return isName(v) }},
 	} {
-		value, err := s.get(ctx, field.path)
+		value, err := s.readValue(ctx, field.path)
 		if err != nil {
 			return Identity{}, err
 		}
@@ -60,13 +60,13 @@ func (c Client) Identity(ctx context.Context) (Identity, error) {
 // isID reports whether s is an id of the cloud: its prefix, then letters and digits.
 func isID(s, prefix string) bool {
 	rest, ok := strings.CutPrefix(s, prefix)
-	return ok && len(rest) >= 1 && len(rest) <= 64 && only(rest, "")
+	return ok && len(rest) >= 1 && len(rest) <= 64 && consistsOf(rest, "")
 }
 
 // isName reports whether s can be a region, a zone or a host name.
-func isName(s string) bool { return s != "" && len(s) <= 253 && only(s, "-._") }
+func isName(s string) bool { return s != "" && len(s) <= 253 && consistsOf(s, "-._") }
 
-func only(s, also string) bool {
+func consistsOf(s, also string) bool {
 	for _, r := range s {
 		switch {
 		case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9', strings.ContainsRune(also, r):

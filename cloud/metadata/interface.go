@@ -28,14 +28,14 @@ func (c Client) ofInterface(ctx context.Context, mac, what, prefix string) (id s
 	if err != nil || len(address) != 6 {
 		return "", fmt.Errorf("interface with MAC address %.80q: not an Ethernet address: %w", mac, api.ErrInvalid)
 	}
-	s, done, err := c.open(ctx)
+	s, done, err := c.openSession(ctx)
 	if err != nil {
 		return "", err
 	}
 	defer done()
 	// The service spells addresses in lower case with colons, as net does.
 	path := "network/interfaces/macs/" + address.String() + "/" + what
-	id, err = s.get(ctx, path)
+	id, err = s.readValue(ctx, path)
 	switch {
 	case err != nil:
 		return "", fmt.Errorf("interface with MAC address %s: %w", address, err)

@@ -85,7 +85,7 @@ func TestStaysWithTheService(t *testing.T) {
 	if _, err := (Client{URL: redirects.URL}).Interface(t.Context(), "00:16:3e:00:00:12"); !errors.Is(err, api.ErrInvalid) {
 		t.Errorf("got %v, want ErrInvalid for a redirect", err)
 	}
-	s, done, err := serve(t, values(), http.StatusOK).open(t.Context())
+	s, done, err := serve(t, values(), http.StatusOK).openSession(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +105,7 @@ func TestEveryCallHasADeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		s := &session{url: "http://service", http: newHTTP(hanging)}
-		_, err := s.get(t.Context(), "instance-id")
+		_, err := s.readValue(t.Context(), "instance-id")
 		if took := time.Since(start); !errors.Is(err, api.ErrUnreachable) || took != callTimeout {
 			t.Errorf("got %v after %s, want ErrUnreachable after %s", err, took, callTimeout)
 		}

@@ -42,13 +42,13 @@ type session struct {
 	token string
 }
 
-// open gets a token. done must be called when the session is over.
-func (c Client) open(ctx context.Context) (s *session, done func(), err error) {
+// openSession gets a token. done must be called when the session is over.
+func (c Client) openSession(ctx context.Context) (s *session, done func(), err error) {
 	// A proxy would answer for its own machine, or see the credentials.
 	transport := &http.Transport{Proxy: nil}
 	done = transport.CloseIdleConnections
 	s = &session{url: strings.TrimSuffix(cmp.Or(c.URL, DefaultURL), "/"), http: newHTTP(transport)}
-	s.token, err = s.do(ctx, http.MethodPut, tokenPath, headerTTL, tokenTTL)
+	s.token, err = s.request(ctx, http.MethodPut, tokenPath, headerTTL, tokenTTL)
 	switch {
 	case errors.Is(err, api.ErrNotFound):
 		err = fmt.Errorf("metadata service at %s gives no tokens: version 2 of the service is required: %w", s.url, api.ErrUnsupported)
@@ -68,12 +68,12 @@ func newHTTP(transport http.RoundTripper) *http.Client {
 
 func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-// get reads one value, a path below /latest/meta-data.
-func (s *session) get(ctx context.Context, path string) (string, error) {
-	return s.do(ctx, http.MethodGet, dataPath+path, headerToken, s.token)
+// readValue reads one value, a path below /latest/meta-data.
+func (s *session) readValue(ctx context.Context, path string) (string, error) {
+	return s.request(ctx, http.MethodGet, dataPath+path, headerToken, s.token)
 }
 
-func (s *session) do(ctx context.Context, method, path, header, value string) (string, error) {
+func (s *session) request(ctx context.Context, method, path, header, value string) (string, error) {
 	req, err := http.NewRequestWithContext(ctx, method, s.url+path, http.NoBody)
 	if err != nil {
 		return "", fmt.Errorf("metadata service at %s: %w: %w", s.url, api.ErrInvalid, err)
@@ -81,23 +81,23 @@ func (s *session) do(ctx context.Context, method, path, header, value string) (s
 	req.Header.Set(header, value)
 	resp, err := s.http.Do(req)
 	if err != nil {
-		return "", s.silent(ctx, err)
+		return "", s.silentError(ctx, err)
 	}
 	defer resp.Body.Close() //nolint:errcheck // nothing is lost: the body was read or is given up
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
 	switch {
 	case err != nil:
-		return "", s.silent(ctx, err)
+		return "", s.silentError(ctx, err)
 	case len(body) > maxBody:
 		return "", fmt.Errorf("metadata service at %s: %s is longer than 64 KiB: %w", s.url, path, api.ErrInvalid)
 	case resp.StatusCode != http.StatusOK:
-		return "", fmt.Errorf("metadata service at %s: %s %s: status %d: %w", s.url, method, path, resp.StatusCode, kind(resp.StatusCode))
+		return "", fmt.Errorf("metadata service at %s: %s %s: status %d: %w", s.url, method, path, resp.StatusCode, kindOfStatus(resp.StatusCode))
 	}
 	return strings.TrimSpace(string(body)), nil
 }
 
-// silent is the error for a service that gave no answer.
-func (s *session) silent(ctx context.Context, err error) error {
+// silentError is the error for a service that gave no answer.
+func (s *session) silentError(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		err = ctx.Err()
 	}
@@ -105,7 +105,7 @@ func (s *session) silent(ctx context.Context, err error) error {
 		s.url, api.ErrUnreachable, err)
 }
 
-func kind(status int) error {
+func kindOfStatus(status int) error {
 	switch {
 	case status == http.StatusNotFound:
 		return api.ErrNotFound

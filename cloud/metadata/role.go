@@ -34,12 +34,12 @@ func (c Client) RoleCredentials(ctx context.Context, role string) (Credentials, 
 	if !isName(role) {
 		return Credentials{}, fmt.Errorf("role name %.80q: %w", role, api.ErrInvalid)
 	}
-	s, done, err := c.open(ctx)
+	s, done, err := c.openSession(ctx)
 	if err != nil {
 		return Credentials{}, err
 	}
 	defer done()
-	text, err := s.get(ctx, "ram/security-credentials/"+role)
+	text, err := s.readValue(ctx, "ram/security-credentials/"+role)
 	if err != nil {
 		return Credentials{}, fmt.Errorf("credentials of role %s: %w", role, err)
 	}

@@ -41,13 +41,13 @@ func newTally() tally {
 	}
 }
 
-func (t tally) count(action string, took time.Duration, err error) {
-	t.calls.WithLabelValues(action, outcome(err)).Inc()
+func (t tally) noteCall(action string, took time.Duration, err error) {
+	t.calls.WithLabelValues(action, outcomeLabel(err)).Inc()
 	t.seconds.WithLabelValues(action).Observe(took.Seconds())
 }
 
-// outcome is the kind of an error, or "ok".
-func outcome(err error) string {
+// outcomeLabel is the kind of an error, or "ok".
+func outcomeLabel(err error) string {
 	switch {
 	case err == nil:
 		return "ok"

@@ -97,23 +97,14 @@ func (p *Pacer) Wait(ctx context.Context, name string) error {
 	start := time.Now()
 	good, err := p.reserve(name, start)
 	for err == nil && time.Until(good) > 0 {
-		if err = sleep(ctx, time.Until(good)); err != nil {
-			return fmt.Errorf("wait for the turn of %s: %w", name, err)
+		select {
+		case <-time.After(time.Until(good)):
+		case <-ctx.Done():
+			return fmt.Errorf("wait for the turn of %s: %w", name, ctx.Err())
 		}
-		good, err = p.open(name, start) // it may have closed meanwhile
+		good, err = p.reopens(name, start) // it may have closed meanwhile
 	}
 	return err
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // reserve takes a token, and says when it is good.
@@ -126,23 +117,23 @@ func (p *Pacer) reserve(name string, now time.Time) (time.Time, error) {
 	if a.closed.After(good) {
 		good = a.closed
 	}
-	err := p.near(name, now, good)
+	err := p.checkWait(name, now, good)
 	if err != nil {
 		token.CancelAt(now)
 	}
 	return good, err
 }
 
-// open says when the action is open again, to one who has a token and waits since start.
-func (p *Pacer) open(name string, start time.Time) (time.Time, error) {
+// reopens says when the action is open again, to one who has a token and waits since start.
+func (p *Pacer) reopens(name string, start time.Time) (time.Time, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	a := p.action(name)
-	return a.closed, p.near(name, start, a.closed)
+	return a.closed, p.checkWait(name, start, a.closed)
 }
 
-// near refuses to wait for what is too far away. The caller holds mu.
-func (p *Pacer) near(name string, start, good time.Time) error {
+// checkWait refuses to wait for what is too far away. The caller holds mu.
+func (p *Pacer) checkWait(name string, start, good time.Time) error {
 	if good.Sub(start) <= p.limits.MaxWait {
 		return nil
 	}
@@ -154,7 +145,7 @@ func (p *Pacer) near(name string, start, good time.Time) error {
 // action for as long as the cloud asks, or for a pause that doubles each time. Calls that
 // were under way already say nothing new: a burst that is throttled is throttled once.
 func (p *Pacer) Answered(name string, took time.Duration, err error, wait time.Duration) {
-	p.tally.count(name, took, err)
+	p.tally.noteCall(name, took, err)
 	now := time.Now()
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -25,38 +25,32 @@ func Patient(next cloud.Tables) cloud.Tables { return patient{next} }
 type patient struct{ cloud.Tables }
 
 func (p patient) Network(ctx context.Context) (cloud.Network, error) {
-	return read(ctx, func() (cloud.Network, error) { return p.Tables.Network(ctx) })
+	return retryRead(ctx, func() (cloud.Network, error) { return p.Tables.Network(ctx) })
 }
 
 func (p patient) Instances(ctx context.Context, ids []api.InstanceID) ([]cloud.Instance, error) {
-	return read(ctx, func() ([]cloud.Instance, error) { return p.Tables.Instances(ctx, ids) })
+	return retryRead(ctx, func() ([]cloud.Instance, error) { return p.Tables.Instances(ctx, ids) })
 }
 
 func (p patient) Routes(ctx context.Context, table api.TableID) ([]api.Route, error) {
-	return read(ctx, func() ([]api.Route, error) { return p.Tables.Routes(ctx, table) })
+	return retryRead(ctx, func() ([]api.Route, error) { return p.Tables.Routes(ctx, table) })
 }
 
-// read calls until the answer is something else than trouble that passes.
-func read[T any](ctx context.Context, call func() (T, error)) (T, error) {
+// retryRead calls until the answer is something else than trouble that passes.
+func retryRead[T any](ctx context.Context, call func() (T, error)) (T, error) {
 	for try := range tries - 1 {
 		answer, err := call()
 		passes := errors.Is(err, api.ErrBusy) || errors.Is(err, api.ErrUnreachable)
-		if !passes || errors.Is(err, api.ErrThrottled) || !pause(ctx, min(first<<try, longest)) {
+		if !passes || errors.Is(err, api.ErrThrottled) {
+			return answer, err
+		}
+		// Replicas which failed together must not come back together.
+		pause := min(first<<try, longest)
+		select {
+		case <-time.After(pause/halfWait + rand.N(pause-pause/halfWait)):
+		case <-ctx.Done():
 			return answer, err
 		}
 	}
 	return call()
-}
-
-// pause waits at least a part of d, so that replicas which failed together do not come back
-// together. It reports false when the context ends before.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d/halfWait + rand.N(d-d/halfWait))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

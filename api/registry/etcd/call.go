@@ -30,8 +30,8 @@ type memory = atomic.Pointer[error]
 
 type memoryKey struct{}
 
-// remember is a gRPC interceptor beneath the etcd client's own retries.
-func remember(ctx context.Context, method string, req, reply any, conn *grpc.ClientConn,
+// recordAttempt is a gRPC interceptor beneath the etcd client's own retries.
+func recordAttempt(ctx context.Context, method string, req, reply any, conn *grpc.ClientConn,
 	invoke grpc.UnaryInvoker, opts ...grpc.CallOption,
 ) error {
 	err := invoke(ctx, method, req, reply, conn, opts...)
@@ -53,10 +53,8 @@ func cause(ctx context.Context, err error) error {
 
 // Pause waits between two tries, or returns the context's error.
 func Pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
 	select {
-	case <-timer.C:
+	case <-time.After(d):
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()

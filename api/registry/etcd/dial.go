@@ -57,10 +57,10 @@ func Dial(endpoints []string, o Options) (*clientv3.Client, error) {
 		Username:             o.Username,
 		Password:             password,
 		Logger:               zap.NewNop(),
-		DialOptions:          []grpc.DialOption{grpc.WithChainUnaryInterceptor(remember)},
+		DialOptions:          []grpc.DialOption{grpc.WithChainUnaryInterceptor(recordAttempt)},
 	})
 	if err != nil {
-		return nil, explain("log in", endpoints, err, err, false)
+		return nil, callError("log in", endpoints, err, err, false)
 	}
 	return client, nil
 }

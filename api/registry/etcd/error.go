@@ -17,16 +17,16 @@ import (
 // ReadError translates the error of a call that changed nothing into a kind of package
 // api. doing says what was being done, for example "read the registry". It is nil for nil.
 func ReadError(ctx context.Context, client *clientv3.Client, doing string, err error) error {
-	return explain(doing, client.Endpoints(), err, cause(ctx, err), false)
+	return callError(doing, client.Endpoints(), err, cause(ctx, err), false)
 }
 
 // WriteError is ReadError for a call that writes: without an answer nobody knows whether
 // the write happened, so that api.ErrUnreachable comes together with api.ErrUnknown.
 func WriteError(ctx context.Context, client *clientv3.Client, doing string, err error) error {
-	return explain(doing, client.Endpoints(), err, cause(ctx, err), true)
+	return callError(doing, client.Endpoints(), err, cause(ctx, err), true)
 }
 
-func explain(doing string, endpoints []string, err, last error, write bool) error {
+func callError(doing string, endpoints []string, err, last error, write bool) error {
 	if err == nil {
 		return nil
 	}
@@ -37,7 +37,7 @@ func explain(doing string, endpoints []string, err, last error, write bool) erro
 	case !errors.Is(kind, api.ErrUnreachable):
 		return fmt.Errorf("%s: %w: %w", doing, kind, err)
 	}
-	text := fmt.Sprintf("%s: etcd at %s does not answer: %s", doing, strings.Join(endpoints, ", "), silence(last))
+	text := fmt.Sprintf("%s: etcd at %s does not answer: %s", doing, strings.Join(endpoints, ", "), shortText(last))
 	kinds := []error{kind, err}
 	if write {
 		text += "; it may or may not have been written"
@@ -90,9 +90,9 @@ func codeOf(err error) codes.Code {
 	return status.Code(err)
 }
 
-// silence cuts gRPC's nested descriptions down to the part that helps, for example "dial
+// shortText cuts gRPC's nested descriptions down to the part that helps, for example "dial
 // tcp 192.168.0.10:2379: connect: connection refused". It is for people only.
-func silence(err error) string {
+func shortText(err error) string {
 	text := err.Error()
 	if s, ok := status.FromError(err); ok {
 		text = s.Message()

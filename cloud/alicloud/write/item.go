@@ -51,8 +51,8 @@ type item struct {
 
 func (it *item) key() api.RouteKey { return it.change.Route.Key() }
 
-// begin forgets what became of a former attempt.
-func (it *item) begin() { it.state, it.failure, it.answer = sent, nil, nil }
+// startAttempt forgets what became of a former attempt.
+func (it *item) startAttempt() { it.state, it.failure, it.answer = sent, nil, nil }
 
 func (it *item) end(err error) { it.state, it.err = decided, err }
 

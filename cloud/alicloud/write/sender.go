@@ -127,7 +127,7 @@ func (s *sender) refusalOf(it *item) error {
 // and leaves the rest to be read back while the next batch is on its way.
 func (s *sender) sendBatch(ctx context.Context, batch []*item) {
 	for _, it := range batch {
-		it.begin()
+		it.startAttempt()
 	}
 	live, err := s.request(ctx, batch)
 	if !s.handleAnswer(ctx, live, err) {
