@@ -30,7 +30,7 @@ func (r *Registry) Snapshot(ctx context.Context) (api.Snapshot, error) {
 			v.snapshot.Unreadable = append(v.snapshot.Unreadable, api.Unreadable{Key: r.root + rec.key, Problem: err.Error()})
 		}
 	}
-	return v.complete(), nil
+	return v.whole(), nil
 }
 
 // view gathers the records of one revision.
@@ -88,8 +88,8 @@ func setIfRead[T any](place **T, item T, err error) error {
 	return err
 }
 
-// complete sorts everything and gives each host its life and its claims.
-func (v *view) complete() api.Snapshot {
+// whole sorts everything and gives each host its life and its claims.
+func (v *view) whole() api.Snapshot {
 	s := v.snapshot
 	slices.SortFunc(s.Claims, func(a, b api.Claim) int { return api.ComparePrefixes(a.Prefix, b.Prefix) })
 	slices.SortFunc(s.Routes, func(a, b api.RouteStatus) int { return api.ComparePrefixes(a.Destination, b.Destination) })
