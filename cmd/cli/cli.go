@@ -48,9 +48,9 @@ func Run(ctx context.Context, root *cobra.Command, s Streams, args []string) int
 	root.SetErr(s.Err)
 	root.SetArgs(args)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return fmt.Errorf("%w%s; see '%s --help': %w", err, nearest(cmd, err), cmd.CommandPath(), api.ErrUsage)
+		return fmt.Errorf("%w%s; see '%s --help': %w", err, nearestFlag(cmd, err), cmd.CommandPath(), api.ErrUsage)
 	})
-	prepare(root, s.Getenv)
+	prepareCommands(root, s.Getenv)
 	err := root.ExecuteContext(ctx)
 	var exit Exit
 	switch {
@@ -73,9 +73,9 @@ type Exit int
 
 func (e Exit) Error() string { return fmt.Sprintf("exit %d", int(e)) }
 
-// prepare makes every command below root take flags from the environment and call wrong
+// prepareCommands makes every command below root take flags from the environment and call wrong
 // arguments wrong usage.
-func prepare(root *cobra.Command, getenv func(string) (string, bool)) {
+func prepareCommands(root *cobra.Command, getenv func(string) (string, bool)) {
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return fromEnvironment(cmd, getenv) }
 	var visit func(*cobra.Command)
 	visit = func(cmd *cobra.Command) {
@@ -116,15 +116,15 @@ func Variable(flag string) string {
 	return "SEALANE_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
-// nearest names the flag that was probably meant.
-func nearest(cmd *cobra.Command, err error) string {
+// nearestFlag names the flag that was probably meant.
+func nearestFlag(cmd *cobra.Command, err error) string {
 	var unknown *pflag.NotExistError
 	if !errors.As(err, &unknown) {
 		return ""
 	}
 	name, best, found := unknown.GetSpecifiedName(), 3, ""
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
-		if d := distance(name, f.Name); d < best || (len(name) > 2 && found == "" && strings.HasPrefix(f.Name, name)) {
+		if d := editDistance(name, f.Name); d < best || (len(name) > 2 && found == "" && strings.HasPrefix(f.Name, name)) {
 			best, found = min(d, best), f.Name
 		}
 	})
@@ -134,8 +134,8 @@ func nearest(cmd *cobra.Command, err error) string {
 	return fmt.Sprintf(" (did you mean --%s?)", found)
 }
 
-// distance is the Levenshtein distance of two short names.
-func distance(a, b string) int {
+// editDistance is the Levenshtein distance of two short names.
+func editDistance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j

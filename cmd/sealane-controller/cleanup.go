@@ -45,10 +45,10 @@ would do it all again.`,
 				c.etcdEndpoints = []string{c.etcdListen.String()}
 			}
 			clean := cleanup{cluster: c.cluster, dryRun: dryRun, out: cmd.OutOrStdout()}
-			return clean.run(cmd.Context(), c)
+			return clean.undoManaged(cmd.Context(), c)
 		},
 	}
-	f.register(cmd.Flags())
+	f.registerFlags(cmd.Flags())
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only show what would be undone")
 	// These have no meaning here: the registry says.
 	for _, name := range []string{"pool", "policy", "manage"} {
@@ -57,7 +57,7 @@ would do it all again.`,
 	return cmd
 }
 
-func (c cleanup) run(ctx context.Context, settings config) error {
+func (c cleanup) undoManaged(ctx context.Context, settings config) error {
 	provider, err := alicloud.New(settings.cloud)
 	if err != nil {
 		return fmt.Errorf("--region, --vpc, --endpoint: %w: %w", err, api.ErrUsage)

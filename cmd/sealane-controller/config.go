@@ -47,7 +47,7 @@ type config struct {
 	resync, leaseTTL      time.Duration
 }
 
-func (f *flags) register(set *pflag.FlagSet) {
+func (f *flags) registerFlags(set *pflag.FlagSet) {
 	set.StringVar(&f.cluster, "cluster", "default", "name of the cluster; route entries are marked with it")
 	set.StringVar(&f.name, "name", "", "name of this replica (default: the host's name)")
 	set.StringVar(&f.listen, "listen", "127.0.0.1:8480", "address to serve the API and metrics on")
@@ -137,7 +137,7 @@ const shortestLease = 10 * time.Second
 // initial is the configuration for a registry that holds none.
 func (f *flags) initial() (api.Config, error) {
 	c := api.DefaultConfig()
-	c.Policy, c.Manage = api.Policy(f.policy), managed(f.manage)
+	c.Policy, c.Manage = api.Policy(f.policy), managedList(f.manage)
 	var err error
 	if c.Pools, err = parsePools(f.pools); err != nil {
 		return c, err

@@ -48,14 +48,14 @@ without a restart.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s.changed = cmd.Flags().Changed
-			return s.run(cmd.Context(), cmd.OutOrStdout())
+			return s.configureCluster(cmd.Context(), cmd.OutOrStdout())
 		},
 	}
-	s.register(cmd.Flags())
+	s.registerFlags(cmd.Flags())
 	return cmd
 }
 
-func (s *settings) register(set *pflag.FlagSet) {
+func (s *settings) registerFlags(set *pflag.FlagSet) {
 	set.StringVar(&s.cluster, "cluster", "default", "name of the cluster")
 	set.StringSliceVar(&s.endpoints, "etcd-endpoints", []string{"http://127.0.0.1:2379"}, "etcd that holds the registry; repeatable")
 	set.StringSliceVar(&s.pools, "pool", nil, "range that subnets may come from; repeatable; replaces all pools")
@@ -68,7 +68,7 @@ func (s *settings) register(set *pflag.FlagSet) {
 	set.StringVar(&s.confirm, "confirm", "", "id of deletes that a plan holds for the budget: let exactly these through")
 }
 
-func (s *settings) run(ctx context.Context, out io.Writer) error {
+func (s *settings) configureCluster(ctx context.Context, out io.Writer) error {
 	if err := cli.CheckCluster(s.cluster); err != nil {
 		return err
 	}
@@ -78,7 +78,7 @@ func (s *settings) run(ctx context.Context, out io.Writer) error {
 	}
 	defer func() { _ = client.Close() }()
 	reg := registry.New(client, s.cluster)
-	config, err := s.change(ctx, reg)
+	config, err := s.updateConfig(ctx, reg)
 	if err != nil {
 		return err
 	}
@@ -90,8 +90,8 @@ func (s *settings) run(ctx context.Context, out io.Writer) error {
 	return err
 }
 
-// change writes the settings that were given, if any, and returns the configuration.
-func (s *settings) change(ctx context.Context, reg *registry.Registry) (api.Config, error) {
+// updateConfig writes the settings that were given, if any, and returns the configuration.
+func (s *settings) updateConfig(ctx context.Context, reg *registry.Registry) (api.Config, error) {
 	if changes, err := s.apply(&api.Config{}); err != nil {
 		return api.Config{}, err
 	} else if !changes {
@@ -125,7 +125,7 @@ func (s *settings) apply(c *api.Config) (changed bool, err error) {
 	set("max-deletes", func() { c.Guard.MaxDeletes = s.maxDeletes })
 	set("max-delete-share", func() { c.Guard.MaxDeleteShare = s.maxShare })
 	set("confirm", func() { c.Confirmed = s.confirm })
-	set("manage", func() { c.Manage = managed(s.manage) })
+	set("manage", func() { c.Manage = managedList(s.manage) })
 	if s.changed("accept-generation") && s.accept < 0 {
 		return false, fmt.Errorf("--accept-generation %d: want the number that the finding SL-F113 names: %w", s.accept, api.ErrUsage)
 	}
@@ -136,7 +136,7 @@ func (s *settings) apply(c *api.Config) (changed bool, err error) {
 
 // managed is the list that a flag names, each once. Whether there is such a thing is the
 // configuration's to say.
-func managed(names []string) []api.Manage {
+func managedList(names []string) []api.Manage {
 	var list []api.Manage
 	for _, name := range names {
 		if m := api.Manage(name); name != "" && !slices.Contains(list, m) {

@@ -11,9 +11,9 @@ import (
 	"github.com/sealane/sealane/cmd/cli"
 )
 
-func main() { os.Exit(cli.Main(newRoot(cli.OS()), cli.OS(), os.Args[1:])) }
+func main() { os.Exit(cli.Main(newController(cli.OS()), cli.OS(), os.Args[1:])) }
 
-func newRoot(s cli.Streams) *cobra.Command {
+func newController(s cli.Streams) *cobra.Command {
 	f := &flags{}
 	root := &cobra.Command{
 		Use:   "sealane-controller",
@@ -40,10 +40,10 @@ be open to every user, and may be replaced at any time.`,
 			if err != nil {
 				return err
 			}
-			return run(cmd.Context(), c, log)
+			return runController(cmd.Context(), c, log)
 		},
 	}
-	f.register(root.Flags())
+	f.registerFlags(root.Flags())
 	root.AddCommand(newConfigure(), newCleanup(s), &cobra.Command{
 		Use: "version", Short: "Show the version", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -7,4 +7,4 @@ import (
 	"github.com/sealane/sealane/cmd/cli/clitest"
 )
 
-func TestReference(t *testing.T) { clitest.CheckReference(t, newRoot(cli.OS())) }
+func TestReference(t *testing.T) { clitest.CheckReference(t, newController(cli.OS())) }

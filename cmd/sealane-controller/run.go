@@ -25,9 +25,9 @@ import (
 	"github.com/sealane/sealane/controller/leader"
 )
 
-// run puts the parts together and runs them until ctx ends: the controller, the board that
+// runController puts the parts together and runs them until ctx ends: the controller, the board that
 // the API reads, and the HTTP server.
-func run(ctx context.Context, c config, log *slog.Logger) error {
+func runController(ctx context.Context, c config, log *slog.Logger) error {
 	log = log.With(api.KeyCluster, c.cluster)
 	pacer := pace.New(pace.DefaultLimits())
 	c.cloud.Pacer, c.cloud.Log = pacer, log

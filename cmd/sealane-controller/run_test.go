@@ -23,7 +23,7 @@ func command(t *testing.T, args ...string) (code int, out, errs string) {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
 	s := cli.Streams{Out: &stdout, Err: &stderr, Getenv: func(string) (string, bool) { return "", false }}
-	code = cli.Run(t.Context(), newRoot(s), s, args)
+	code = cli.Run(t.Context(), newController(s), s, args)
 	return code, stdout.String(), stderr.String()
 }
 

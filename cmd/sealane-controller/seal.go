@@ -33,14 +33,14 @@ func readSeal(files []string, unkeyed bool) (api.Seal, error) {
 func readKey(file string) (api.MarkKey, error) {
 	info, err := os.Stat(file)
 	if err != nil {
-		return "", reason(err)
+		return "", credentialReason(err)
 	}
 	if info.Mode().Perm()&0o007 != 0 {
 		return "", fmt.Errorf("everybody on this machine may read it (mode %04o); chmod o-rwx", info.Mode().Perm())
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return "", reason(err)
+		return "", credentialReason(err)
 	}
 	key := strings.TrimSpace(string(text))
 	if len(key) < shortestKey {
@@ -50,7 +50,7 @@ func readKey(file string) (api.MarkKey, error) {
 }
 
 // reason is an error of the file system without the path, which the caller names.
-func reason(err error) error {
+func credentialReason(err error) error {
 	if e, ok := err.(*fs.PathError); ok { //nolint:errorlint // os returns this very type
 		return e.Err
 	}

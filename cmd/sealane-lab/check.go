@@ -27,7 +27,7 @@ has no pair. A lab that is not up yet is not checked: exit code 1.`,
 			if err := cli.CheckOutput(output); err != nil {
 				return err
 			}
-			v, err := lab.Read(f.name)
+			v, err := lab.ReadInventory(f.name)
 			if err != nil {
 				return err
 			}
@@ -63,11 +63,11 @@ func reportRows(w io.Writer, r lab.Report) {
 		if p.Source.IsValid() {
 			source = p.Source.String()
 		}
-		cli.PrintRow(w, p.From, p.FromAddr, p.To, p.ToAddr, yes(p.Ping), yes(p.TCP), source, p.Problem)
+		cli.PrintRow(w, p.From, p.FromAddr, p.To, p.ToAddr, yesOrNo(p.Ping), yesOrNo(p.TCP), source, p.Problem)
 	}
 }
 
-func yes(b bool) string {
+func yesOrNo(b bool) string {
 	if b {
 		return "yes"
 	}
@@ -84,7 +84,7 @@ index, a name or an instance id. The exit code is the command's.`,
 			"  sealane-lab exec 1 -- docker exec web ping -c 3 10.1.0.2",
 		Args: cobra.MinimumNArgs(2),
 		RunE: func(_ *cobra.Command, args []string) error {
-			v, err := lab.Read(f.name)
+			v, err := lab.ReadInventory(f.name)
 			if err != nil {
 				return err
 			}

@@ -40,18 +40,18 @@ With --check the demo ends by itself: exit code 0 only if every step came out as
 			o.Isolated = true
 			return withLab(cmd.Context(), o, func(ctx context.Context, l *lab.Lab) error {
 				d := &demo{Lab: l, out: cmd.OutOrStdout(), progress: cmd.ErrOrStderr()}
-				if err := d.run(ctx); err != nil {
+				if err := d.showSteps(ctx); err != nil {
 					return err
 				}
 				if check {
 					return d.exit()
 				}
-				_, _ = fmt.Fprintln(d.progress, "the demo stays up until Ctrl-C; try in another terminal:", hints(f.name))
+				_, _ = fmt.Fprintln(d.progress, "the demo stays up until Ctrl-C; try in another terminal:", labHints(f.name))
 				return l.Wait(ctx)
 			})
 		},
 	}
-	f.register(cmd)
+	f.registerLayout(cmd)
 	cmd.Flags().BoolVar(&check, "check", false, "end when done; the exit code tells whether it worked")
 	return cmd
 }
@@ -64,9 +64,9 @@ type demo struct {
 	last          lab.Report // of the last step
 }
 
-// run shows all steps.
-func (d *demo) run(ctx context.Context) error {
-	for _, step := range []func(context.Context) error{d.before, d.group, d.together, d.check, d.checkOff, d.status} {
+// showSteps shows all steps.
+func (d *demo) showSteps(ctx context.Context) error {
+	for _, step := range []func(context.Context) error{d.showBefore, d.showGroup, d.showTogether, d.showCheck, d.showCheckOff, d.showStatus} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -94,21 +94,21 @@ func (d *demo) report(title string, r lab.Report, as func(lab.Report) bool) erro
 	if !as(r) {
 		d.wrong = append(d.wrong, title)
 	}
-	return section(d.out, title, func(w io.Writer) { reportRows(w, r) })
+	return printSection(d.out, title, func(w io.Writer) { reportRows(w, r) })
 }
 
-func (d *demo) before(ctx context.Context) error {
+func (d *demo) showBefore(ctx context.Context) error {
 	return d.report("BEFORE: no agents, no controller, no routes", d.Inventory().Check(ctx, time.Second), lab.Report.Silent)
 }
 
-// settled checks until containers reach each other under their own addresses. Agents stop
+// awaitSettled checks until containers reach each other under their own addresses. Agents stop
 // Docker's masquerade between the hosts once routes are there both ways and the cloud lets
 // such packets pass.
-func (d *demo) settled(ctx context.Context) lab.Report {
+func (d *demo) awaitSettled(ctx context.Context) lab.Report {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	// The report tells whether they do. One host has no pair to wait for.
-	r, _ := d.Await(ctx, kept)
+	r, _ := d.Await(ctx, sourcesKept)
 	return r
 }
 
@@ -150,7 +150,7 @@ func (d *demo) ready(s api.Status) bool {
 	return len(s.Hosts) == len(d.Inventory().Hosts)
 }
 
-func (d *demo) status(ctx context.Context) error {
+func (d *demo) showStatus(ctx context.Context) error {
 	if _, err := d.statusWhen(ctx, func(s api.Status) bool { return d.ready(s) && len(s.Findings) == 0 }); err != nil {
 		return err
 	}
@@ -167,10 +167,10 @@ func (d *demo) status(ctx context.Context) error {
 	if _, err := fmt.Fprintln(d.out); err != nil {
 		return err
 	}
-	return announce(d.out, address)
+	return printAddress(d.out, address)
 }
 
-func section(w io.Writer, title string, rows func(io.Writer)) error {
+func printSection(w io.Writer, title string, rows func(io.Writer)) error {
 	if _, err := fmt.Fprintln(w, title); err != nil {
 		return err
 	}

@@ -53,8 +53,8 @@ func followHolder(cmd *cobra.Command, name string, pid int, log string, ended <-
 	defer tick.Stop()
 	for {
 		_, _ = io.Copy(cmd.ErrOrStderr(), progress)
-		if v, err := lab.Read(name); err == nil && v.Ready && v.Supervisor.PID == pid {
-			return announce(cmd.OutOrStdout(), v.API)
+		if v, err := lab.ReadInventory(name); err == nil && v.Ready && v.Supervisor.PID == pid {
+			return printAddress(cmd.OutOrStdout(), v.API)
 		}
 		select {
 		case err := <-ended:

@@ -16,37 +16,37 @@ import (
 
 // The steps of the demo in which the cloud itself keeps packets back.
 
-// group starts agents and controller. Their routes alone do not help while the hosts'
+// showGroup starts agents and controller. Their routes alone do not help while the hosts'
 // security group, which knows nothing of containers, drops what comes in.
-func (d *demo) group(ctx context.Context) error {
+func (d *demo) showGroup(ctx context.Context) error {
 	if err := d.Launch(ctx); err != nil {
 		return err
 	}
-	s, err := d.statusWhen(ctx, func(s api.Status) bool { return d.written(s) && found(s, api.FindingSecurityGroup) })
+	s, err := d.statusWhen(ctx, func(s api.Status) bool { return d.written(s) && hasFinding(s, api.FindingSecurityGroup) })
 	if err != nil {
 		return err
 	}
-	title := fmt.Sprintf("ROUTES, BUT NO RULE: the routes are written, and security group %s does not admit %s", lab.SecurityGroup, pools(d.Inventory()))
+	title := fmt.Sprintf("ROUTES, BUT NO RULE: the routes are written, and security group %s does not admit %s", lab.SecurityGroup, poolList(d.Inventory()))
 	if err := d.report(title, d.Inventory().Check(ctx, time.Second), lab.Report.Silent); err != nil {
 		return err
 	}
-	return d.finding(s, api.FindingSecurityGroup)
+	return d.showFinding(s, api.FindingSecurityGroup)
 }
 
-// together lets the controller add the rule.
-func (d *demo) together(ctx context.Context) error {
+// showTogether lets the controller add the rule.
+func (d *demo) showTogether(ctx context.Context) error {
 	if err := d.manage(ctx, api.ManageSecurityGroup); err != nil {
 		return err
 	}
 	if _, err := d.AwaitReady(ctx); err != nil {
 		return err
 	}
-	return d.report("AFTER: the controller has added the rule to the security group", d.settled(ctx), kept)
+	return d.report("AFTER: the controller has added the rule to the security group", d.awaitSettled(ctx), sourcesKept)
 }
 
-// check switches the source/destination check on at one host: the cloud then drops, without
+// showCheck switches the source/destination check on at one host: the cloud then drops, without
 // a word, what is not from or to the host's own address.
-func (d *demo) check(ctx context.Context) error {
+func (d *demo) showCheck(ctx context.Context) error {
 	h := d.Inventory().Hosts[0]
 	if err := d.CheckSources(h, true); err != nil {
 		return err
@@ -59,14 +59,14 @@ func (d *demo) check(ctx context.Context) error {
 	if err := d.report(title, r, alone); err != nil {
 		return err
 	}
-	if err := d.masqueraded(ctx, h); err != nil {
+	if err := d.showMasqueraded(ctx, h); err != nil {
 		return err
 	}
-	s, err := d.statusWhen(ctx, func(s api.Status) bool { return found(s, api.FindingSourceCheck) })
+	s, err := d.statusWhen(ctx, func(s api.Status) bool { return hasFinding(s, api.FindingSourceCheck) })
 	if err != nil {
 		return err
 	}
-	return d.finding(s, api.FindingSourceCheck)
+	return d.showFinding(s, api.FindingSourceCheck)
 }
 
 // cutOff reports whether nothing is answered from or to a host's container, and all else is.
@@ -79,8 +79,8 @@ func cutOff(r lab.Report, h lab.Host) bool {
 	})
 }
 
-// masqueraded shows that the check lets pass what carries the host's own address.
-func (d *demo) masqueraded(ctx context.Context, h lab.Host) error {
+// showMasqueraded shows that the check lets pass what carries the host's own address.
+func (d *demo) showMasqueraded(ctx context.Context, h lab.Host) error {
 	err := d.ReachManager(ctx, h)
 	if errors.Is(err, api.ErrUnsupported) {
 		return nil
@@ -94,12 +94,12 @@ func (d *demo) masqueraded(ctx context.Context, h lab.Host) error {
 	return err
 }
 
-// checkOff lets the controller switch the check off again.
-func (d *demo) checkOff(ctx context.Context) error {
+// showCheckOff lets the controller switch the check off again.
+func (d *demo) showCheckOff(ctx context.Context) error {
 	if err := d.manage(ctx, api.ManageSecurityGroup, api.ManageSourceCheck); err != nil {
 		return err
 	}
-	return d.report("CHECK OFF: the controller has switched it off", d.settled(ctx), kept)
+	return d.report("CHECK OFF: the controller has switched it off", d.awaitSettled(ctx), sourcesKept)
 }
 
 // manage lets the controller open what it found closed.
@@ -115,25 +115,25 @@ func (d *demo) manage(ctx context.Context, what ...api.Manage) error {
 	return d.Configure(ctx, "--manage", list)
 }
 
-// kept is what every report should come to. One host has no pair, and so nothing to come to.
-func kept(r lab.Report) bool { return r.SourcesKept() || len(r.Pairs) == 0 }
+// sourcesKept is what every report should come to. One host has no pair, and so nothing to come to.
+func sourcesKept(r lab.Report) bool { return r.SourcesKept() || len(r.Pairs) == 0 }
 
-func found(s api.Status, code api.Code) bool {
+func hasFinding(s api.Status, code api.Code) bool {
 	return slices.ContainsFunc(s.Findings, func(f api.Finding) bool { return f.Code == code })
 }
 
-// finding shows the first finding of a kind, as sealane status does.
-func (d *demo) finding(s api.Status, code api.Code) error {
+// showFinding shows the first finding of a kind, as sealane status does.
+func (d *demo) showFinding(s api.Status, code api.Code) error {
 	for _, f := range s.Findings {
 		if f.Code == code {
-			return section(d.out, "FINDING", func(w io.Writer) { cli.PrintFindings(w, []api.Finding{f}) })
+			return printSection(d.out, "FINDING", func(w io.Writer) { cli.PrintFindings(w, []api.Finding{f}) })
 		}
 	}
 	d.wrong = append(d.wrong, fmt.Sprintf("no finding %s", code))
 	return nil
 }
 
-func pools(v lab.Inventory) string {
+func poolList(v lab.Inventory) string {
 	var texts []string
 	for _, p := range v.Pools {
 		texts = append(texts, p.String())

@@ -77,7 +77,7 @@ func runSim(ctx context.Context, f *simFlags, errOut io.Writer) error {
 		return err
 	}
 	defer closeLog()
-	if err := f.read(); err != nil {
+	if err := f.parseReadings(); err != nil {
 		return err
 	}
 	seed := alisim.Example()
@@ -91,11 +91,11 @@ func runSim(ctx context.Context, f *simFlags, errOut io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("--seed %s: %w", f.seed, err)
 	}
-	return f.serve(ctx, sim, log)
+	return f.serveListeners(ctx, sim, log)
 }
 
-// serve opens every listener before it serves any.
-func (f *simFlags) serve(ctx context.Context, sim *alisim.Sim, log *slog.Logger) error {
+// serveListeners opens every listener before it serves any.
+func (f *simFlags) serveListeners(ctx context.Context, sim *alisim.Sim, log *slog.Logger) error {
 	var doors []func(context.Context) error
 	for _, d := range []struct {
 		flag, scheme, address string
@@ -104,7 +104,7 @@ func (f *simFlags) serve(ctx context.Context, sim *alisim.Sim, log *slog.Logger)
 	}{
 		{"--admin", "http", f.admin, alisim.ListenAdmin, sim.Admin()},
 		{"--listen", f.scheme(), f.listen, f.listenAPI, sim.API()},
-		{"--metadata-listen", "http", f.metadata, listen, sim.Metadata()},
+		{"--metadata-listen", "http", f.metadata, listenTCP, sim.Metadata()},
 	} {
 		if d.address == "" {
 			continue
@@ -124,7 +124,7 @@ func (f *simFlags) serve(ctx context.Context, sim *alisim.Sim, log *slog.Logger)
 	return group.Wait()
 }
 
-func listen(ctx context.Context, address string) (net.Listener, error) {
+func listenTCP(ctx context.Context, address string) (net.Listener, error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", address, err)
@@ -140,16 +140,16 @@ func (f *simFlags) scheme() string {
 	return "https"
 }
 
-// listenAPI is listen, with TLS where a certificate is given.
+// listenAPI is listenTCP, with TLS where a certificate is given.
 func (f *simFlags) listenAPI(ctx context.Context, address string) (net.Listener, error) {
 	if f.scheme() == "http" {
-		return listen(ctx, address)
+		return listenTCP(ctx, address)
 	}
 	pair, err := tls.LoadX509KeyPair(f.certificate, f.key)
 	if err != nil {
 		return nil, fmt.Errorf("read --tls-cert and --tls-key: %w", err)
 	}
-	listener, err := listen(ctx, address)
+	listener, err := listenTCP(ctx, address)
 	if err != nil {
 		return nil, err
 	}
@@ -173,8 +173,8 @@ func (f *simFlags) openLog(errOut io.Writer) (func(), error) {
 	return func() { _ = file.Close() }, nil // every line was written at once
 }
 
-// read turns the --reading flags into readings.
-func (f *simFlags) read() error {
+// parseReadings turns the --reading flags into readings.
+func (f *simFlags) parseReadings() error {
 	text, err := json.Marshal(f.readings)
 	if err != nil {
 		return fmt.Errorf("--reading: %w", err)

@@ -24,7 +24,7 @@ func (f *labFlags) registerName(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.name, "name", lab.DefaultName, "name of the lab; several can be up at once")
 }
 
-func (f *labFlags) register(cmd *cobra.Command) {
+func (f *labFlags) registerLayout(cmd *cobra.Command) {
 	cmd.Flags().IntVar(&f.hosts, "hosts", 2, fmt.Sprintf("number of hosts, 1 to %d", lab.MaxHosts))
 	cmd.Flags().StringVar(&f.vpc, "vpc", "192.168.0.0/16", "range of the VPC")
 	cmd.Flags().StringVar(&f.pool, "bip-pool", "10.0.0.0/8", "range that the hosts' bips come from")
@@ -75,15 +75,15 @@ func newUp(f *labFlags) *cobra.Command {
 				if held { // the process that started this one tells
 					return l.Wait(ctx)
 				}
-				if err := announce(cmd.OutOrStdout(), l.Inventory().API); err != nil {
+				if err := printAddress(cmd.OutOrStdout(), l.Inventory().API); err != nil {
 					return err
 				}
-				_, _ = fmt.Fprintln(cmd.ErrOrStderr(), "the lab stays up until Ctrl-C; try in another terminal:", hints(f.name))
+				_, _ = fmt.Fprintln(cmd.ErrOrStderr(), "the lab stays up until Ctrl-C; try in another terminal:", labHints(f.name))
 				return l.Wait(ctx)
 			})
 		},
 	}
-	f.register(cmd)
+	f.registerLayout(cmd)
 	cmd.Flags().BoolVar(&detach, "detach", false, "return when the lab is up, and leave it up")
 	cmd.Flags().BoolVar(&held, "held", false, "")
 	_ = cmd.Flags().MarkHidden("held") // it fails for a flag that is not there
@@ -104,13 +104,13 @@ func withLab(ctx context.Context, o lab.Options, fn func(context.Context, *lab.L
 	return errors.Join(err, l.Down(context.WithoutCancel(ctx)))
 }
 
-func announce(w io.Writer, address string) error {
+func printAddress(w io.Writer, address string) error {
 	_, err := fmt.Fprintf(w, "API %s\n", address)
 	return err
 }
 
-// hints are the commands that show a lab at work.
-func hints(name string) string {
+// labHints are the commands that show a lab at work.
+func labHints(name string) string {
 	suffix := ""
 	if name != lab.DefaultName {
 		suffix = " --name " + name

@@ -73,7 +73,7 @@ id.`,
 			if err := a.output.checkOutput(); err != nil {
 				return err
 			}
-			return a.run(cmd.Context(), cmd.OutOrStdout(), args)
+			return a.adoptEntries(cmd.Context(), cmd.OutOrStdout(), args)
 		},
 	}
 	cmd.Flags().StringVar(&a.cluster, "cluster", "default", "name of the cluster")
@@ -84,11 +84,11 @@ id.`,
 	return cmd
 }
 
-func (a *adoption) run(ctx context.Context, out io.Writer, args []string) error {
+func (a *adoption) adoptEntries(ctx context.Context, out io.Writer, args []string) error {
 	if err := cli.CheckCluster(a.cluster); err != nil {
 		return err
 	}
-	only, err := destinations(args)
+	only, err := parseDestinations(args)
 	if err != nil {
 		return err
 	}
@@ -107,7 +107,7 @@ func (a *adoption) run(ctx context.Context, out io.Writer, args []string) error 
 		return err
 	}
 	if a.confirm != "" {
-		if err := a.record(ctx, reg, &doc); err != nil {
+		if err := a.recordAdoption(ctx, reg, &doc); err != nil {
 			return err
 		}
 	}
@@ -120,8 +120,8 @@ func (a *adoption) run(ctx context.Context, out io.Writer, args []string) error 
 	return nil
 }
 
-// record writes the operator's word, if it is for exactly these entries.
-func (a *adoption) record(ctx context.Context, reg *registry.Registry, doc *adoptDocument) error {
+// recordAdoption writes the operator's word, if it is for exactly these entries.
+func (a *adoption) recordAdoption(ctx context.Context, reg *registry.Registry, doc *adoptDocument) error {
 	if a.confirm != doc.Confirm {
 		return fmt.Errorf("--confirm %s: these are not the entries of that id any more; look again without --confirm: %w", a.confirm, api.ErrRefused)
 	}
@@ -175,7 +175,7 @@ func (a *adoption) foreignIn(snap api.Snapshot, only []netip.Prefix) (adoptDocum
 	return doc, nil
 }
 
-func destinations(args []string) ([]netip.Prefix, error) {
+func parseDestinations(args []string) ([]netip.Prefix, error) {
 	var all []netip.Prefix
 	for _, arg := range args {
 		p, err := netip.ParsePrefix(arg)

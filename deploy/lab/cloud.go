@@ -52,7 +52,7 @@ func newCloud(o Options, l layout, hosts []Host, out Outsider) (*alisim.Sim, str
 		}},
 	}
 	for _, h := range hosts {
-		seed.Instances = append(seed.Instances, instance(h))
+		seed.Instances = append(seed.Instances, cloudInstance(h))
 	}
 	if out.exists() {
 		net := &seed.VPCs[0]
@@ -79,7 +79,7 @@ func securityGroup(o Options, l layout) alisim.SecurityGroup {
 	return g
 }
 
-// instance is a host as the cloud knows it.
-func instance(h Host) alisim.Instance {
+// cloudInstance is a host as the cloud knows it.
+func cloudInstance(h Host) alisim.Instance {
 	return alisim.Instance{ID: string(h.Instance), Name: h.Name, VSwitch: hostVSwitch, IP: h.IP, SecurityGroups: []string{SecurityGroup}}
 }

@@ -25,7 +25,7 @@ import (
 // it. Where another process holds the lab, that is asked to end first. Down of a lab that
 // is not there does nothing.
 func Down(ctx context.Context, name string) error {
-	v, err := Read(name)
+	v, err := ReadInventory(name)
 	if err != nil && !errors.Is(err, api.ErrNotFound) {
 		if checkName(name) != nil {
 			return err
@@ -42,7 +42,7 @@ func Down(ctx context.Context, name string) error {
 		}
 	}
 	return withLabLock(ctx, func() error {
-		if now, err := Read(name); err == nil && now.Supervisor != v.Supervisor && now.Supervisor.IsAlive() {
+		if now, err := ReadInventory(name); err == nil && now.Supervisor != v.Supervisor && now.Supervisor.IsAlive() {
 			return nil // the lab is gone, and a later one of the same name is not meant
 		}
 		return v.remove(ctx)

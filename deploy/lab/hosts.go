@@ -63,7 +63,7 @@ func (l *Lab) AddHost(ctx context.Context) (Host, error) {
 	if err != nil {
 		return h, err
 	}
-	if err := l.sim.AddInstance(instance(h)); err != nil {
+	if err := l.sim.AddInstance(cloudInstance(h)); err != nil {
 		return h, fmt.Errorf("add %s to the simulated cloud: %w", h.Name, err)
 	}
 	return h, l.startHost(ctx, h)

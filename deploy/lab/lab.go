@@ -71,7 +71,7 @@ func Up(ctx context.Context, o Options) (*Lab, error) {
 // claimName claims the lab's name, which only one process does at a time. What a dead lab
 // left is removed first.
 func (l *Lab) claimName(ctx context.Context) error {
-	old, err := Read(l.opts.Name)
+	old, err := ReadInventory(l.opts.Name)
 	if err == nil && old.Supervisor.IsAlive() {
 		return fmt.Errorf("lab %s is held by process %d; end it with: sealane-lab down --name %s: %w", old.Name, old.Supervisor.PID, old.Name, ErrExists)
 	}

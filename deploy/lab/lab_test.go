@@ -257,7 +257,7 @@ func killHeldLab(t *testing.T, name string, kind EngineKind) {
 		t.Fatal(err)
 	}
 	ready := waitUntil(t.Context(), time.Minute, func() bool {
-		v, err := Read(name)
+		v, err := ReadInventory(name)
 		return err == nil && v.Ready
 	})
 	_ = holder.Process.Signal(syscall.SIGKILL)
@@ -289,7 +289,7 @@ func assertNothingLeft(t *testing.T, name string) {
 			t.Errorf("a mount with %s is left", trace)
 		}
 	}
-	if _, err := Read(name); !errors.Is(err, api.ErrNotFound) {
+	if _, err := ReadInventory(name); !errors.Is(err, api.ErrNotFound) {
 		t.Errorf("state of a lab that is gone: %v", err)
 	}
 }

@@ -48,8 +48,8 @@ func newLayout(vpc, pool netip.Prefix, hosts int) (layout, error) {
 		l.stride = 1 << 16
 	}
 	l.mgrNet = netip.PrefixFrom(vpc.Addr(), 24)
-	l.hostNet = netip.PrefixFrom(plus(vpc.Addr(), 1<<8), 24)
-	l.outNet = netip.PrefixFrom(plus(vpc.Addr(), 2<<8), 24)
+	l.hostNet = netip.PrefixFrom(addressAfter(vpc.Addr(), 1<<8), 24)
+	l.outNet = netip.PrefixFrom(addressAfter(vpc.Addr(), 2<<8), 24)
 	return l, nil
 }
 
@@ -70,7 +70,7 @@ func (l layout) host(name string, k int) (Host, error) {
 	if k < 1 || k > MaxHosts {
 		return Host{}, fmt.Errorf("host %d: a lab has at most %d hosts: %w", k, MaxHosts, api.ErrUsage)
 	}
-	base := plus(l.pool.Addr(), uint32(k-1)*l.stride)
+	base := addressAfter(l.pool.Addr(), uint32(k-1)*l.stride)
 	if !l.pool.Contains(base) {
 		return Host{}, fmt.Errorf("host %d: bip pool %s has no /24 left for it: %w", k, l.pool, api.ErrUsage)
 	}
@@ -78,19 +78,19 @@ func (l layout) host(name string, k int) (Host, error) {
 		Index:     k,
 		Name:      fmt.Sprintf("host%d", k),
 		Instance:  instanceID(k),
-		IP:        plus(l.hostNet.Addr(), uint32(firstHost+k-1)),
+		IP:        addressAfter(l.hostNet.Addr(), uint32(firstHost+k-1)),
 		Bip:       netip.PrefixFrom(base.Next(), 24),
 		Namespace: namespaceName(name, fmt.Sprintf("h%d", k)),
 	}, nil
 }
 
-func (l layout) mgr() netip.Addr { return plus(l.mgrNet.Addr(), mgrOctet) }
+func (l layout) mgr() netip.Addr { return addressAfter(l.mgrNet.Addr(), mgrOctet) }
 
 func (l layout) gateways() []netip.Addr {
 	return []netip.Addr{gatewayOf(l.mgrNet), gatewayOf(l.hostNet), gatewayOf(l.outNet)}
 }
 
-func gatewayOf(p netip.Prefix) netip.Addr { return plus(p.Addr(), gateway) }
+func gatewayOf(p netip.Prefix) netip.Addr { return addressAfter(p.Addr(), gateway) }
 
 func namespaceName(lab, part string) string { return "sl-" + lab + "-" + part }
 
@@ -107,8 +107,8 @@ func instanceID(k int) api.InstanceID {
 	return api.InstanceID("i-8vb" + new(big.Int).SetBytes(sum[:]).Text(36)[:17])
 }
 
-// plus is the address n after a.
-func plus(a netip.Addr, n uint32) netip.Addr {
+// addressAfter is the address n after a.
+func addressAfter(a netip.Addr, n uint32) netip.Addr {
 	b := a.As4()
 	binary.BigEndian.PutUint32(b[:], binary.BigEndian.Uint32(b[:])+n)
 	return netip.AddrFrom4(b)

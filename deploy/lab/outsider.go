@@ -36,7 +36,7 @@ func (l *Lab) plugOutsider() error {
 	if !l.opts.Outsider {
 		return nil
 	}
-	o := Outsider{Namespace: namespaceName(l.opts.Name, "out"), IP: plus(l.layout.outNet.Addr(), mgrOctet)}
+	o := Outsider{Namespace: namespaceName(l.opts.Name, "out"), IP: addressAfter(l.layout.outNet.Addr(), mgrOctet)}
 	if err := l.attach(o.Namespace, outsidePort, o.IP, l.layout.outNet); err != nil {
 		return err
 	}

@@ -73,8 +73,8 @@ func markOf(lab string) string { return "SEALANE_LAB=" + lab }
 
 const stateFile = "state.json"
 
-// Read reads the state file of the lab of this name. ErrNotFound says that there is none.
-func Read(name string) (Inventory, error) {
+// ReadInventory reads the state file of the lab of this name. ErrNotFound says that there is none.
+func ReadInventory(name string) (Inventory, error) {
 	if err := checkName(name); err != nil {
 		return Inventory{}, err
 	}

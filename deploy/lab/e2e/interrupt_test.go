@@ -37,7 +37,7 @@ func TestInterrupt(t *testing.T) {
 				t.Fatal(err)
 			}
 			eventually(t, 2*time.Minute, "the moment has come", func() bool {
-				v, err := lab.Read(name)
+				v, err := lab.ReadInventory(name)
 				return err == nil && c.when(v)
 			}, func() any { return problems.String() })
 			if err := cmd.Process.Signal(syscall.SIGINT); err != nil {

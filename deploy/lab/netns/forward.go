@@ -21,12 +21,12 @@ func ForwardTCP(ctx context.Context, ln net.Listener, path string, addresses []s
 		if err != nil {
 			return err
 		}
-		open.Go(func() { relay(ctx, conn, path, addresses) })
+		open.Go(func() { relayTCP(ctx, conn, path, addresses) })
 	}
 }
 
-// relay copies both ways until both sides have said all, one fails, or the context ends.
-func relay(ctx context.Context, near net.Conn, from string, addresses []string) {
+// relayTCP copies both ways until both sides have said all, one fails, or the context ends.
+func relayTCP(ctx context.Context, near net.Conn, from string, addresses []string) {
 	defer func() { _ = near.Close() }()
 	var far net.Conn
 	for _, address := range addresses {

@@ -13,9 +13,9 @@ type ID struct {
 }
 
 // This identifies this process.
-func This() ID { return identify(os.Getpid()) }
+func This() ID { return idOf(os.Getpid()) }
 
-func identify(pid int) ID { return ID{pid, StartTime(pid)} }
+func idOf(pid int) ID { return ID{pid, StartTime(pid)} }
 
 // IsAlive reports whether the process is still there.
 func (p ID) IsAlive() bool { return p.PID > 0 && p.Start != "" && StartTime(p.PID) == p.Start }
