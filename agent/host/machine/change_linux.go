@@ -36,7 +36,7 @@ func (b both) Undo(ctx context.Context) ([]host.Step, error)              { retu
 // without them before forwarding is turned off and the guard goes.
 func (h *Host) parts() []named {
 	return []named{
-		{both{h.planRules, h.undoRules}, host.PartRules},
+		{h.rules, host.PartRules},
 		{both{h.planNative, h.undoNative}, host.PartNative},
 		{h.source, host.PartSource},
 		{sysctl.RouterAdv{Settings: h.settings}, host.PartRouterAdv},
@@ -59,7 +59,7 @@ func (h *Host) begin() error {
 func (h *Host) Apply(ctx context.Context, w host.Wish) host.Outcome {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	clear(h.legacy)
+	h.rules.Expire()
 	h.applying.Store(true)
 	defer h.applying.Store(false)
 	out := host.Outcome{Failures: map[host.Part]error{}}
@@ -76,7 +76,7 @@ func (h *Host) Apply(ctx context.Context, w host.Wish) host.Outcome {
 		steps, failure := p.Plan(ctx, w)
 		repairs, stopped := run(ctx, steps)
 		if len(steps) > 0 {
-			clear(h.legacy)
+			h.rules.Expire()
 		}
 		for i := range repairs {
 			repairs[i].Part = p.name
@@ -93,7 +93,7 @@ func (h *Host) Apply(ctx context.Context, w host.Wish) host.Outcome {
 func (h *Host) Plan(ctx context.Context, w host.Wish) ([]host.Step, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	clear(h.legacy)
+	h.rules.Expire()
 	if err := h.begin(); err != nil {
 		return nil, err
 	}
@@ -107,7 +107,7 @@ func (h *Host) Plan(ctx context.Context, w host.Wish) ([]host.Step, error) {
 func (h *Host) Restore(ctx context.Context) ([]host.Repair, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	clear(h.legacy)
+	h.rules.Expire()
 	if err := h.begin(); err != nil {
 		return nil, err
 	}
@@ -117,14 +117,13 @@ func (h *Host) Restore(ctx context.Context) ([]host.Repair, error) {
 		steps, err := p.Undo(ctx)
 		repairs, stopped := run(ctx, steps)
 		if len(steps) > 0 {
-			clear(h.legacy)
+			h.rules.Expire()
 		}
 		undone, failures = append(undone, repairs...), append(failures, err, stopped)
 	}
 	if err := errors.Join(failures...); err != nil {
 		return undone, err
 	}
-	clear(h.asPrinted)
 	return undone, h.store.Forget()
 }
 
@@ -132,7 +131,7 @@ func (h *Host) Restore(ctx context.Context) ([]host.Repair, error) {
 func (h *Host) PlanRestore(ctx context.Context) ([]host.Step, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	clear(h.legacy)
+	h.rules.Expire()
 	if err := h.begin(); err != nil {
 		return nil, err
 	}

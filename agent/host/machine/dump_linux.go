@@ -32,9 +32,6 @@ func (h *Host) Rules(ctx context.Context) (model.Dump, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var d model.Dump
-	if _, err := h.standardVariant(ctx); err != nil {
-		return d, err
-	}
 	for _, place := range []struct {
 		text    *string
 		family  host.Family
@@ -45,11 +42,11 @@ func (h *Host) Rules(ctx context.Context) (model.Dump, error) {
 		{&d.Legacy, host.IPv4, host.Legacy},
 		{&d.Legacy6, host.IPv6, host.Legacy},
 	} {
-		fw, err := h.readTables(ctx, place.family, place.variant)
+		text, err := h.rules.Text(ctx, place.family, place.variant)
 		if err != nil {
 			return d, err
 		}
-		*place.text = fw.text
+		*place.text = text
 	}
 	var err error
 	if d.Ruleset, err = h.listNFT(ctx); err != nil {
@@ -71,7 +68,7 @@ func (h *Host) listNFT(ctx context.Context) (string, error) {
 	for _, name := range iptables {
 		delete(tables, name)
 	}
-	nft, err := h.lookPath("nft")
+	nft, err := exec.LookPath("nft")
 	if err != nil || len(tables) == 0 {
 		return "", nil
 	}
@@ -81,7 +78,7 @@ func (h *Host) listNFT(ctx context.Context) (string, error) {
 	}
 	out, err := exec.CommandContext(ctx, nft, "list", "ruleset").Output()
 	if err != nil {
-		return "", fmt.Errorf("list the rules of nftables: %w", kernel.Explain(explain(err)))
+		return "", fmt.Errorf("list the rules of nftables: %w", kernel.ExplainCommand(err))
 	}
 	h.listing = listing{count, string(out)}
 	return h.listing.text, nil

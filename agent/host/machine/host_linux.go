@@ -35,6 +35,7 @@ import (
 	"github.com/sealane/sealane/agent/host"
 	"github.com/sealane/sealane/agent/host/docker"
 	"github.com/sealane/sealane/agent/host/dockerd"
+	"github.com/sealane/sealane/agent/host/iptables"
 	"github.com/sealane/sealane/agent/host/kernel"
 	"github.com/sealane/sealane/agent/host/nft"
 	"github.com/sealane/sealane/agent/host/redirect"
@@ -60,26 +61,20 @@ type Options struct {
 type Host struct {
 	opts Options
 
-	mu        sync.Mutex // one change at a time; guards all below
-	store     *state.Store
-	settings  *sysctl.Settings
-	redirect  *redirect.Part
-	engine    *dockerd.Part
-	chains    *state.Record[chainMemory]
-	asPrinted map[string][]string
-	read      map[host.Family]reading
-	legacy    map[host.Family]*firewall // as read by this call
-	standards map[string]host.Variant
-	standard  host.Variant      // of them, the one that counts now
-	found     map[string]string // commands, by name
-	listing   listing
-	asking    asking
-	routes    *route.Reader
-	tables    sight[map[string]bool] // of nftables, by name
-	nft       *nft.Client
-	source    *source.Part
-	docker    sight[*dockerTable]
-	marks     [2]sight[marking] // of both families
+	mu       sync.Mutex // one change at a time; guards all below
+	store    *state.Store
+	settings *sysctl.Settings
+	redirect *redirect.Part
+	engine   *dockerd.Part
+	rules    *iptables.Part
+	listing  listing
+	asking   asking
+	routes   *route.Reader
+	tables   sight[map[string]bool] // of nftables, by name
+	nft      *nft.Client
+	source   *source.Part
+	docker   sight[*dockerTable]
+	marks    [2]sight[marking] // of both families
 
 	system   nft.Real
 	applying atomic.Bool            // changes of nftables are ours now
@@ -89,10 +84,8 @@ type Host struct {
 
 // New returns the host. It reads and changes nothing yet.
 func New(opts Options) *Host {
-	h := &Host{
-		opts: opts, store: state.New(opts.StateDir),
-		asPrinted: map[string][]string{}, read: map[host.Family]reading{}, legacy: map[host.Family]*firewall{}, standards: map[string]host.Variant{}, found: map[string]string{},
-	}
+	h := &Host{opts: opts, store: state.New(opts.StateDir)}
+	h.rules = iptables.New(h.store, iptables.Around{Native: h.readNative, HasTable: h.hasTable, Generation: countChanges})
 	h.settings = sysctl.New(h.store, opts.SysctlDir, h.seesDocker)
 	h.redirect = redirect.New(h.store, h.settings.LoosenBridges)
 	h.engine = dockerd.New(h.store, dockerd.Options{File: opts.DaemonConfig, Restart: opts.RestartEngine}, dockerd.Around{
@@ -100,8 +93,7 @@ func New(opts Options) *Host {
 		Forwards: sysctl.Forwards, WillForward: h.settings.WillForward,
 	})
 	h.nft = nft.New(&h.system)
-	h.source = source.New(h.nft, masquerading{h}, masquerading{h})
-	h.chains = state.NewRecord[chainMemory](h.store, nil)
+	h.source = source.New(h.nft, iptables.Masquerading{Part: h.rules}, iptables.Masquerading{Part: h.rules})
 	h.routes = route.New(h.log())
 	return h
 }
@@ -118,7 +110,7 @@ func (h *Host) RememberPeers(p host.Peers) error { return h.store.RememberPeers(
 func (h *Host) Facts(ctx context.Context, ip netip.Addr) (host.Facts, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	clear(h.legacy)
+	h.rules.Expire()
 	lacks, blind := h.missing()
 	f := host.Facts{Kernel: kernelRelease(), Missing: lacks, BridgeNetfilter: sysctl.BridgeNetfilter()}
 	var err error
@@ -147,13 +139,13 @@ func (h *Host) Facts(ctx context.Context, ip netip.Addr) (host.Facts, error) {
 
 // lookAtFirewall tells as much as can be seen, even when it fails.
 func (h *Host) lookAtFirewall(ctx context.Context, f *host.Facts) error {
-	d, err := h.detect(ctx)
+	d, err := h.rules.Detect(ctx)
 	if err != nil {
-		d.native, _ = h.readNative() // needs no command
-		d.docker, d.shielded = d.native != nil, d.native != nil
+		d.Native, _ = h.readNative() // needs no command
+		d.Docker, d.Shielded = d.Native != nil, d.Native != nil
 	}
-	d.tell(f)
-	f.Redirect = d.native != nil && h.redirect.Attached(f.Uplink)
+	d.Tell(f)
+	f.Redirect = d.Native != nil && h.redirect.Attached(f.Uplink)
 	var failure error
 	f.Kept, failure = h.source.Kept(ctx)
 	way, why, doubt := h.source.Way(ctx)

@@ -36,11 +36,11 @@ func (h *Host) usedMarks(ctx context.Context) (uint32, error) {
 	}
 	for _, f := range host.Families() {
 		for _, v := range []host.Variant{host.NFT, host.Legacy} {
-			fw, err := h.readTables(ctx, f, v)
+			text, err := h.rules.Text(ctx, f, v)
 			if err != nil {
 				return 0, err
 			}
-			used |= textMarks(fw.text)
+			used |= textMarks(text)
 		}
 	}
 	rules, err := netlink.RuleList(netlink.FAMILY_ALL)

@@ -3,7 +3,6 @@ package machine
 import (
 	"golang.org/x/sys/unix"
 
-	"github.com/sealane/sealane/agent/host"
 	"github.com/sealane/sealane/agent/host/kernel"
 	"github.com/sealane/sealane/agent/host/sysctl"
 )
@@ -25,14 +24,8 @@ func (h *Host) missing() (lacks []string, blind bool) {
 	if d, err := h.readDocker(); err == nil && d.native != nil {
 		return lacks, blind // it needs no iptables, and so do we
 	}
-	for _, c := range []struct{ suffix, why string }{
-		{"", "to change rules"}, {"-save", "to list rules"}, {"-restore", "to change rules at one moment"},
-	} {
-		path, err := h.command(host.IPv4, host.NFT)
-		if err == nil {
-			_, err = h.lookPath(path + c.suffix)
-		}
-		lack(err != nil, true, "the command iptables"+c.suffix+" ("+c.why+")")
+	for _, command := range h.rules.MissingCommands() {
+		lack(true, true, command)
 	}
 	return lacks, blind
 }

@@ -1,9 +1,10 @@
-package machine
+package iptables
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"net/netip"
 	"slices"
 	"strings"
@@ -17,11 +18,9 @@ import (
 	"github.com/sealane/sealane/api"
 )
 
-// Our ipsets. The rules match them, so that hosts come and go without a rule being touched.
 const (
-	setLocal = "sealane-local" // this host's subnets
-	setPeers = "sealane-peers" // the other hosts' subnets and private addresses
-	setType  = "hash:net"
+	setType   = "hash:net"
+	maxSummed = 1000 // members
 )
 
 // planSets gives the sets of a family their members.
@@ -38,7 +37,7 @@ func planSets(f host.Family, w host.Wish) ([]host.Step, error) {
 // if an addition failed, or if the members are not all known.
 func planSet(f host.Family, name string, want []netip.Prefix, incomplete bool) ([]host.Step, error) {
 	name = setName(f, name)
-	have, err := members(name)
+	have, err := setMembers(name)
 	if kernel.Lacks(err) {
 		return nil, fmt.Errorf("make set %s: the kernel has no ip_set: %w", name, api.ErrUnsupported)
 	}
@@ -48,7 +47,7 @@ func planSet(f host.Family, name string, want []netip.Prefix, incomplete bool) (
 	} else if err != nil {
 		return nil, err
 	}
-	added, deleted := without(want, have), without(have, want)
+	added, deleted := prefixesWithout(want, have), prefixesWithout(have, want)
 	if incomplete {
 		deleted = nil
 	}
@@ -80,20 +79,20 @@ func makeSet(f host.Family, name string) host.Step {
 
 func changeSet(name string, added, deleted []netip.Prefix) error {
 	for _, p := range added {
-		if err := netlink.IpsetAdd(name, entry(p)); err != nil && !errors.Is(err, nl.IPSetError(nl.IPSET_ERR_EXIST)) {
+		if err := netlink.IpsetAdd(name, setEntry(p)); err != nil && !errors.Is(err, nl.IPSetError(nl.IPSET_ERR_EXIST)) {
 			return fmt.Errorf("add %s to set %s: %w", p, name, kernel.Explain(err))
 		}
 	}
 	for _, p := range deleted {
-		if err := netlink.IpsetDel(name, entry(p)); err != nil && !errors.Is(err, nl.IPSetError(nl.IPSET_ERR_EXIST)) {
+		if err := netlink.IpsetDel(name, setEntry(p)); err != nil && !errors.Is(err, nl.IPSetError(nl.IPSET_ERR_EXIST)) {
 			return fmt.Errorf("delete %s from set %s: %w", p, name, kernel.Explain(err))
 		}
 	}
 	return nil
 }
 
-// without are those of a that are not in b.
-func without(a, b []netip.Prefix) []netip.Prefix {
+// prefixesWithout are those of a that are not in b.
+func prefixesWithout(a, b []netip.Prefix) []netip.Prefix {
 	in := make(map[netip.Prefix]bool, len(b))
 	for _, p := range b {
 		in[p] = true
@@ -116,8 +115,24 @@ func undoSets() ([]host.Step, error) {
 	return steps, nil
 }
 
-// members lists a set, sorted. The error is ENOENT if there is no such set.
-func members(name string) ([]netip.Prefix, error) {
+// removeSet destroys a set that is there. One of another type is somebody else's, whatever its
+// name.
+func removeSet(name string) ([]host.Step, error) {
+	// Asked first, since newer kernels do not say that there was nothing to destroy.
+	set, err := netlink.IpsetList(name)
+	if errors.Is(err, unix.ENOENT) || kernel.Lacks(err) || err == nil && set.TypeName != setType {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list set %s: %w", name, kernel.Explain(err))
+	}
+	return []host.Step{host.NewStep(host.KindSet, name+" destroyed", "ipset destroy "+name, func(context.Context) error {
+		return kernel.Wrap("destroy set "+name, netlink.IpsetDestroy(name))
+	})}, nil
+}
+
+// setMembers lists a set, sorted. The error is ENOENT if there is no such set.
+func setMembers(name string) ([]netip.Prefix, error) {
 	set, err := netlink.IpsetList(name)
 	if err != nil {
 		return nil, fmt.Errorf("list set %s: %w", name, kernel.Explain(err))
@@ -137,6 +152,26 @@ func members(name string) ([]netip.Prefix, error) {
 	return prefixes, nil
 }
 
-func entry(p netip.Prefix) *netlink.IPSetEntry {
+func setEntry(p netip.Prefix) *netlink.IPSetEntry {
 	return &netlink.IPSetEntry{IP: p.Addr().AsSlice(), CIDR: uint8(p.Bits())}
+}
+
+// SumSets is a sum over our sets, to see that they changed. Those with more members than
+// maxSummed are left out.
+func SumSets(seed maphash.Seed) uint64 {
+	var sum maphash.Hash
+	sum.SetSeed(seed)
+	for _, f := range host.Families() {
+		for _, name := range []string{setName(f, setLocal), setName(f, setPeers)} {
+			set, err := netlink.IpsetList(name)
+			if err != nil || len(set.Entries) > maxSummed {
+				continue // there is none
+			}
+			_, _ = fmt.Fprintln(&sum, name, len(set.Entries))
+			for _, e := range set.Entries {
+				_, _ = sum.Write(append(slices.Clone(e.IP), e.CIDR))
+			}
+		}
+	}
+	return sum.Sum64()
 }

@@ -1,0 +1,120 @@
+package iptables
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/coreos/go-iptables/iptables"
+
+	"github.com/sealane/sealane/agent/host"
+	"github.com/sealane/sealane/agent/host/kernel"
+)
+
+// lockWait is how many seconds a command waits for the lock of the legacy variant. Without
+// waiting, about one call in twenty fails while dockerd is busy.
+const lockWait = 5
+
+// commands are those of this host, found once.
+type commands struct {
+	found     map[string]string // paths by name
+	standards map[string]host.Variant
+	standard  host.Variant // what the plain command writes, as last asked
+}
+
+// toolOf is the plain command of the family.
+func toolOf(f host.Family) string {
+	if f == host.IPv6 {
+		return "ip6tables"
+	}
+	return "iptables"
+}
+
+// command is the path of the command that writes a variant. Distributions with one variant
+// only have no suffixed commands.
+func (c *commands) command(f host.Family, v host.Variant) (string, error) {
+	if path, err := c.lookPath(toolOf(f) + "-" + string(v)); err == nil {
+		return path, nil
+	}
+	return c.lookPath(toolOf(f))
+}
+
+// lookPath finds a command, and finds it again without looking through all of PATH.
+func (c *commands) lookPath(name string) (string, error) {
+	if path := c.found[name]; path != "" {
+		if _, err := os.Stat(path); err == nil {
+			return path, nil
+		}
+	}
+	path, err := exec.LookPath(name)
+	if err == nil {
+		c.found[name] = path
+	}
+	return path, err
+}
+
+// standardVariant is what the plain command writes, and none where it is missing. It is asked
+// once for each file that the command leads to, as distributions switch by a link.
+func (c *commands) standardVariant(ctx context.Context) (host.Variant, error) {
+	path, err := c.lookPath("iptables")
+	if err != nil {
+		c.standard = ""
+		return "", nil
+	}
+	target, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return "", fmt.Errorf("find iptables: %w", err)
+	}
+	if v, ok := c.standards[path+" "+target]; ok {
+		c.standard = v
+		return v, nil
+	}
+	// For example "iptables v1.8.9 (nf_tables)"; releases before 1.8 name no variant.
+	version, err := exec.CommandContext(ctx, path, "--version").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("run iptables --version: %w", err)
+	}
+	v := host.Legacy
+	if strings.Contains(string(version), "nf_tables") {
+		v = host.NFT
+	}
+	c.standards[path+" "+target], c.standard = v, v
+	return v, nil
+}
+
+// handle is the library's handle, for changes of one rule.
+func (t *tables) handle() (*iptables.IPTables, error) {
+	proto := iptables.ProtocolIPv4
+	if t.family == host.IPv6 {
+		proto = iptables.ProtocolIPv6
+	}
+	ipt, err := iptables.New(iptables.IPFamily(proto), iptables.Path(t.path), iptables.Timeout(lockWait))
+	if err != nil {
+		return nil, fmt.Errorf("start %s (%s): %w", toolOf(t.family), t.variant, err)
+	}
+	return ipt, nil
+}
+
+// restore is the step that makes changes of a table, all or none of them, at one moment.
+// The lines are those of an iptables-restore file.
+func (t *tables) restore(table string, lines []string, repairs ...host.Repair) host.Step {
+	input := "*" + table + "\n" + strings.Join(lines, "\n") + "\nCOMMIT\n"
+	args := []string{"-w", strconv.Itoa(lockWait), "--noflush"}
+	return host.Step{
+		Repairs: repairs,
+		Command: fmt.Sprintf("%s-restore %s <<'END'\n%sEND", t.path, strings.Join(args, " "), input),
+		Do: func(ctx context.Context) error {
+			cmd := exec.CommandContext(ctx, t.path+"-restore", args...)
+			cmd.Stdin = strings.NewReader(input)
+			// What it prints is no sign of failure: it warns of the other variant's tables.
+			if out, err := cmd.CombinedOutput(); err != nil {
+				return fmt.Errorf("write table %s: %w: %s", table, kernel.Explain(err), strings.TrimSpace(string(out)))
+			}
+			return nil
+		},
+	}
+}

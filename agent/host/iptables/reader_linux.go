@@ -1,0 +1,88 @@
+package iptables
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+
+	"github.com/sealane/sealane/agent/host"
+	"github.com/sealane/sealane/agent/host/kernel"
+)
+
+// reader reads the tables, and again only when they may have changed.
+type reader struct {
+	commands
+	generation func() (count uint32, known bool, err error)
+	counted    map[host.Family]reading
+	legacy     map[host.Family]*tables // as read since expire
+}
+
+// expire has the legacy variant read again.
+func (r *reader) expire() { clear(r.legacy) }
+
+// read is what a variant has now. That of the nft variant is read anew only when the
+// kernel counted a change of nftables since, that of the legacy variant once by each call;
+// without tables, the commands are not asked. A variant that no command here writes has
+// nothing: the plain command is one of the two.
+func (r *reader) read(ctx context.Context, f host.Family, v host.Variant) (*tables, error) {
+	path, err := r.command(f, v)
+	none := parseTables(f, v, path, "")
+	_, suffixed := r.lookPath(toolOf(f) + "-" + string(v))
+	if err != nil || suffixed != nil && r.standard != v {
+		return none, nil
+	}
+	if v == host.Legacy {
+		names, err := os.ReadFile("/proc/thread-self/net/" + map[bool]string{false: "ip_tables_names", true: "ip6_tables_names"}[f == host.IPv6])
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("read the names of the legacy tables: %w", err)
+		}
+		if len(names) == 0 {
+			return none, nil
+		}
+		if fw := r.legacy[f]; fw != nil {
+			return fw, nil
+		}
+		fw, err := r.list(ctx, f, v)
+		if err == nil {
+			r.legacy[f] = fw
+		}
+		return fw, err
+	}
+	count, known, err := r.generation()
+	if err != nil {
+		return nil, err
+	}
+	if !known {
+		return none, nil
+	}
+	if last := r.counted[f]; last.fw != nil && last.count == count && last.fw.path == path {
+		return last.fw, nil
+	}
+	fw, err := r.list(ctx, f, v)
+	if err == nil {
+		r.counted[f] = reading{count, fw}
+	}
+	return fw, err
+}
+
+// reading is what the nft variant had at a count of the kernel's.
+type reading struct {
+	count uint32
+	fw    *tables
+}
+
+// list lists all tables of a variant at once.
+func (r *reader) list(ctx context.Context, f host.Family, v host.Variant) (*tables, error) {
+	path, err := r.command(f, v)
+	if err != nil {
+		return nil, fmt.Errorf("find %s: %w", toolOf(f), err)
+	}
+	out, err := exec.CommandContext(ctx, path+"-save").Output()
+	if err != nil {
+		return nil, fmt.Errorf("list the rules of %s (%s): %w", toolOf(f), v, kernel.ExplainCommand(err))
+	}
+	return parseTables(f, v, path, string(out)), nil
+}
