@@ -1,13 +1,14 @@
 package api
 
-// Severity of a finding.
+// Severity of a finding. It follows the traffic: what it says is what packets do, whatever
+// the cause.
 type Severity string
 
 // Severities.
 const (
 	Info    Severity = "info"
-	Warning Severity = "warning" // works, but not as it should
-	Failure Severity = "failure" // traffic to or from the host does not pass
+	Warning Severity = "warning" // traffic passes as far as is known, but not as it should, or nobody can tell
+	Failure Severity = "failure" // traffic between subnets surely dies, or does so for a host that waits
 )
 
 // rank orders severities, the gravest first.
@@ -73,4 +74,5 @@ const (
 	FindingQuota         Code = "SL-F112" // a table is full, or will be soon
 	FindingRegistryOld   Code = "SL-F113" // the registry is older than the marks in the tables: it was restored or replaced
 	FindingManage        Code = "SL-F114" // what was to be managed could not be: a permission is missing, or the cloud refuses
+	FindingGatesUnread   Code = "SL-F115" // it is not known whether the cloud lets traffic to a host pass
 )

@@ -37,6 +37,8 @@ type Pass struct {
 	DeletesID string        `json:"deletesId,omitempty"` // Plan.DeletesID of the whole plan, also when it is cut
 	Omitted   int           `json:"omitted,omitempty"`   // entries of plan and findings that were left out to keep the record small
 	Hosts     []HostLife    `json:"hosts,omitempty"`     // lives that need the cloud's word: stopped, missing, gone
+	Blocked   []Blocked     `json:"blocked,omitempty"`   // hosts that the cloud keeps packets from, or may
+	CloudRead time.Time     `json:"cloudRead,omitzero"`  // when the cloud was last read as a whole
 	Tables    []TableUse    `json:"tables,omitempty"`
 	Opened    []InterfaceID `json:"opened,omitempty"`   // interfaces whose source/destination check the controller switched off, in all, or was about to
 	Admitted  []GroupID     `json:"admitted,omitempty"` // security groups that the controller added rules to, in all
@@ -68,6 +70,14 @@ func cut[T any](list []T, limit int, omitted *int) []T {
 type HostLife struct {
 	Instance InstanceID `json:"instance"`
 	Life     Life       `json:"life"`
+}
+
+// Blocked is a host that is not ready though its routes are written: the cloud surely drops
+// packets from or to its containers, or nobody can tell. Code is that of the finding which
+// says why.
+type Blocked struct {
+	Instance InstanceID `json:"instance"`
+	Code     Code       `json:"code"`
 }
 
 // TableUse is how full a route table is.

@@ -54,15 +54,17 @@ type HostStatus struct {
 	Conflicts []Conflict `json:"conflicts,omitempty"`
 }
 
-// HostState sums a host up.
+// HostState sums a host up. It follows the traffic: no host is ready whose packets surely die
+// on their way, or of which nobody can tell.
 type HostState string
 
-// Host states.
+// Host states. Once its routes are written, a host that is not reached is degraded; before, it
+// is pending, also when the cloud would drop its packets.
 const (
-	HostReady    HostState = "ready"    // alive, forwards, every subnet written in every table
+	HostReady    HostState = "ready"    // alive, forwards, every subnet written in every table, and nothing known keeps packets back
 	HostPending  HostState = "pending"  // on its way: no bridge yet, rules or routes not in place yet
 	HostRefused  HostState = "refused"  // a subnet of it will not be routed, see Conflicts
-	HostDegraded HostState = "degraded" // traffic may flow, but something needs a hand
+	HostDegraded HostState = "degraded" // in service, and packets from or to it die, or nobody can tell
 	HostGoneAway HostState = "away"     // left or gone
 )
 

@@ -33,16 +33,16 @@ func NewBoard(cluster string, replica api.Replica, reg Registry, refresh time.Du
 func (b *Board) Run(ctx context.Context) error {
 	wake := newTrigger(b.registry.Watch(ctx, api.AreaHosts, api.AreaRoutes, api.AreaConfig, api.AreaPass), 50*time.Millisecond)
 	var delay time.Duration
-	for wake.next(ctx, delay) {
+	for wake.await(ctx, delay) {
 		delay = b.refresh
-		if err := b.read(ctx); err != nil && ctx.Err() == nil {
+		if err := b.refreshStatus(ctx); err != nil && ctx.Err() == nil {
 			delay = min(delay, time.Second)
 		}
 	}
 	return nil
 }
 
-func (b *Board) read(ctx context.Context) error {
+func (b *Board) refreshStatus(ctx context.Context) error {
 	snap, err := b.registry.Snapshot(ctx)
 	if err != nil {
 		if before := b.latest.Load(); before != nil {

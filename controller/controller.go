@@ -31,7 +31,7 @@ type Registry interface {
 type Config struct {
 	Cluster  string
 	Initial  api.Config    // written to the registry when it holds no configuration yet
-	Quiet    time.Duration // a watch event waits this long for company, and again with each that comes, before a pass starts
+	Quiet    time.Duration // a watch event waits this long for others, and again with each that comes, before a pass starts
 	Resync   time.Duration // the longest time between two passes
 	Progress time.Duration // a long plan is interrupted this often, to publish what is done
 	Gone     time.Duration // an instance the cloud did not know before and after this time is gone
@@ -59,13 +59,6 @@ type Controller struct {
 	elector  leader.Elector
 	metrics  *Metrics
 	log      *slog.Logger
-
-	news     func() bool // whether something came up since the pass began
-	compared bool        // whether the flags were held against the registry's configuration
-	absent   absences    // what the cloud did not know, and since when; reset with each leadership
-	seen     view        // what the last look at the cloud found; reset with each leadership
-	due      time.Time   // when everything is to be read again
-	locked   locked      // gates that could not be opened, and when; reset with each leadership
 }
 
 // New builds a controller. Without gates it manages nothing beside routes. metrics may be nil.
@@ -85,39 +78,41 @@ func (c *Controller) Run(ctx context.Context) error {
 			}
 			failures++
 			c.log.Warn("cannot campaign for the lead", api.KeyError, err)
-			pause(ctx, retryDelay(err, failures))
+			select {
+			case <-ctx.Done():
+			case <-time.After(retryDelay(err, failures)):
+			}
 			continue
 		}
 		failures = 0
-		c.lead(lease.Context(), lease) //nolint:contextcheck // a lease's context ends with the one it was campaigned for
+		c.leadTerm(lease.Context(), lease) //nolint:contextcheck // a lease's context ends with the one it was campaigned for
 		resign(ctx, lease)
 	}
 	return nil
 }
 
-// lead makes passes until ctx, the lease's, ends.
-func (c *Controller) lead(ctx context.Context, lease leader.Lease) {
+// leadTerm makes passes until ctx, the lease's, ends.
+func (c *Controller) leadTerm(ctx context.Context, lease leader.Lease) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	c.log.Info("leading", api.KeyTerm, lease.Term().Revision)
 	c.metrics.leading(true)
 	defer c.metrics.leading(false)
-	c.absent, c.seen, c.due, c.locked, c.compared = nil, view{}, time.Time{}, nil, false
 
 	wake := newTrigger(c.registry.Watch(ctx, api.AreaHosts, api.AreaConfig), c.config.Quiet)
-	c.news = wake.pending
+	t := &term{Controller: c, lease: lease, news: wake.pending}
 	var delay time.Duration // the first pass starts at once
 	var failures int
-	for wake.next(ctx, delay) {
-		more, err := c.pass(ctx, lease)
-		delay = max(0, time.Until(c.due))
+	for wake.await(ctx, delay) {
+		more, err := t.makePass(ctx)
+		delay = max(0, time.Until(t.due))
 		switch {
 		case ctx.Err() != nil || errors.Is(err, api.ErrDeposed):
 			cancel(err)
 		case err != nil:
 			failures++
 			delay = min(c.config.Resync, retryDelay(err, failures))
-			c.due = time.Now().Add(delay)
+			t.due = time.Now().Add(delay)
 			c.log.Warn("pass ended early", api.KeyError, err, api.KeyDelay, delay.String())
 		default:
 			failures = 0
@@ -125,7 +120,7 @@ func (c *Controller) lead(ctx context.Context, lease leader.Lease) {
 				delay = 0
 			}
 		}
-		c.metrics.pass(err)
+		c.metrics.passEnded(err)
 	}
 	c.log.Info("no longer leading", api.KeyTerm, lease.Term().Revision, api.KeyReason, context.Cause(ctx))
 }
@@ -136,15 +131,6 @@ func resign(ctx context.Context, lease leader.Lease) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancel()
 	_ = lease.Resign(ctx) // an error means that the lease runs out by itself
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
 }
 
 // retryDelay is the wait after a failed pass or campaign: by the kind of error, doubled with

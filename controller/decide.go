@@ -3,6 +3,7 @@ package controller
 import (
 	"errors"
 	"maps"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -14,67 +15,113 @@ import (
 // decision is the outcome of one pass before anything is done: the plan, and what is
 // published with it.
 type decision struct {
-	blind        bool // nothing could be decided: the plan is the last one, to be shown and not to be made
-	config       api.Config
-	hosts        []api.Host // with the cloud's word
-	plan         api.Plan
-	routes       []api.RouteStatus
-	release      []api.InstanceID // hosts that are gone: others may have their subnets once no route is left
-	lives        []api.HostLife
-	tables       []api.TableUse
-	managed      managed  // what was changed beside routes, in all
-	adopted      []string // ids of entries whose adoption was used
-	findings     []api.Finding
-	cloudProblem string
+	blind     bool // nothing could be decided: the plan is the last one, to be shown and not to be made
+	config    api.Config
+	hosts     []api.Host // with the cloud's word
+	plan      api.Plan
+	routes    []api.RouteStatus
+	release   []api.InstanceID // hosts that are gone: others may have their subnets once no route is left
+	lives     []api.HostLife
+	tables    []api.TableUse
+	blocked   []api.Blocked
+	findings  []api.Finding
+	cloudRead time.Time // when the cloud was last read as a whole
+	cloudErr  error     // what could not be read
+	adopted   []string  // ids of routes whose adoption was used
+
+	pools         []netip.Prefix // what of the pools may carry routes
+	gates         []gate         // to be opened in this pass
+	managed       managed        // what is changed beside routes, in all, with these gates
+	managedBefore managed        // the same without them
 }
 
 // decide is pure: the same snapshot and view give the same decision.
 func decide(cluster string, snap api.Snapshot, v view, now time.Time) decision {
-	d := decision{config: configOf(snap)}
-	hosts := hostsWith(snap.Hosts, v.lives)
-	d.hosts, d.managed, d.adopted = hosts, managedIn(snap.Pass).settled(v, d.config), adoptedBefore(snap)
-	d.findings = findings(snap, hosts, v, d.config)
-	if v.err != nil {
-		d.cloudProblem = v.err.Error()
+	d := decision{config: configOf(snap), cloudErr: v.err, cloudRead: v.at}
+	if v.instances == nil {
+		v.lives = lastLives(snap.Pass)
 	}
+	if d.cloudRead.IsZero() && snap.Pass != nil {
+		d.cloudRead = snap.Pass.CloudRead
+	}
+	d.hosts = hostsWith(snap.Hosts, v.lives)
+	d.managed, d.adopted = managedIn(snap.Pass).withoutClosed(v, d.config), adoptedBefore(snap)
 	if v.network.VPC == "" || d.config.Validate() != nil {
-		d.keep(snap)
-		return d
+		d.showLast(snap)
+		d.findings = append(recordFindings(snap, d.config), lastFindings(snap.Pass, tableCodes())...)
+	} else {
+		d.decideRoutes(cluster, snap, v, now)
 	}
-	want, conflicts := plan.Desired(hosts, v.have, plan.Rules{
-		Cluster: cluster, VPC: v.network.VPC, Pools: d.config.Pools,
-		VSwitches: vswitches(v.network), Tables: v.tables,
-	})
-	guard := plan.Guard{
-		Cluster: cluster, Policy: d.config.Policy, Pools: d.config.Pools,
-		RegistryComplete: snap.Complete(), CloudComplete: v.complete(),
-		Deletes: d.config.Guard, Confirmed: d.config.Confirmed,
-		Adopt: usable(d.config.Adopt, d.adopted), Accepted: d.config.Accepted, Revision: snap.Revision,
-		Quota: quotas(v), Hosts: hosts, Written: written(snap.Routes),
-	}
-	d.plan = plan.Diff(readable(want, v.unread), v.have, guard)
-	d.plan.Conflicts = conflicts
-	d.routes = routeStatus(snap, want, v, d.plan, d.config.Pools, now)
-	d.lives = hostLives(v.lives)
-	d.tables = tableUse(cluster, v, snap.Pass, now)
-	d.findings = append(d.findings, filling(d.tables, d.plan, now)...)
-	if newest := guard.Ahead(v.have); newest > 0 {
-		d.findings = append(d.findings, restored(newest, snap.Revision))
-	}
-	d.release = releasable(cluster, hosts, v)
+	d.findings = append(d.findings, lifeFindings(d.hosts)...)
+	d.decideReach(snap, v)
 	return d
 }
 
-// keep shows what was published last, since without the network or a usable configuration
+// decideRoutes makes the plan, and what is said of it.
+func (d *decision) decideRoutes(cluster string, snap api.Snapshot, v view, now time.Time) {
+	want, conflicts := plan.Desired(d.hosts, v.have, plan.Rules{
+		Cluster: cluster, VPC: v.network.VPC, Pools: d.config.Pools,
+		VSwitches: planVSwitches(v.network), Tables: v.tables,
+	})
+	guard := plan.Guard{
+		Cluster: cluster, Policy: d.config.Policy, Pools: d.config.Pools,
+		RegistryComplete: snap.Complete(), CloudComplete: v.readWhole(),
+		Deletes: d.config.Guard, Confirmed: d.config.Confirmed,
+		Adopt: usableAdoptions(d.config.Adopt, d.adopted), Accepted: d.config.Accepted, Revision: snap.Revision,
+		Quota: quotas(v), Hosts: d.hosts, Written: writtenBefore(snap.Routes),
+	}
+	d.plan = plan.Diff(inReadTables(want, v.unread), v.have, guard)
+	d.plan.Conflicts = conflicts
+	d.routes = routeStatus(snap, want, v, d.plan, usedPools(d.hosts, v.network, d.config.Pools), now)
+	d.lives = hostLives(v.lives)
+	d.tables = tableUse(cluster, v, snap.Pass, now)
+	d.release = releasable(cluster, d.hosts, v)
+	d.findings = append(recordFindings(snap, d.config), tableFindings(v)...)
+	d.findings = append(d.findings, markFindings(v)...)
+	d.findings = append(d.findings, quotaFindings(d.tables, d.plan, now)...)
+	if newest := guard.Ahead(v.have); newest > 0 {
+		d.findings = append(d.findings, registryOld(newest, snap.Revision, d.plan))
+	}
+}
+
+// decideReach says which hosts the cloud keeps packets from. Where the instances could not be
+// read, what was said last stays: not knowing is no news.
+func (d *decision) decideReach(snap api.Snapshot, v view) {
+	if v.instances == nil {
+		d.findings = append(d.findings, lastFindings(snap.Pass, gateCodes())...)
+		if snap.Pass != nil {
+			d.blocked = snap.Pass.Blocked
+		}
+		return
+	}
+	for _, pool := range d.config.Pools {
+		d.pools = append(d.pools, routable(pool, v.network)...)
+	}
+	found, blocked := cloudFindings(d.hosts, v, d.config)
+	d.findings, d.blocked = append(d.findings, found...), blocked
+}
+
+// showLast shows what was published last, since without the network or a usable configuration
 // nothing can be decided.
-func (d *decision) keep(snap api.Snapshot) {
+func (d *decision) showLast(snap api.Snapshot) {
 	d.blind, d.routes = true, snap.Routes
 	if snap.Pass != nil {
 		d.plan, d.lives, d.tables = snap.Pass.Plan, snap.Pass.Hosts, snap.Pass.Tables
 	}
 }
 
-// adoptedBefore are the ids of entries whose adoption was used already, as far as the
+// lastLives are those of the last pass.
+func lastLives(last *api.Pass) map[api.InstanceID]api.Life {
+	lives := map[api.InstanceID]api.Life{}
+	if last != nil {
+		for _, l := range last.Hosts {
+			lives[l.Instance] = l.Life
+		}
+	}
+	return lives
+}
+
+// adoptedBefore are the ids of routes whose adoption was used already, as far as the
 // configuration still names them: the operator's word is good for one time.
 func adoptedBefore(snap api.Snapshot) []string {
 	if snap.Pass == nil || snap.Config == nil {
@@ -85,7 +132,7 @@ func adoptedBefore(snap api.Snapshot) []string {
 	})
 }
 
-// adoptedBy are the ids of the entries that were adopted by these changes.
+// adoptedBy are the ids of the routes that were adopted by these changes.
 func adoptedBy(results []cloud.Result) []string {
 	var ids []string
 	for _, r := range results {
@@ -96,8 +143,8 @@ func adoptedBy(results []cloud.Result) []string {
 	return ids
 }
 
-// usable are the adoptions that were not used yet.
-func usable(all []api.Adoption, used []string) []api.Adoption {
+// usableAdoptions are the adoptions that were not used yet.
+func usableAdoptions(all []api.Adoption, used []string) []api.Adoption {
 	return slices.DeleteFunc(slices.Clone(all), func(a api.Adoption) bool { return slices.Contains(used, a.ID) })
 }
 
@@ -135,7 +182,7 @@ func hostsWith(hosts []api.Host, lives map[api.InstanceID]api.Life) []api.Host {
 	return out
 }
 
-func vswitches(n cloud.Network) []plan.VSwitch {
+func planVSwitches(n cloud.Network) []plan.VSwitch {
 	out := make([]plan.VSwitch, 0, 2*len(n.VSwitches))
 	for _, s := range n.VSwitches {
 		out = append(out, plan.VSwitch{ID: s.ID, CIDR: s.CIDR})
@@ -146,13 +193,13 @@ func vswitches(n cloud.Network) []plan.VSwitch {
 	return out
 }
 
-// readable leaves out the routes of tables that could not be read: nothing is changed there.
-func readable(want []api.Route, unread []api.TableID) []api.Route {
+// inReadTables leaves out the routes of tables that could not be read: nothing is changed there.
+func inReadTables(want []api.Route, unread []api.TableID) []api.Route {
 	return slices.DeleteFunc(slices.Clone(want), func(r api.Route) bool { return slices.Contains(unread, r.Table) })
 }
 
-// written names the places that had carried our route before: its absence there is drift.
-func written(routes []api.RouteStatus) map[api.RouteKey]bool {
+// writtenBefore names the places that had carried our route before: its absence there is drift.
+func writtenBefore(routes []api.RouteStatus) map[api.RouteKey]bool {
 	out := map[api.RouteKey]bool{}
 	for _, r := range routes {
 		for table, t := range r.Tables {
@@ -175,7 +222,7 @@ func hostLives(lives map[api.InstanceID]api.Life) []api.HostLife {
 // releasable names hosts that are gone and that no route points at any more, whoever made it, seen in
 // every table: only then may another host have their subnets.
 func releasable(cluster string, hosts []api.Host, v view) []api.InstanceID {
-	if !v.complete() {
+	if !v.readWhole() {
 		return nil
 	}
 	var out []api.InstanceID
@@ -191,23 +238,9 @@ func releasable(cluster string, hosts []api.Host, v view) []api.InstanceID {
 	return out
 }
 
-// nextLook brings the next pass forward while the cloud is working on an entry, or while an
-// absent instance waits for its second look.
-func nextLook(v view) time.Duration {
-	moving := slices.ContainsFunc(v.have, func(r api.Route) bool { return r.State != api.RouteAvailable })
-	switch {
-	case moving:
-		return 2 * time.Second
-	case v.waiting:
-		return v.gone
-	default:
-		return 0
-	}
-}
-
-// explain puts what the cloud said about failed changes into the plan and the routes, so that
+// attachErrors puts what the cloud said about failed changes into the plan and the routes, so that
 // the operator reads the cause where the route is shown.
-func (d *decision) explain(results []cloud.Result) {
+func (d *decision) attachErrors(results []cloud.Result) {
 	failed := map[api.RouteKey]cloud.Result{}
 	for _, r := range results {
 		if r.Err != nil {

@@ -17,47 +17,6 @@ import (
 // A gate is what holds container traffic back beside route tables: an interface's
 // source/destination check, or a security group.
 
-// passes reports whether an interface lets container traffic of all pools through, in and out,
-// under its own addresses.
-func passes(uplink cloud.Interface, pools []netip.Prefix) bool {
-	return !uplink.SourceCheck && len(lacking(uplink.Admits, pools)) == 0 && len(lacking(uplink.Emits, pools)) == 0
-}
-
-// lacking returns the pools that the ranges do not cover.
-func lacking(ranges, pools []netip.Prefix) []netip.Prefix {
-	return slices.DeleteFunc(slices.Clone(pools), func(pool netip.Prefix) bool { return cloud.Covers(ranges, pool) })
-}
-
-// uplinkOf is the secondary interface that a route leads to; empty for the primary one.
-func uplinkOf(r api.Route) api.InterfaceID {
-	if r.HopType == api.HopInterface {
-		return api.InterfaceID(r.NextHop)
-	}
-	return ""
-}
-
-// uplink is the interface by which a host's containers are reached.
-type uplink struct {
-	cloud.Interface
-	host  api.Host
-	known bool // the cloud says that the instance has it
-}
-
-// uplinks are those of the hosts that the cloud knows and that are in service, in the order of
-// the hosts.
-func uplinks(hosts []api.Host, v view) []uplink {
-	var all []uplink
-	for _, h := range hosts {
-		i, ok := v.instances[h.Instance]
-		if !ok || h.Life.Withdraws() {
-			continue
-		}
-		u, known := i.Uplink(h.Uplink)
-		all = append(all, uplink{u, h, known})
-	}
-	return all
-}
-
 // gate is one that is closed, and how it is opened. Exactly one of check and group is set.
 type gate struct {
 	check api.InterfaceID
@@ -71,16 +30,16 @@ func (g gate) String() string {
 	return "security group " + string(g.group)
 }
 
-// closed are the gates of the uplinks that are closed and that the controller may open, each
+// closedGates are the gates of the uplinks that are closed and that the controller may open, each
 // once: hosts share groups. Of several groups of an interface, whose rules count together, one gets
 // the rule: the first by id.
-func closed(all []uplink, config api.Config) []gate {
+func closedGates(all []uplink, config api.Config, pools []netip.Prefix) []gate {
 	var gates []gate
 	for _, u := range all {
 		if u.known && u.SourceCheck && config.Manages(api.ManageSourceCheck) {
 			gates = append(gates, gate{check: u.ID})
 		}
-		narrow := len(lacking(u.Admits, config.Pools))+len(lacking(u.Emits, config.Pools)) > 0
+		narrow := len(lacking(u.Admits, pools))+len(lacking(u.Emits, pools)) > 0
 		if u.known && narrow && len(u.Groups) > 0 && config.Manages(api.ManageSecurityGroup) {
 			gates = append(gates, gate{group: u.Groups[0]})
 		}
@@ -109,70 +68,65 @@ const gateRetry = 10 * time.Minute
 // since another group of the interface drops what the first one accepts now.
 var errStillShut = errors.New("it was opened, and something else still keeps packets back: look at the other rules and groups")
 
-// intended are the gates that this pass will try to open: those that are closed, and not
+// gatesToOpen are the gates that this pass will try to open: those that are closed, and not
 // locked. What is locked and no longer closed is forgotten.
-func (c *Controller) intended(d decision, v view) []gate {
-	if c.gates == nil || len(d.config.Manage) == 0 || d.config.Policy == api.PolicyObserve || d.blind {
-		c.locked = nil
+func (t *term) gatesToOpen(d decision, v view) []gate {
+	if t.gates == nil || len(d.config.Manage) == 0 || d.config.Policy == api.PolicyObserve || d.blind {
+		t.locked = nil
 		return nil
 	}
-	if !v.complete() {
+	if !v.readWhole() {
 		return nil // what is not seen is not closed, nor is it open
 	}
-	before := c.locked
-	c.locked = locked{}
+	before := t.locked
+	t.locked = locked{}
 	var gates []gate
-	for _, g := range closed(uplinks(d.hosts, v), d.config) {
+	for _, g := range closedGates(uplinksOf(d.hosts, v), d.config, d.pools) {
 		last, known := before[g]
 		if !known || time.Since(last.at) >= gateRetry {
 			gates = append(gates, g)
 			continue
 		}
 		last.err = cmp.Or(last.err, errStillShut)
-		c.locked[g] = last
+		t.locked[g] = last
 	}
 	return gates
 }
 
-// open opens gates, as long as it is permitted. It reports whether some were opened, and corrects
-// what is on record of them: m had been published with all of them in it.
-func (c *Controller) open(ctx context.Context, gates []gate, config api.Config, permit cloud.Permit, m *managed, before managed) (some, more bool) {
-	for i, g := range gates {
+// openGates opens gates, as long as it is permitted. It reports whether some were opened, and
+// corrects what is on record of them: m had been published with all of them in it.
+func (t *term) openGates(ctx context.Context, d decision, permit cloud.Permit, m *managed) (some, more bool) {
+	for i, g := range d.gates {
 		err := permit()
 		changed := false
 		if err == nil {
-			changed, err = c.openOne(ctx, g, config, permit)
+			changed, err = t.openGate(ctx, g, d.pools, permit)
+		}
+		if !changed && !errors.Is(err, api.ErrUnknown) {
+			m.forget(d.managedBefore, g)
 		}
 		switch {
-		case changed || errors.Is(err, api.ErrUnknown):
-		case !before.has(g):
-			m.forget(g)
-		}
-		switch {
-		case errors.Is(err, cloud.ErrLater), stops(err), ctx.Err() != nil:
-			for _, rest := range gates[i:] {
-				if !before.has(rest) {
-					m.forget(rest)
-				}
-			}
-			if !errors.Is(err, cloud.ErrLater) {
-				c.locked[g] = failure{time.Now(), err}
-			}
-			return some, errors.Is(err, cloud.ErrLater)
+		case errors.Is(err, cloud.ErrLater):
+			m.forget(d.managedBefore, d.gates[i:]...)
+			return some, true
+		case stops(err), ctx.Err() != nil:
+			m.forget(d.managedBefore, d.gates[i:]...)
+			t.locked[g] = failure{time.Now(), err}
+			return some, false
 		case err == nil:
 			some = true
-			c.log.Info("gate opened", api.KeyGate, g.String())
+			t.log.Info("gate opened", api.KeyGate, g.String())
 		}
-		c.locked[g] = failure{time.Now(), err}
+		t.locked[g] = failure{time.Now(), err}
 	}
 	return some, false
 }
 
-func (c *Controller) openOne(ctx context.Context, g gate, config api.Config, permit cloud.Permit) (changed bool, err error) {
+func (t *term) openGate(ctx context.Context, g gate, pools []netip.Prefix, permit cloud.Permit) (changed bool, err error) {
 	if g.check != "" {
-		return c.gates.SetSourceCheck(ctx, g.check, false, permit)
+		return t.gates.SetSourceCheck(ctx, g.check, false, permit)
 	}
-	return true, c.gates.Admit(ctx, g.group, c.config.Cluster, config.Pools, permit)
+	return true, t.gates.Admit(ctx, g.group, t.config.Cluster, pools, permit)
 }
 
 // managed is what the controller changed beside routes, in all. It is kept in the published
@@ -189,16 +143,16 @@ func managedIn(last *api.Pass) managed {
 	return managed{slices.Clone(last.Opened), slices.Clone(last.Admitted)}
 }
 
-func (m managed) has(g gate) bool {
+func (m managed) includes(g gate) bool {
 	return g.check != "" && slices.Contains(m.checks, g.check) || g.group != "" && slices.Contains(m.groups, g.group)
 }
 
-// with is the record with these gates in it, sorted.
-func (m managed) with(gates []gate) managed {
+// withGates is the record with these gates in it, sorted.
+func (m managed) withGates(gates []gate) managed {
 	m.checks, m.groups = slices.Clone(m.checks), slices.Clone(m.groups)
 	for _, g := range gates {
 		switch {
-		case m.has(g):
+		case m.includes(g):
 		case g.check != "":
 			m.checks = append(m.checks, g.check)
 		default:
@@ -210,15 +164,21 @@ func (m managed) with(gates []gate) managed {
 	return m
 }
 
-func (m *managed) forget(g gate) {
-	m.checks = slices.DeleteFunc(m.checks, func(id api.InterfaceID) bool { return id == g.check })
-	m.groups = slices.DeleteFunc(m.groups, func(id api.GroupID) bool { return id == g.group })
+// forget takes gates off the record that were not on it before.
+func (m *managed) forget(before managed, gates ...gate) {
+	for _, g := range gates {
+		if before.includes(g) {
+			continue
+		}
+		m.checks = slices.DeleteFunc(m.checks, func(id api.InterfaceID) bool { return id == g.check })
+		m.groups = slices.DeleteFunc(m.groups, func(id api.GroupID) bool { return id == g.group })
+	}
 }
 
-// settled leaves out checks that are on again, while nobody manages them: cleanup or a person
+// withoutClosed leaves out checks that are on again, while nobody manages them: cleanup or a person
 // switched them on, and they are not ours to switch any more.
-func (m managed) settled(v view, config api.Config) managed {
-	if config.Manages(api.ManageSourceCheck) || !v.complete() {
+func (m managed) withoutClosed(v view, config api.Config) managed {
+	if config.Manages(api.ManageSourceCheck) || !v.readWhole() {
 		return m
 	}
 	on := map[api.InterfaceID]bool{}
@@ -231,8 +191,8 @@ func (m managed) settled(v view, config api.Config) managed {
 	return m
 }
 
-// problems says which gates could not be opened.
-func (l locked) problems() []api.Finding {
+// findings says which gates could not be opened.
+func (l locked) findings() []api.Finding {
 	var out []api.Finding
 	for g, f := range l {
 		if f.err == nil {

@@ -29,7 +29,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	return m
 }
 
-func outcome(err error) string {
+func outcomeLabel(err error) string {
 	if err != nil {
 		return "error"
 	}
@@ -49,15 +49,15 @@ func (m *Metrics) leading(yes bool) {
 	m.refused.Set(0)
 }
 
-func (m *Metrics) pass(err error) {
+func (m *Metrics) passEnded(err error) {
 	if m != nil {
-		m.passes.WithLabelValues(outcome(err)).Inc()
+		m.passes.WithLabelValues(outcomeLabel(err)).Inc()
 	}
 }
 
-func (m *Metrics) change(r cloud.Result) {
+func (m *Metrics) changeSent(r cloud.Result) {
 	if m != nil {
-		m.changes.WithLabelValues(string(r.Change.Verb), string(r.Change.Reason), outcome(r.Err)).Inc()
+		m.changes.WithLabelValues(string(r.Change.Verb), string(r.Change.Reason), outcomeLabel(r.Err)).Inc()
 	}
 }
 

@@ -12,104 +12,138 @@ import (
 	"github.com/sealane/sealane/controller/leader"
 )
 
-// pass looks, decides, publishes and applies once. It reports whether there is more to do at
-// once, and an error when it ended early. What cannot be read makes the view incomplete,
+// term is one leadership: what a leader remembers from pass to pass, and no longer.
+type term struct {
+	*Controller
+	lease    leader.Lease
+	news     func() bool // whether something came up since the pass began
+	compared bool        // whether the flags were held against the registry's configuration
+	absent   absences    // what the cloud did not know, and since when
+	seen     view        // what was read last of the cloud
+	due      time.Time   // when everything is to be read again
+	locked   locked      // gates that could not be opened, and when
+}
+
+// makePass reads, decides, publishes and applies once. It reports whether there is more to do
+// at once, and an error when it ended early. What cannot be read makes the view incomplete,
 // which holds back deletes; it does not stop the pass.
-func (c *Controller) pass(ctx context.Context, lease leader.Lease) (more bool, err error) {
-	snap, err := c.snapshot(ctx)
+func (t *term) makePass(ctx context.Context) (more bool, err error) {
+	snap, err := t.readRegistry(ctx)
 	if err != nil {
 		return false, err
 	}
-	view := c.look(ctx, snap)
-	d := decide(c.config.Cluster, snap, view, time.Now().UTC())
-	gates, before := c.intended(d, view), d.managed
-	d.managed = before.with(gates)
-	d.findings = append(d.findings, c.locked.problems()...)
-	c.metrics.decided(d.plan)
-
-	if err := c.publish(ctx, lease, snap, d, nil); err != nil {
+	v := t.readCloud(ctx, snap)
+	d := t.decideAll(snap, v)
+	if err := t.publish(ctx, snap, d, nil); err != nil {
 		return false, err
 	}
 	switch {
 	case d.blind, d.config.Policy == api.PolicyObserve:
-		return false, view.err
-	case lease.Remaining() < c.config.Reserve:
+		return false, v.err
+	case t.lease.Remaining() < t.config.Reserve:
 		return false, fmt.Errorf("apply the plan: the lease has too little time left: %w", api.ErrDeposed)
 	}
-	permit := c.permit(lease)
-	results, later, applyErr := c.apply(ctx, d.plan.Changes, permit)
-	record, opened := d.managed, false
-	if later || stops(applyErr) {
-		record = before
-		later = later || len(gates) > 0 && applyErr == nil
-	} else {
-		opened, later = c.open(ctx, gates, d.config, permit, &record, before)
+	o := t.apply(ctx, d)
+	if len(o.results) == 0 && o.err == nil && len(d.gates) == 0 {
+		return o.more, v.err
 	}
-	if len(results) == 0 && applyErr == nil && len(gates) == 0 {
-		return later, view.err
-	}
-	if applyErr == nil && !opened {
-		view = view.with(results)
-		c.seen = view
-	} else {
-		view = c.fullLook(ctx, snap)
-	}
-	if after := decide(c.config.Cluster, snap, view, time.Now().UTC()); !after.blind {
-		d = after
-	}
-	d.managed = record
-	d.adopted = append(d.adopted, adoptedBy(results)...)
-	d.explain(results)
-	d.findings = append(d.findings, c.locked.problems()...)
-	return later, errors.Join(applyErr, view.err, c.publish(ctx, lease, snap, d, results))
+	return o.more, t.publishOutcome(ctx, snap, v, o)
 }
 
-// snapshot reads the registry. When no operator has written a configuration yet, the one
+// decideAll decides on routes and gates.
+func (t *term) decideAll(snap api.Snapshot, v view) decision {
+	d := decide(t.config.Cluster, snap, v, time.Now().UTC())
+	d.gates, d.managedBefore = t.gatesToOpen(d, v), d.managed
+	d.managed = d.managedBefore.withGates(d.gates)
+	d.findings = append(d.findings, t.locked.findings()...)
+	t.metrics.decided(d.plan)
+	return d
+}
+
+// outcome is what became of a decision.
+type outcome struct {
+	results []cloud.Result
+	opened  bool    // a gate was opened
+	more    bool    // something was left for the next pass, which starts at once
+	managed managed // what is changed beside routes now, in all
+	err     error
+}
+
+// apply makes the changes of the plan, then opens gates.
+func (t *term) apply(ctx context.Context, d decision) outcome {
+	o, permit := outcome{managed: d.managed}, t.permit()
+	o.results, o.more, o.err = t.applyPlan(ctx, d.plan.Changes, permit)
+	if o.more || stops(o.err) {
+		o.managed = d.managedBefore
+		o.more = o.more || len(d.gates) > 0 && o.err == nil
+		return o
+	}
+	o.opened, o.more = t.openGates(ctx, d, permit, &o.managed)
+	return o
+}
+
+// publishOutcome publishes what is there after the changes.
+func (t *term) publishOutcome(ctx context.Context, snap api.Snapshot, v view, o outcome) error {
+	if o.err == nil && !o.opened {
+		v = v.withChanges(o.results)
+		t.seen = v
+	} else {
+		v = t.readAll(ctx, snap)
+	}
+	d := decide(t.config.Cluster, snap, v, time.Now().UTC())
+	d.managed = o.managed
+	d.adopted = append(d.adopted, adoptedBy(o.results)...)
+	d.attachErrors(o.results)
+	d.findings = append(d.findings, t.locked.findings()...)
+	return errors.Join(o.err, v.err, t.publish(ctx, snap, d, o.results))
+}
+
+// readRegistry reads the registry. When no operator has written a configuration yet, the one
 // this controller was started with becomes the cluster's.
-func (c *Controller) snapshot(ctx context.Context) (api.Snapshot, error) {
-	snap, err := c.registry.Snapshot(ctx)
+func (t *term) readRegistry(ctx context.Context) (api.Snapshot, error) {
+	snap, err := t.registry.Snapshot(ctx)
 	if err != nil {
 		return api.Snapshot{}, fmt.Errorf("read the registry: %w", err)
 	}
 	if snap.Config != nil {
-		c.compare(*snap.Config)
+		t.compareFlags(*snap.Config)
 		return snap, nil
 	}
 	if !snap.Complete() {
 		return snap, nil
 	}
-	if _, err := c.registry.CreateConfig(ctx, c.config.Initial); err != nil {
+	if _, err := t.registry.CreateConfig(ctx, t.config.Initial); err != nil {
 		return api.Snapshot{}, fmt.Errorf("write the first configuration: %w", err)
 	}
-	if snap, err = c.registry.Snapshot(ctx); err != nil {
+	if snap, err = t.registry.Snapshot(ctx); err != nil {
 		return api.Snapshot{}, fmt.Errorf("read the registry: %w", err)
 	}
 	return snap, nil
 }
 
-// compare says, once in a leadership, that this controller was started with other settings
+// compareFlags says, once in a leadership, that this controller was started with other settings
 // than the cluster's, which is what counts.
-func (c *Controller) compare(config api.Config) {
-	if c.compared {
+func (t *term) compareFlags(config api.Config) {
+	if t.compared {
 		return
 	}
-	c.compared = true
-	mine := c.config.Initial
+	t.compared = true
+	mine := t.config.Initial
 	if mine.Policy != config.Policy || !slices.Equal(mine.Pools, config.Pools) {
-		c.log.Warn("the registry's configuration counts, not the flags; change it with sealane-controller configure",
+		t.log.Warn("the registry's configuration counts, not the flags; change it with sealane-controller configure",
 			api.KeyPolicy, config.Policy, api.KeyPools, config.Pools)
 	}
 }
 
-// apply makes the changes in order. A change that fails does not stop the others; being
+// applyPlan makes the changes in order. A change that fails does not stop the others; being
 // throttled or denied and a lost lease do. News ends it between two requests, and so does time: the
 // next pass plans the rest together with them, so that a host that joins does not wait for a
 // thousand others, and what is done so far is published. more reports that.
-func (c *Controller) apply(ctx context.Context, changes []api.Change, permit cloud.Permit) (results []cloud.Result, more bool, err error) {
+func (t *term) applyPlan(ctx context.Context, changes []api.Change, permit cloud.Permit) (results []cloud.Result, more bool, err error) {
 	if len(changes) == 0 {
 		return nil, false, nil
 	}
-	done, err := c.cloud.Apply(ctx, changes, permit)
+	done, err := t.cloud.Apply(ctx, changes, permit)
 	if err != nil {
 		return nil, false, fmt.Errorf("apply the plan: %w", err)
 	}
@@ -120,7 +154,7 @@ func (c *Controller) apply(ctx context.Context, changes []api.Change, permit clo
 			continue
 		}
 		results = append(results, r)
-		c.record(r)
+		t.logResult(r)
 		if r.Err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", r.Change, r.Err))
 		}
@@ -130,15 +164,15 @@ func (c *Controller) apply(ctx context.Context, changes []api.Change, permit clo
 
 // permit is asked before each write of a pass. The first one goes if the lease allows it; news
 // and time may end the pass after that.
-func (c *Controller) permit(lease leader.Lease) cloud.Permit {
+func (t *term) permit() cloud.Permit {
 	var begun time.Time
 	return func() error {
 		switch {
-		case lease.Remaining() < c.config.Reserve:
+		case t.lease.Remaining() < t.config.Reserve:
 			return fmt.Errorf("the lease has too little time left: %w", api.ErrDeposed)
 		case begun.IsZero():
 			begun = time.Now()
-		case c.news() || time.Since(begun) > c.config.Progress:
+		case t.news() || time.Since(begun) > t.config.Progress:
 			return cloud.ErrLater
 		}
 		return nil
@@ -159,12 +193,12 @@ func stops(err error) bool {
 	return errors.Is(err, api.ErrThrottled) || errors.Is(err, api.ErrDenied) || errors.Is(err, api.ErrDeposed)
 }
 
-func (c *Controller) record(r cloud.Result) {
-	c.metrics.change(r)
+func (t *term) logResult(r cloud.Result) {
+	t.metrics.changeSent(r)
 	if r.Err != nil {
 		return // reported once, with the pass
 	}
-	c.log.Info("route changed", api.KeyVerb, r.Change.Verb, api.KeyDestination, r.Change.Route.Destination.String(),
+	t.log.Info("route changed", api.KeyVerb, r.Change.Verb, api.KeyDestination, r.Change.Route.Destination.String(),
 		api.KeyNextHop, r.Change.Route.NextHop, api.KeyTable, r.Change.Route.Table, api.KeyReason, r.Change.Reason)
 }
 
@@ -173,10 +207,15 @@ func (c *Controller) record(r cloud.Result) {
 const passLimit = 500
 
 // publish writes the decision, and with it what was applied, under this leader's term.
-func (c *Controller) publish(ctx context.Context, lease leader.Lease, snap api.Snapshot, d decision, results []cloud.Result) error {
+func (t *term) publish(ctx context.Context, snap api.Snapshot, d decision, results []cloud.Result) error {
+	now := time.Now().UTC()
 	pass := api.Pass{
-		Term: lease.Term(), At: time.Now().UTC(), Revision: snap.Revision, Cloud: d.cloudProblem, Policy: d.config.Policy,
-		Plan: d.plan, DeletesID: d.plan.DeletesID(), Hosts: d.lives, Tables: d.tables, Opened: d.managed.checks, Admitted: d.managed.groups, Adopted: d.adopted, Findings: d.findings,
+		Term: t.lease.Term(), At: now, Revision: snap.Revision, Policy: d.config.Policy,
+		Plan: d.plan, DeletesID: d.plan.DeletesID(), Hosts: d.lives, Blocked: d.blocked, CloudRead: d.cloudRead, Tables: d.tables,
+		Opened: d.managed.checks, Admitted: d.managed.groups, Adopted: d.adopted, Findings: d.allFindings(now),
+	}
+	if d.cloudErr != nil {
+		pass.Cloud = d.cloudErr.Error()
 	}
 	p := api.Publication{Routes: d.routes, Release: d.release, Pass: pass.Cut(passLimit)}
 	for _, r := range results {
@@ -186,7 +225,7 @@ func (c *Controller) publish(ctx context.Context, lease leader.Lease, snap api.S
 		}
 		p.Applied = append(p.Applied, a)
 	}
-	if err := c.registry.Publish(ctx, lease.Term(), p); err != nil {
+	if err := t.registry.Publish(ctx, t.lease.Term(), p); err != nil {
 		return fmt.Errorf("publish the pass: %w", err)
 	}
 	return nil

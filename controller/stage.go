@@ -52,6 +52,14 @@ func routeStatus(snap api.Snapshot, want []api.Route, v view, p api.Plan, pools 
 	return keepUnread(out, snap.Routes)
 }
 
+// uplinkOf is the secondary interface that a route leads to; empty for the primary one.
+func uplinkOf(r api.Route) api.InterfaceID {
+	if r.HopType == api.HopInterface {
+		return api.InterfaceID(r.NextHop)
+	}
+	return ""
+}
+
 func newStatus(w api.Route, before api.RouteStatus, v view, pools []netip.Prefix) api.RouteStatus {
 	s := api.RouteStatus{
 		Destination: w.Destination, Host: w.Mark.Host, Stage: api.StageWritten,
@@ -59,7 +67,7 @@ func newStatus(w api.Route, before api.RouteStatus, v view, pools []netip.Prefix
 	}
 	if i, ok := v.instances[w.Mark.Host]; ok {
 		uplink, known := i.Uplink(uplinkOf(w))
-		s.KeepSource = known && passes(uplink, pools)
+		s.KeepSource = known && passesSources(uplink, pools)
 	}
 	return s
 }
@@ -73,7 +81,7 @@ func inTable(w api.Route, have map[api.RouteKey]api.Route, held map[api.RouteKey
 		return api.InTable{Stage: api.StageWanted, Reason: hold.Reason, Detail: hold.Detail}
 	}
 	if ok && h.State != api.RouteAvailable {
-		return api.InTable{Stage: api.StageWanted, Reason: api.ReasonInTransition, Detail: fmt.Sprintf("the entry is %s", h.State)}
+		return api.InTable{Stage: api.StageWanted, Reason: api.ReasonInTransition, Detail: fmt.Sprintf("the route is %s", h.State)}
 	}
 	if last := before.Tables[w.Table]; last.Reason == api.ReasonCloudError && before.Host == w.Mark.Host {
 		return last // it is tried again: until then the cause of the last failure stands

@@ -20,14 +20,10 @@ func StatusOf(cluster string, snap api.Snapshot) api.Status {
 	if s.Routes == nil {
 		s.Routes = []api.RouteStatus{}
 	}
-	lives := map[api.InstanceID]api.Life{}
 	if p := snap.Pass; p != nil {
-		for _, l := range p.Hosts {
-			lives[l.Instance] = l.Life
-		}
 		s.Findings = append(s.Findings, p.Findings...)
 	}
-	for _, h := range hostsWith(snap.Hosts, lives) {
+	for _, h := range hostsWith(snap.Hosts, lastLives(snap.Pass)) {
 		if h.At.IsZero() {
 			continue // evidence without a record: nothing to show as a host
 		}
@@ -70,10 +66,41 @@ func hostStatus(h api.Host, snap api.Snapshot) api.HostStatus {
 			return set(state, why)
 		}
 	}
+	if why := blockedWhy(h.Instance, snap.Pass); why != "" {
+		return set(api.HostDegraded, why)
+	}
 	if i := slices.IndexFunc(h.Findings, func(f api.Finding) bool { return f.Severity == api.Failure }); i >= 0 {
 		return set(api.HostDegraded, h.Findings[i].Text)
 	}
 	return hs
+}
+
+// blockedWhy says why the cloud keeps packets from a host whose routes are written; empty if it
+// does not.
+func blockedWhy(id api.InstanceID, last *api.Pass) string {
+	if last == nil {
+		return ""
+	}
+	i := slices.IndexFunc(last.Blocked, func(b api.Blocked) bool { return b.Instance == id })
+	if i < 0 {
+		return ""
+	}
+	code := last.Blocked[i].Code
+	why := "the cloud keeps packets from or to its containers back"
+	switch code {
+	case api.FindingSourceCheck:
+		why = "the source/destination check of its interface is on, and the cloud drops what is sent to its containers"
+	case api.FindingSecurityGroup:
+		why = "its security groups drop packets between its containers and other hosts'"
+	case api.FindingVSwitch:
+		why = "it is on a vSwitch that the VPC does not have"
+	case api.FindingHostMissing:
+		why = "the cloud does not know the interface that it reports as its uplink"
+	case api.FindingGatesUnread:
+		why = "it is not known whether the cloud lets traffic to its containers pass"
+	default: // of another version
+	}
+	return fmt.Sprintf("%s (%s)", why, code)
 }
 
 // conflictsOf returns the refusals of the last pass that still name a subnet the host reports.
@@ -103,6 +130,8 @@ func subnetState(h api.Host, subnet api.Subnet, snap api.Snapshot) (api.HostStat
 	switch {
 	case i < 0 && snap.Pass == nil:
 		return api.HostPending, "no controller has made a pass yet"
+	case i < 0 && snap.Pass.Cloud != "":
+		return api.HostPending, fmt.Sprintf("%s waits until the cloud can be read", subnet.Prefix)
 	case i < 0:
 		return api.HostPending, fmt.Sprintf("%s is waiting for the controller's next pass", subnet.Prefix)
 	}

@@ -79,6 +79,19 @@ func TestHostState(t *testing.T) {
 		{"observing", func(_ *api.Host, s *api.Snapshot) {
 			s.Routes[0].Stage, s.Pass.Policy = api.StageWanted, api.PolicyObserve
 		}, api.HostRefused, "observe"},
+		{"the cloud drops its packets", blockedBy(api.FindingSourceCheck), api.HostDegraded, "drops what is sent to its containers (SL-F106)"},
+		{"its groups do", blockedBy(api.FindingSecurityGroup), api.HostDegraded, "security groups drop"},
+		{"on no vSwitch of ours", blockedBy(api.FindingVSwitch), api.HostDegraded, "vSwitch that the VPC does not have"},
+		{"nobody can tell what the cloud does", blockedBy(api.FindingGatesUnread), api.HostDegraded, "not known"},
+		{"a code of another version", blockedBy("SL-F999"), api.HostDegraded, "SL-F999"},
+		{"not written, and the cloud drops its packets", func(h *api.Host, s *api.Snapshot) {
+			blockedBy(api.FindingSourceCheck)(h, s)
+			s.Routes[0].Stage = api.StageWanted
+		}, api.HostPending, "not in every route table"},
+		{"another host is blocked", func(_ *api.Host, s *api.Snapshot) {
+			s.Pass.Blocked = []api.Blocked{{Instance: "i-b", Code: api.FindingSourceCheck}}
+		}, api.HostReady, ""},
+		{"before the cloud can be read", func(_ *api.Host, s *api.Snapshot) { s.Routes, s.Pass.Cloud = nil, "throttled" }, api.HostPending, "until the cloud can be read"},
 		{"a failure of its own", func(h *api.Host, _ *api.Snapshot) {
 			h.Findings = []api.Finding{{Code: api.FindingSourceMasked, Severity: api.Failure, Text: "it hurts"}}
 		}, api.HostDegraded, "it hurts"},
@@ -93,6 +106,10 @@ func TestHostState(t *testing.T) {
 			}
 		})
 	}
+}
+
+func blockedBy(code api.Code) func(*api.Host, *api.Snapshot) {
+	return func(h *api.Host, s *api.Snapshot) { s.Pass.Blocked = []api.Blocked{{Instance: h.Instance, Code: code}} }
 }
 
 func lives(l api.Life) []api.HostLife { return []api.HostLife{{Instance: "i-a", Life: l}} }

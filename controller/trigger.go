@@ -16,40 +16,38 @@ func newTrigger(events <-chan struct{}, quiet time.Duration) *trigger {
 	return &trigger{events: events, quiet: quiet}
 }
 
-// next waits until delay has passed or an event came, and in the second case until they end,
+// await waits until delay has passed or an event came, and in the second case until they end,
 // since events seldom come alone. It returns false when ctx has ended.
-func (t *trigger) next(ctx context.Context, delay time.Duration) bool {
-	timer := time.NewTimer(delay)
-	defer timer.Stop()
+func (t *trigger) await(ctx context.Context, delay time.Duration) bool {
 	select {
 	case <-ctx.Done():
 		return false
-	case <-timer.C:
+	case <-time.After(delay):
 	case _, open := <-t.events:
 		if !open {
 			t.events = nil // the watch ended with its context, or will not come back: time goes on
-			return t.next(ctx, delay)
+			return t.await(ctx, delay)
 		}
 		t.gather(ctx)
 	}
 	return ctx.Err() == nil
 }
 
-// company is how many quiet times are waited at most for events to end.
-const company = 40
+// maxQuietPeriods is how many quiet times are waited at most for events to end.
+const maxQuietPeriods = 40
 
 // gather takes the events that follow, until a quiet time has passed without one.
 func (t *trigger) gather(ctx context.Context) {
-	for range company {
-		quiet := time.NewTimer(t.quiet)
+	for range maxQuietPeriods {
 		select {
 		case <-ctx.Done():
-			quiet.Stop()
 			return
 		case <-t.events:
-			quiet.Stop()
-			pause(ctx, t.quiet)
-		case <-quiet.C:
+			select {
+			case <-ctx.Done():
+			case <-time.After(t.quiet):
+			}
+		case <-time.After(t.quiet):
 			return
 		}
 	}

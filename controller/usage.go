@@ -20,7 +20,7 @@ func unlisted(v view) map[api.TableID]int {
 	return out
 }
 
-// quotas are the entries that the listed ones of each table may grow to.
+// quotas are the routes that the listed ones of each table may grow to.
 func quotas(v view) map[api.TableID]int {
 	out := map[api.TableID]int{}
 	for _, t := range v.network.Tables {
@@ -103,8 +103,8 @@ const (
 	soonFull  = 14  // days: the quota is raised on request, which people have to read
 )
 
-// filling says which tables are full, or will be, with the text of the request for more.
-func filling(tables []api.TableUse, p api.Plan, now time.Time) []api.Finding {
+// quotaFindings says which tables are full, or will be, with the text of the request for more.
+func quotaFindings(tables []api.TableUse, p api.Plan, now time.Time) []api.Finding {
 	waiting := map[api.TableID]int{}
 	for _, h := range p.Held {
 		if h.Reason == api.ReasonQuota {
@@ -114,7 +114,7 @@ func filling(tables []api.TableUse, p api.Plan, now time.Time) []api.Finding {
 	var out []api.Finding
 	for _, use := range tables {
 		days, grows := fullIn(use, now)
-		text := fmt.Sprintf("table %s holds %d of %d entries", use.Table, use.Routes, use.Quota)
+		text := fmt.Sprintf("table %s holds %d of %d routes", use.Table, use.Routes, use.Quota)
 		severity := api.Warning
 		switch {
 		case waiting[use.Table] > 0:
@@ -128,7 +128,7 @@ func filling(tables []api.TableUse, p api.Plan, now time.Time) []api.Finding {
 		out = append(out, api.Finding{
 			Code: api.FindingQuota, Severity: severity, Text: text,
 			Fix: fmt.Sprintf("ask in the Quota Center for vpc_quota_route_entrys_num of %s: %q, then give the controller --table-quota",
-				use.Table, fmt.Sprintf("Please raise the custom entries of route table %s from %d to %d. It holds %d.",
+				use.Table, fmt.Sprintf("Please raise the custom route entries of route table %s from %d to %d. It holds %d.",
 					use.Table, use.Quota, enough(use, waiting[use.Table]), use.Routes)),
 		})
 	}

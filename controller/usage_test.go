@@ -31,8 +31,8 @@ func TestQuotaIsForetold(t *testing.T) {
 			s.after(24 * time.Hour)
 		}
 		texts := s.finding(api.FindingQuota)
-		want := "table vtb-bp1small0000000000001 holds 101 of 200 entries; at the growth of the last 3 days it is full in "
-		if len(texts) != 1 || !strings.Contains(texts[0], want) || !strings.Contains(texts[0], "Please raise the custom entries") {
+		want := "table vtb-bp1small0000000000001 holds 101 of 200 routes; at the growth of the last 3 days it is full in "
+		if len(texts) != 1 || !strings.Contains(texts[0], want) || !strings.Contains(texts[0], "Please raise the custom route entries") {
 			t.Fatalf("got %q, want %s...", texts, want)
 		}
 		var days int
@@ -48,7 +48,7 @@ func TestFullTableIsNamedWithWhatWaits(t *testing.T) {
 		s.fill(0, 200)
 		s.report(one, "10.0.0.0/24")
 		texts := s.finding(api.FindingQuota)
-		if len(texts) != 1 || !strings.Contains(texts[0], "holds 200 of 200 entries, and 1 more are waiting") {
+		if len(texts) != 1 || !strings.Contains(texts[0], "holds 200 of 200 routes, and 1 more are waiting") {
 			t.Errorf("got %q", texts)
 		}
 	})

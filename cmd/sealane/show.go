@@ -17,9 +17,9 @@ func newStatus(o *options) *cobra.Command {
 		Short: "Show hosts, routes and what is wrong, in one view",
 		Long: `Show hosts, routes and what is wrong, in one view.
 
-Exit code 7 when something needs a hand: a host that is degraded or refused, a finding of
-severity failure, a registry that does not answer or holds what cannot be read, or no pass for
-ten minutes.`,
+Exit code 7 when traffic between subnets dies, or nobody can tell: a host that is degraded or
+refused, a finding of severity failure, a registry that does not answer or holds what cannot be
+read, or no pass for ten minutes. A warning alone is 0, and so is a host that is on its way.`,
 		Example: "  sealane status\n  sealane status -o json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

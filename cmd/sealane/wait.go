@@ -21,10 +21,11 @@ func newWait(o *options) *cobra.Command {
 		Use:   "wait [HOST...]",
 		Short: "Wait until hosts are ready: forwarding, and their routes in every table",
 		Long: `Wait until the named hosts are ready: the agent alive, the host forwarding, and every one of
-its subnets read back from every route table. A HOST is an instance id, a name or a private
+its subnets read back from every route table, and nothing known that drops its packets: neither
+an interface's source/destination check nor a security group. A HOST is an instance id, a name or a private
 address; without one, all hosts in service are waited for, of which there must be at least one.
 
-Exit codes: 0 ready; 3 not ready in time; 4 a host is refused, with the reason; 5 the
+Exit codes: 0 ready; 3 not ready in time, with the reason; 4 a host is refused, with the reason; 5 the
 controller does not answer.`,
 		Example: "  sealane wait i-8vb6dyu0clj3b538e1yh --timeout 2m",
 		RunE: func(cmd *cobra.Command, args []string) error {

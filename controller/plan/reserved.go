@@ -7,9 +7,9 @@ import (
 	"github.com/sealane/sealane/api"
 )
 
-// reserved are the ranges that are never ours to route (RFC 6890, RFC 4291 section 2.4).
+// Reserved are the ranges that are never ours to route (RFC 6890, RFC 4291 section 2.4).
 // 0.0.0.0/0 and ::/0 overlap all of their family.
-func reserved() []netip.Prefix {
+func Reserved() []netip.Prefix {
 	return []netip.Prefix{
 		ipv4(0, 0, 8),      // "this network"
 		ipv4(100, 64, 10),  // the cloud's own services: a system entry in every table
@@ -45,7 +45,7 @@ func newChecker(rules Rules) checker {
 	vswitches := slices.SortedFunc(slices.Values(rules.VSwitches), func(a, b VSwitch) int {
 		return api.ComparePrefixes(a.CIDR, b.CIDR)
 	})
-	return checker{rules.VPC, reserved(), vswitches, rules.Pools}
+	return checker{rules.VPC, Reserved(), vswitches, rules.Pools}
 }
 
 // host returns why this host may not have this prefix; nil if nothing speaks against it.

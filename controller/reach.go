@@ -1,0 +1,132 @@
+package controller
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/sealane/sealane/api"
+	"github.com/sealane/sealane/cloud"
+	"github.com/sealane/sealane/controller/plan"
+)
+
+// uplink is the interface by which a host's containers are reached.
+type uplink struct {
+	cloud.Interface
+	host  api.Host
+	known bool // the cloud says that the instance has it
+}
+
+// uplinksOf are those of the hosts that the cloud knows and that are in service, in the order
+// of the hosts.
+func uplinksOf(hosts []api.Host, v view) []uplink {
+	var all []uplink
+	for _, h := range hosts {
+		i, ok := v.instances[h.Instance]
+		if !ok || h.Life.Withdraws() {
+			continue
+		}
+		u, known := i.Uplink(h.Uplink)
+		all = append(all, uplink{u, h, known})
+	}
+	return all
+}
+
+// passesSources reports whether an interface lets container traffic of all pools through, in
+// and out, under its own addresses.
+func passesSources(i cloud.Interface, pools []netip.Prefix) bool {
+	return !i.SourceCheck && len(lacking(i.Admits, pools)) == 0 && len(lacking(i.Emits, pools)) == 0
+}
+
+// lacking returns the pools that the ranges do not cover.
+func lacking(ranges, pools []netip.Prefix) []netip.Prefix {
+	return slices.DeleteFunc(slices.Clone(pools), func(pool netip.Prefix) bool { return cloud.Covers(ranges, pool) })
+}
+
+// routable is what of a pool may carry routes: all that no vSwitch has and that is not reserved.
+func routable(pool netip.Prefix, n cloud.Network) []netip.Prefix {
+	taken := plan.Reserved()
+	for _, s := range planVSwitches(n) {
+		taken = append(taken, s.CIDR)
+	}
+	return cloud.Minus(pool, taken)
+}
+
+// usedPools is what may carry routes of the pools from which a host in service has a subnet.
+// Nothing else needs to be let through.
+func usedPools(hosts []api.Host, n cloud.Network, pools []netip.Prefix) []netip.Prefix {
+	var used []netip.Prefix
+	for _, pool := range pools {
+		parts := routable(pool, n)
+		if slices.ContainsFunc(hosts, func(h api.Host) bool { return !h.Life.Withdraws() && len(subnetsIn(h, parts)) > 0 }) {
+			used = append(used, parts...)
+		}
+	}
+	return used
+}
+
+// subnetsIn are the subnets that the registry gave to the host, as far as they lie in a range.
+func subnetsIn(h api.Host, ranges []netip.Prefix) []netip.Prefix {
+	var all []netip.Prefix
+	for _, c := range h.Claims {
+		if slices.ContainsFunc(ranges, func(r netip.Prefix) bool { return r.Bits() <= c.Prefix.Bits() && r.Contains(c.Prefix.Addr()) }) {
+			all = append(all, c.Prefix)
+		}
+	}
+	return all
+}
+
+// reach is what the cloud surely does with packets between the subnets of hosts.
+//
+// A packet to a container arrives with the container's address as its destination, so the
+// check of the receiving interface drops it whoever sent it. Its source is the sending
+// container's address where sources are kept, which needs both interfaces to let all pools
+// pass; else it is the sending host's own. So a sender's check drops nothing, and the groups
+// of the receiver decide on the host's address, those of the sender on the destination.
+type reach struct {
+	uplinks []uplink // that could be read
+	pools   []netip.Prefix
+	config  api.Config
+}
+
+// between is the reach of hosts whose containers may talk at this moment.
+func between(all []uplink, pools []netip.Prefix, config api.Config) reach {
+	return reach{slices.DeleteFunc(slices.Clone(all), func(u uplink) bool {
+		heard := u.host.Life == api.LifeAlive || u.host.Life == api.LifeSilent
+		return !heard || !u.known || u.Unread || len(subnetsIn(u.host, pools)) == 0
+	}), pools, config}
+}
+
+// notAdmitted are the senders of which the groups of an uplink surely let nothing in.
+func (r reach) notAdmitted(to uplink) []uplink {
+	if len(to.Groups) == 0 || !r.takesPart(to) {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(r.uplinks), func(from uplink) bool {
+		return from.host.Instance == to.host.Instance || !from.IP.IsValid() || r.keepsSource(from, to) ||
+			cloud.Opens(to.MayAdmit, netip.PrefixFrom(from.IP, from.IP.BitLen()), from.Groups)
+	})
+}
+
+// notEmitted are the receivers to some subnet of which the groups of an uplink surely let nothing
+// out.
+func (r reach) notEmitted(from uplink) []uplink {
+	if len(from.Groups) == 0 || !r.takesPart(from) {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(r.uplinks), func(to uplink) bool {
+		return from.host.Instance == to.host.Instance || !slices.ContainsFunc(subnetsIn(to.host, r.pools), func(p netip.Prefix) bool {
+			return !cloud.Opens(from.MayEmit, p, nil)
+		})
+	})
+}
+
+func (r reach) takesPart(u uplink) bool {
+	return slices.ContainsFunc(r.uplinks, func(o uplink) bool { return o.host.Instance == u.host.Instance })
+}
+
+// keepsSource reports whether packets carry, or are about to carry, the container's address.
+func (r reach) keepsSource(from, to uplink) bool {
+	masked := slices.ContainsFunc(from.host.Findings, func(f api.Finding) bool { return f.Code == api.FindingSourceMasked })
+	return r.config.SourceMode == api.SourceKeep && !masked &&
+		passesSources(from.Interface, r.pools) && passesSources(to.Interface, r.pools)
+}
