@@ -101,9 +101,9 @@ func sizeOf(r Request) int {
 	return n
 }
 
-// shortened is a text as the log keeps it: not longer than is of use, and a copy, for what is cut
+// shortenedText is a text as the log keeps it: not longer than is of use, and a copy, for what is cut
 // out of a request line would keep all of that line.
-func shortened(text string) string {
+func shortenedText(text string) string {
 	if len(text) > textLimit {
 		return strings.ToValidUTF8(text[:textLimit], "") + "..."
 	}
@@ -127,12 +127,12 @@ func (l *Log) Record(c *Call, id string, a Answer, to Sinks) {
 	params := make(map[string]string, len(c.Params))
 	for name, value := range c.Params {
 		if !isSecret(name) && name != "AccessKeyId" {
-			params[shortened(name)] = shortened(value)
+			params[shortenedText(name)] = shortenedText(value)
 		}
 	}
 	r := Request{
-		At: c.began, Ended: time.Now(), ID: id, Method: shortened(c.method), Action: shortened(c.Action), Version: shortened(c.Version), Key: shortened(c.key),
-		Agent: shortened(c.agent), Params: params, Status: a.Status, Fault: c.Fault.Name,
+		At: c.began, Ended: time.Now(), ID: id, Method: shortenedText(c.method), Action: shortenedText(c.Action), Version: shortenedText(c.Version), Key: shortenedText(c.key),
+		Agent: shortenedText(c.agent), Params: params, Status: a.Status, Fault: c.Fault.Name,
 	}
 	if a.bad != nil {
 		r.Code = a.bad.Code

@@ -62,7 +62,7 @@ func (k *Keys) Permit(w *world.World, c *Call) error {
 		return nil
 	}
 	allowed, why := c.who.policy.Permits(ram.Call{
-		Product: strings.ToLower(product(c.Version)), Action: c.Action, Region: w.Region, Account: w.Account,
+		Product: strings.ToLower(productName(c.Version)), Action: c.Action, Region: w.Region, Account: w.Account,
 		Params: c.Params, TableOf: w.TableOf,
 	})
 	if allowed {

@@ -11,8 +11,8 @@ const (
 	LocationVersion = "2015-06-12"
 )
 
-// product is the name that goes with a version in hosts and permissions.
-func product(version string) string {
+// productName is the name that goes with a version in hosts and permissions.
+func productName(version string) string {
 	switch version {
 	case ECSVersion:
 		return "Ecs"

@@ -34,7 +34,7 @@ type denied struct {
 }
 
 func (w Wire) failure(c *Call, id string, r *world.Refusal) failure {
-	p := product(c.Version)
+	p := productName(c.Version)
 	f := failure{
 		RequestID: id, Code: r.Code, Message: r.Message,
 		HostID:    strings.ToLower(p) + "." + w.Region + ".aliyuncs.com",

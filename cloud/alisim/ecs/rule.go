@@ -18,9 +18,9 @@ const (
 	peerLimit = 20   // rules of a group that name another group
 )
 
-// authorize adds rules for one direction, given as Permissions.N or, the old way, as one
+// authorizeRules adds rules for one direction, given as Permissions.N or, the old way, as one
 // rule at the top level. A rule that is there already is a silent success.
-func authorize(d seed.Direction) call.Handler {
+func authorizeRules(d seed.Direction) call.Handler {
 	return func(w *world.World, c *call.Call) (call.Reply, error) {
 		v, g, err := groupFor(w, c)
 		if err != nil {
@@ -52,9 +52,9 @@ func authorize(d seed.Direction) call.Handler {
 	}
 }
 
-// revoke removes rules, by their ids or by what they say. One that is not there is a silent
+// revokeRules removes rules, by their ids or by what they say. One that is not there is a silent
 // success, as long as it is not named by its id.
-func revoke(d seed.Direction) call.Handler {
+func revokeRules(d seed.Direction) call.Handler {
 	return func(w *world.World, c *call.Call) (call.Reply, error) {
 		v, g, err := groupFor(w, c)
 		if err != nil {

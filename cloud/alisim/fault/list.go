@@ -33,7 +33,7 @@ type List struct {
 // NewList is an empty list, whose foreign writers act on a live world.
 func NewList(live *world.Live) *List {
 	l := &List{live: live}
-	live.Follow(clockwork{l})
+	live.AddWriter(clockwork{l})
 	return l
 }
 

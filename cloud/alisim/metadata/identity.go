@@ -12,11 +12,11 @@ import (
 // serveDocument is the identity document of the instance that asks.
 func (s *Service) serveDocument(w http.ResponseWriter, _ *http.Request, v visit) {
 	w.Header().Set("Content-Type", "text/plain")
-	_, _ = w.Write(document(v.world, v.instance)) // the caller may be gone
+	_, _ = w.Write(identityDocument(v.world, v.instance)) // the caller may be gone
 }
 
-// document is the identity document of an instance.
-func document(w *world.World, i *seed.Instance) []byte {
+// identityDocument is the identity document of an instance.
+func identityDocument(w *world.World, i *seed.Instance) []byte {
 	all := factsOf(w, i)
 	return identity.Document(identity.Facts{
 		Zone: all["zone-id"], SerialNumber: all["serial-number"], Instance: i.ID, Region: w.Region, IP: all["private-ipv4"],
@@ -33,7 +33,7 @@ func (s *Service) serveSignature(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.forInstance(func(w http.ResponseWriter, r *http.Request, v visit) {
-		text, err := signer.Sign(document(v.world, v.instance), r.URL.Query().Get("audience"))
+		text, err := signer.Sign(identityDocument(v.world, v.instance), r.URL.Query().Get("audience"))
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return

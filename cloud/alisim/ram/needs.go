@@ -40,7 +40,7 @@ func (c Call) Needs() []Request {
 	if action == "sts:GetCallerIdentity" {
 		return nil
 	}
-	read, known := needs()[action]
+	read, known := actionNeeds()[action]
 	if !known {
 		return []Request{{Action: action, Resource: "*"}}
 	}
@@ -51,8 +51,8 @@ func (c Call) Needs() []Request {
 	return list
 }
 
-// needs tells for each action how its resources follow from its parameters.
-func needs() map[string]func(Call) []Request {
+// actionNeeds tells for each action how its resources follow from its parameters.
+func actionNeeds() map[string]func(Call) []Request {
 	return map[string]func(Call) []Request{
 		"vpc:CreateRouteEntry":                Call.table,
 		"vpc:DeleteRouteEntry":                Call.table,

@@ -70,8 +70,8 @@ func ipv6Cidrs(p netip.Prefix) ipv6CidrBlocks {
 	return out
 }
 
-// optional writes a network, or nothing where there is none.
-func optional(p netip.Prefix) string {
+// prefixText writes a network, or nothing where there is none.
+func prefixText(p netip.Prefix) string {
 	if !p.IsValid() {
 		return ""
 	}
@@ -120,7 +120,7 @@ func factsShape(w *world.World, v *world.VPC) vpcFacts {
 		VSwitchIDs:          vswitchIDs{world.Mapped(v.VSwitches, func(s *world.VSwitch) string { return s.ID })},
 		SecondaryCidrBlocks: secondaryCidrs{world.NonNil(v.Secondary)},
 		UserCidrs:           userCidrs{world.NonNil(v.UserCIDRs)},
-		EnabledIpv6:         v.IPv6.IsValid(), Ipv6CidrBlock: optional(v.IPv6), Ipv6CidrBlocks: ipv6Cidrs(v.IPv6),
+		EnabledIpv6:         v.IPv6.IsValid(), Ipv6CidrBlock: prefixText(v.IPv6), Ipv6CidrBlocks: ipv6Cidrs(v.IPv6),
 		Tags: vpcTags(v.Tags),
 	}
 }
@@ -193,7 +193,7 @@ func vswitchShape(w *world.World, s *world.VSwitch) vswitchItem {
 	// Of a subnet's addresses the cloud keeps the first and the last three.
 	return vswitchItem{
 		VSwitchID: s.ID, VpcID: s.VPC.ID, VSwitchName: s.Name, ZoneID: s.Zone, Status: s.Status, CidrBlock: s.CIDR,
-		Ipv6CidrBlock: optional(s.IPv6), EnabledIpv6: s.IPv6.IsValid(),
+		Ipv6CidrBlock: prefixText(s.IPv6), EnabledIpv6: s.IPv6.IsValid(),
 		AvailableIPAddressCount: max(0, 1<<(32-s.CIDR.Bits())-4-used), OwnerID: ownerID(w), CreationTime: call.Stamp(w.Born),
 		RouteTable: tableName{s.Uses.ID, s.Uses.Kind()}, Tags: vpcTags(s.Tags),
 	}

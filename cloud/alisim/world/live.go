@@ -32,8 +32,8 @@ func NewLive(from seed.Seed) *Live {
 	return &Live{world: newWorld(from, time.Now()), changed: make(chan struct{})}
 }
 
-// Follow lets a foreign writer act by the clock.
-func (l *Live) Follow(writer ForeignWriter) {
+// AddWriter lets a foreign writer act by the clock.
+func (l *Live) AddWriter(writer ForeignWriter) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.writer = writer
