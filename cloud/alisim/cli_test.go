@@ -13,6 +13,9 @@ import (
 
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk"
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/auth/credentials"
+
+	"github.com/sealane/sealane/cloud/alisim/simtest"
+
 	sdkerrors "github.com/aliyun/alibaba-cloud-sdk-go/sdk/errors"
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/requests"
 
@@ -42,7 +45,7 @@ func aliyun(t *testing.T, sim *alisim.Sim) commandLine {
 	return commandLine{client, strings.TrimPrefix(server.URL, "http://")}
 }
 
-func (c commandLine) request(product, version, action string, with args) *requests.CommonRequest {
+func (c commandLine) request(product, version, action string, with simtest.Args) *requests.CommonRequest {
 	r := requests.NewCommonRequest()
 	r.Product, r.Version, r.ApiName = product, version, action
 	r.RegionId, r.Domain, r.Scheme, r.Method = "cn-hangzhou", c.domain, "http", "POST"
@@ -66,7 +69,7 @@ func (c commandLine) call(t *testing.T, r *requests.CommonRequest) map[string]an
 // TestCommandLineMergesPages is --pager, which reads three numbers of an answer and asks on,
 // or a token where the action has one.
 func TestCommandLineMergesPages(t *testing.T) {
-	sim := keyed(t, alisim.Options{}, func(s *alisim.Seed) {
+	sim := simtest.NewKeyed(t, alisim.Options{}, func(s *alisim.Seed) {
 		for n := range 21 {
 			s.VPCs[0].Tables = append(s.VPCs[0].Tables, alisim.Table{ID: fmt.Sprintf("vtb-more-%d", n)})
 		}
@@ -74,7 +77,7 @@ func TestCommandLineMergesPages(t *testing.T) {
 	c := aliyun(t, sim)
 	seen := 0
 	for page, pages := 1, 1; page <= pages; page++ {
-		r := c.request("Vpc", "2016-04-28", "DescribeRouteTableList", args{"VpcId": "vpc-1", "PageNumber": strconv.Itoa(page)})
+		r := c.request("Vpc", "2016-04-28", "DescribeRouteTableList", simtest.Args{"VpcId": "vpc-1", "PageNumber": strconv.Itoa(page)})
 		body := c.call(t, r)
 		total, size := body["TotalCount"].(float64), body["PageSize"].(float64) // numbers, or the tool falls over
 		if body["PageNumber"].(float64) != float64(page) {
@@ -87,7 +90,7 @@ func TestCommandLineMergesPages(t *testing.T) {
 		t.Errorf("%d tables, want 23", seen)
 	}
 	seen = 0
-	r := c.request("Vpc", "2016-04-28", "DescribeRouteEntryList", args{"RouteTableId": "vtb-1", "MaxResult": "2"})
+	r := c.request("Vpc", "2016-04-28", "DescribeRouteEntryList", simtest.Args{"RouteTableId": "vtb-1", "MaxResult": "2"})
 	for token := "x"; token != ""; r.QueryParams["NextToken"] = token {
 		body := c.call(t, r)
 		seen += len(body["RouteEntrys"].(map[string]any)["RouteEntry"].([]any))
@@ -101,10 +104,10 @@ func TestCommandLineMergesPages(t *testing.T) {
 // TestCommandLineWaits makes an entry, repeats itself after a throttle when the header says
 // so, and polls as --waiter does.
 func TestCommandLineWaits(t *testing.T) {
-	sim := keyed(t, alisim.Options{TaskTime: 50 * time.Millisecond})
+	sim := simtest.NewKeyed(t, alisim.Options{TaskTime: 50 * time.Millisecond})
 	sim.Fault(alisim.Fault{Action: "CreateRouteEntry", Code: "Throttling.User", RetryAfter: 250 * time.Millisecond})
 	c := aliyun(t, sim)
-	create := c.request("Vpc", "2016-04-28", "CreateRouteEntry", entry("172.20.5.0/24"))
+	create := c.request("Vpc", "2016-04-28", "CreateRouteEntry", simtest.EntryArgs("172.20.5.0/24"))
 	_, err := c.client.ProcessCommonRequest(create)
 	var failed *sdkerrors.ServerError
 	if !errors.As(err, &failed) || !strings.Contains(failed.ErrorCode(), "Throttling") {
@@ -123,7 +126,7 @@ func TestCommandLineWaits(t *testing.T) {
 	if id, _ := c.call(t, create)["RouteEntryId"].(string); id == "" {
 		t.Error("no RouteEntryId")
 	}
-	poll := c.request("Vpc", "2016-04-28", "DescribeRouteEntryList", args{"RouteTableId": "vtb-1", "DestinationCidrBlock": "172.20.5.0/24"})
+	poll := c.request("Vpc", "2016-04-28", "DescribeRouteEntryList", simtest.Args{"RouteTableId": "vtb-1", "DestinationCidrBlock": "172.20.5.0/24"})
 	for deadline := time.Now().Add(5 * time.Second); ; {
 		list := c.call(t, poll)["RouteEntrys"].(map[string]any)["RouteEntry"].([]any)
 		status := list[0].(map[string]any)["Status"]
@@ -138,7 +141,7 @@ func TestCommandLineWaits(t *testing.T) {
 
 // TestCommandLineKnowsWhoAndWhere are the calls of "aliyun configure" and "aliyun sts".
 func TestCommandLineKnowsWhoAndWhere(t *testing.T) {
-	c := aliyun(t, keyed(t, alisim.Options{}))
+	c := aliyun(t, simtest.NewKeyed(t, alisim.Options{}))
 	who := c.call(t, c.request("Sts", "2015-04-01", "GetCallerIdentity", nil))
 	if who["AccountId"] != "1000000000000001" || who["IdentityType"] != "Account" {
 		t.Errorf("caller is %v", who)

@@ -14,17 +14,18 @@ import (
 	"time"
 
 	"github.com/sealane/sealane/cloud/alisim"
+	"github.com/sealane/sealane/cloud/alisim/simtest"
 )
 
 func TestRefusalsBesideDryRuns(t *testing.T) {
-	sim := newSim(t, alisim.Options{})
-	dry := entry("172.20.1.0/24")
+	sim := simtest.New(t, alisim.Options{})
+	dry := simtest.EntryArgs("172.20.1.0/24")
 	dry["DryRun"] = "true"
 	var both sync.WaitGroup
-	for _, with := range []args{dry, {"RouteTableId": "vtb-none"}} {
+	for _, with := range []simtest.Args{dry, {"RouteTableId": "vtb-none"}} {
 		both.Go(func() {
 			for range 200 {
-				if a := ask(t, sim, "CreateRouteEntry", with); a.code() == "" {
+				if a := simtest.Ask(t, sim, "CreateRouteEntry", with); a.Code() == "" {
 					t.Errorf("%v: no refusal", with)
 				}
 			}
@@ -36,7 +37,7 @@ func TestRefusalsBesideDryRuns(t *testing.T) {
 // create is a request for CreateRouteEntry of 172.20.5.0/24 that its caller may give up.
 func create(ctx context.Context, base string) *http.Request {
 	values := url.Values{"Action": {"CreateRouteEntry"}, "Version": {"2016-04-28"}}
-	for k, v := range entry("172.20.5.0/24") {
+	for k, v := range simtest.EntryArgs("172.20.5.0/24") {
 		values.Set(k, v)
 	}
 	return httptest.NewRequestWithContext(ctx, http.MethodPost, base+"/?"+values.Encode(), nil)
@@ -44,7 +45,7 @@ func create(ctx context.Context, base string) *http.Request {
 
 func TestHangUpDropsOnlyTheAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		sim := newSim(t, alisim.Options{WriteTime: 2 * time.Second})
+		sim := simtest.New(t, alisim.Options{WriteTime: 2 * time.Second})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		func() {
@@ -55,12 +56,12 @@ func TestHangUpDropsOnlyTheAnswer(t *testing.T) {
 			}()
 			sim.API().ServeHTTP(httptest.NewRecorder(), create(ctx, ""))
 		}()
-		if got := custom(sim); len(got) != 0 {
+		if got := simtest.CustomEntries(sim); len(got) != 0 {
 			t.Errorf("after the hang-up there is %v", got)
 		}
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
-		if got := custom(sim); len(got) != 1 {
+		if got := simtest.CustomEntries(sim); len(got) != 1 {
 			t.Errorf("the hidden create left %v", got)
 		}
 		if log := sim.Requests(); len(log) != 1 || log[0].Status != 0 || log[0].Ended.Sub(log[0].At) != 2*time.Second {
@@ -71,7 +72,7 @@ func TestHangUpDropsOnlyTheAnswer(t *testing.T) {
 
 func TestResetAndDrop(t *testing.T) {
 	for _, secured := range []bool{false, true} {
-		sim := newSim(t, alisim.Options{})
+		sim := simtest.New(t, alisim.Options{})
 		server := httptest.NewUnstartedServer(sim.API())
 		if secured {
 			server.StartTLS()
@@ -91,7 +92,7 @@ func TestResetAndDrop(t *testing.T) {
 				t.Errorf("%+v, TLS %t: got %v, want %v", f, secured, err, want)
 			}
 		}
-		if got := custom(sim); len(got) > 0 {
+		if got := simtest.CustomEntries(sim); len(got) > 0 {
 			t.Errorf("the work was done: %v", got)
 		}
 	}

@@ -9,32 +9,33 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sealane/sealane/cloud/alisim"
+	"github.com/sealane/sealane/cloud/alisim/simtest"
 )
 
 // TestAnswersHaveTheNamesOfTheAPI compares the names in one good answer of each action with
 // those that the API uses, kept in testdata/shapes.txt.
 func TestAnswersHaveTheNamesOfTheAPI(t *testing.T) {
-	ecs := func(a args) args { a["Version"] = "2014-05-26"; return a }
-	calls := map[string]args{
+	ecs := func(a simtest.Args) simtest.Args { a["Version"] = "2014-05-26"; return a }
+	calls := map[string]simtest.Args{
 		"AssociateRouteTable":             {"RouteTableId": "vtb-2", "VSwitchId": "vsw-1"},
-		"AuthorizeSecurityGroup":          ecs(args{"SecurityGroupId": "sg-1", "IpProtocol": "all", "SourceCidrIp": "172.20.0.0/16"}),
-		"CreateRouteEntries":              batch("vtb-1 172.20.2.0/24 i-1", "vtb-1 172.20.1.0/24 i-1"),
-		"CreateRouteEntry":                entry("172.20.3.0/24"),
-		"DeleteRouteEntries":              batch("vtb-1 172.20.9.0/24 i-1"),
-		"DeleteRouteEntry":                entry("172.20.1.0/24"),
-		"DescribeInstanceStatus":          ecs(args{}),
-		"DescribeInstances":               ecs(args{"AdditionalAttributes.1": "META_OPTIONS"}),
-		"DescribeNetworkInterfaces":       ecs(args{}),
+		"AuthorizeSecurityGroup":          ecs(simtest.Args{"SecurityGroupId": "sg-1", "IpProtocol": "all", "SourceCidrIp": "172.20.0.0/16"}),
+		"CreateRouteEntries":              simtest.BatchArgs("vtb-1 172.20.2.0/24 i-1", "vtb-1 172.20.1.0/24 i-1"),
+		"CreateRouteEntry":                simtest.EntryArgs("172.20.3.0/24"),
+		"DeleteRouteEntries":              simtest.BatchArgs("vtb-1 172.20.9.0/24 i-1"),
+		"DeleteRouteEntry":                simtest.EntryArgs("172.20.1.0/24"),
+		"DescribeInstanceStatus":          ecs(simtest.Args{}),
+		"DescribeInstances":               ecs(simtest.Args{"AdditionalAttributes.1": "META_OPTIONS"}),
+		"DescribeNetworkInterfaces":       ecs(simtest.Args{}),
 		"DescribeRouteEntryList":          {"RouteTableId": "vtb-1"},
 		"DescribeRouteTableList":          {},
 		"DescribeRouteTables":             {"VRouterId": "vrt-1"},
-		"DescribeSecurityGroupAttribute":  ecs(args{"SecurityGroupId": "sg-1"}),
+		"DescribeSecurityGroupAttribute":  ecs(simtest.Args{"SecurityGroupId": "sg-1"}),
 		"DescribeVRouters":                {},
 		"DescribeVSwitches":               {"VpcId": "vpc-1"},
 		"DescribeVpcAttribute":            {"VpcId": "vpc-1"},
 		"DescribeVpcs":                    {},
 		"GetVpcRouteEntrySummary":         {"VpcId": "vpc-1", "RouteEntryType": "custom"},
-		"ModifyNetworkInterfaceAttribute": ecs(args{"NetworkInterfaceId": "eni-1", "SourceDestCheck": "true"}),
+		"ModifyNetworkInterfaceAttribute": ecs(simtest.Args{"NetworkInterfaceId": "eni-1", "SourceDestCheck": "true"}),
 		"ModifyRouteEntry":                {"RouteTableId": "vtb-1", "DestinationCidrBlock": "172.20.1.0/24", "NewNextHopId": "i-2"},
 	}
 	for action, want := range shapes(t) {
@@ -43,10 +44,10 @@ func TestAnswersHaveTheNamesOfTheAPI(t *testing.T) {
 			if !ok {
 				t.Fatal("this test does not call the action")
 			}
-			sim := newSim(t, alisim.Options{})
-			good(t, sim, "CreateRouteEntry", entry("172.20.1.0/24"))
-			a := good(t, sim, action, with)
-			if diff := cmp.Diff(want, names(a.body)); diff != "" {
+			sim := simtest.New(t, alisim.Options{})
+			simtest.Good(t, sim, "CreateRouteEntry", simtest.EntryArgs("172.20.1.0/24"))
+			a := simtest.Good(t, sim, action, with)
+			if diff := cmp.Diff(want, names(a.Body)); diff != "" {
 				t.Errorf("names in the answer (-API +simulator):\n%s", diff)
 			}
 		})

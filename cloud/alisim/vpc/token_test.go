@@ -1,4 +1,4 @@
-package alisim_test
+package vpc_test
 
 import (
 	"encoding/json"
@@ -8,51 +8,52 @@ import (
 	"time"
 
 	"github.com/sealane/sealane/cloud/alisim"
+	"github.com/sealane/sealane/cloud/alisim/simtest"
 )
 
 func TestClientTokenOfACallUnderWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		sim := newSim(t, alisim.Options{WriteTime: time.Second})
-		first := entry("172.20.1.0/24")
+		sim := simtest.New(t, alisim.Options{WriteTime: time.Second})
+		first := simtest.EntryArgs("172.20.1.0/24")
 		first["ClientToken"] = "once"
-		other := entry("172.20.2.0/24")
+		other := simtest.EntryArgs("172.20.2.0/24")
 		other["ClientToken"] = "once"
-		go ask(t, sim, "CreateRouteEntry", first)
+		go simtest.Ask(t, sim, "CreateRouteEntry", first)
 		synctest.Wait()
-		bad(t, sim, "CreateRouteEntry", first, "LastTokenProcessing")
-		bad(t, sim, "CreateRouteEntry", other, "IdempotentParameterMismatch")
+		simtest.Bad(t, sim, "CreateRouteEntry", first, "LastTokenProcessing")
+		simtest.Bad(t, sim, "CreateRouteEntry", other, "IdempotentParameterMismatch")
 		time.Sleep(2 * time.Second)
-		good(t, sim, "CreateRouteEntry", first)
-		expect(t, sim, "one entry", "172.20.1.0/24 i-1 Available")
+		simtest.Good(t, sim, "CreateRouteEntry", first)
+		simtest.ExpectEntries(t, sim, "one entry", "172.20.1.0/24 i-1 Available")
 	})
 }
 
 func TestClientTokenOfAnAssociation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		sim := newSim(t, alisim.Options{TaskTime: time.Second})
-		with := args{"RouteTableId": "vtb-2", "VSwitchId": "vsw-1", "ClientToken": "once"}
-		good(t, sim, "AssociateRouteTable", with)
-		bad(t, sim, "AssociateRouteTable", with, "LastTokenProcessing")
+		sim := simtest.New(t, alisim.Options{TaskTime: time.Second})
+		with := simtest.Args{"RouteTableId": "vtb-2", "VSwitchId": "vsw-1", "ClientToken": "once"}
+		simtest.Good(t, sim, "AssociateRouteTable", with)
+		simtest.Bad(t, sim, "AssociateRouteTable", with, "LastTokenProcessing")
 		time.Sleep(time.Second)
-		good(t, sim, "AssociateRouteTable", with)
+		simtest.Good(t, sim, "AssociateRouteTable", with)
 	})
 }
 
 func TestClientTokenWithAnotherHopList(t *testing.T) {
-	inBubble(t, func(t *testing.T, sim *alisim.Sim) {
-		with := entry("172.20.1.0/24")
+	simtest.InBubble(t, func(t *testing.T, sim *alisim.Sim) {
+		with := simtest.EntryArgs("172.20.1.0/24")
 		with["ClientToken"] = "once"
-		good(t, sim, "CreateRouteEntry", with)
-		time.Sleep(taskTime)
+		simtest.Good(t, sim, "CreateRouteEntry", with)
+		time.Sleep(simtest.TaskTime)
 		with["PrivateIpAddress"] = "192.168.0.11"
-		bad(t, sim, "CreateRouteEntry", with, "IdempotentParameterMismatch")
+		simtest.Bad(t, sim, "CreateRouteEntry", with, "IdempotentParameterMismatch")
 	})
 }
 
 func TestSessionsFollowTheSettings(t *testing.T) {
-	sim := newSim(t, alisim.Options{SessionTime: time.Hour}, func(s *alisim.Seed) { s.Instances[0].Role = "controller" })
+	sim := simtest.New(t, alisim.Options{SessionTime: time.Hour}, func(s *alisim.Seed) { s.Instances[0].Role = "controller" })
 	get := func() (key map[string]string) {
-		_, text := from(sim, "192.168.0.11", "GET", metaData+"ram/security-credentials/controller")
+		_, text := simtest.AskFrom(sim, "192.168.0.11", "GET", simtest.MetaData+"ram/security-credentials/controller")
 		if err := json.Unmarshal([]byte(text), &key); err != nil {
 			t.Fatal(err)
 		}
@@ -72,14 +73,14 @@ func TestSessionsFollowTheSettings(t *testing.T) {
 		"another secret": {short["AccessKeyId"], "guessed", short["SecurityToken"], "SignatureDoesNotMatch"},
 		"an unknown key": {"STS.unknown", "guessed", "guessed", "InvalidAccessKeyId.NotFound"},
 	} {
-		if got := do(t, sim, signedBy(test.id, test.secret, test.token)).code(); got != test.want {
+		if got := simtest.Do(t, sim, simtest.SignedBy(test.id, test.secret, test.token)).Code(); got != test.want {
 			t.Errorf("%s: %q, want %q", name, got, test.want)
 		}
 	}
 }
 
 func TestHandsGiveNoIDTwice(t *testing.T) {
-	sim := newSim(t, alisim.Options{})
+	sim := simtest.New(t, alisim.Options{})
 	for _, id := range []string{"vpc-1", "vrt-1", "vtb-2", "vsw-1", "sg-1", "i-1", "eni-1", "192.168.0.11"} {
 		if err := sim.AddTable("vpc-1", alisim.Table{ID: id}); err == nil {
 			t.Errorf("a table %s was made", id)

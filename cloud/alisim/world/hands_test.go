@@ -1,9 +1,10 @@
-package alisim_test
+package world_test
 
 import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"sync"
 	"testing"
 
@@ -11,11 +12,12 @@ import (
 
 	"github.com/sealane/sealane/api"
 	"github.com/sealane/sealane/cloud/alisim"
+	"github.com/sealane/sealane/cloud/alisim/simtest"
 )
 
 func TestHandsWorkAtOnceAndWake(t *testing.T) {
-	sim := newSim(t, alisim.Options{TaskTime: 1 << 40})
-	good(t, sim, "CreateRouteEntry", entry("172.20.9.0/24")) // a task runs for all of the test
+	sim := simtest.New(t, alisim.Options{TaskTime: 1 << 40})
+	simtest.Good(t, sim, "CreateRouteEntry", simtest.EntryArgs("172.20.9.0/24")) // a task runs for all of the test
 	d := netip.MustParsePrefix("172.20.1.0/24")
 	steps := []struct {
 		name string
@@ -38,24 +40,24 @@ func TestHandsWorkAtOnceAndWake(t *testing.T) {
 		default:
 			t.Errorf("%s woke nobody", step.name)
 		}
-		if diff := cmp.Diff(append([]string{"172.20.9.0/24 i-1 Pending"}, step.want...), custom(sim)); diff != "" {
+		if diff := cmp.Diff(append([]string{"172.20.9.0/24 i-1 Pending"}, step.want...), simtest.CustomEntries(sim)); diff != "" {
 			t.Errorf("%s: %s", step.name, diff)
 		}
 	}
-	a := askECS(t, sim, "DescribeInstances", args{"InstanceIds": `["i-2","i-gone"]`})
-	if a.at("TotalCount") != 1.0 || a.at("Instances", "Instance", 0, "Status") != "Stopped" {
-		t.Errorf("instances: %v", a.body)
+	a := simtest.AskECS(t, sim, "DescribeInstances", simtest.Args{"InstanceIds": `["i-2","i-gone"]`})
+	if a.At("TotalCount") != 1.0 || a.At("Instances", "Instance", 0, "Status") != "Stopped" {
+		t.Errorf("instances: %v", a.Body)
 	}
-	a = askECS(t, sim, "DescribeNetworkInterfaces", args{"InstanceId": "i-2"})
-	if a.at("NetworkInterfaceSets", "NetworkInterfaceSet", 0, "SourceDestCheck") != true {
-		t.Errorf("interfaces: %v", a.body)
+	a = simtest.AskECS(t, sim, "DescribeNetworkInterfaces", simtest.Args{"InstanceId": "i-2"})
+	if a.At("NetworkInterfaceSets", "NetworkInterfaceSet", 0, "SourceDestCheck") != true {
+		t.Errorf("interfaces: %v", a.Body)
 	}
 }
 
 func TestHandsAreRefused(t *testing.T) {
-	sim := newSim(t, alisim.Options{})
+	sim := simtest.New(t, alisim.Options{})
 	system, other := netip.MustParsePrefix("192.168.0.0/20"), netip.MustParsePrefix("172.20.1.0/24")
-	good(t, sim, "CreateRouteEntry", entry("172.20.2.0/24"))
+	simtest.Good(t, sim, "CreateRouteEntry", simtest.EntryArgs("172.20.2.0/24"))
 	ip := netip.MustParseAddr("192.168.0.99")
 	for name, tt := range map[string]struct{ got, want error }{
 		"remove a system entry":    {sim.RemoveRoute("vtb-1", system), api.ErrNotFound},
@@ -82,48 +84,90 @@ func TestHandsAreRefused(t *testing.T) {
 }
 
 func TestInstancesComeAndGo(t *testing.T) {
-	sim := newSim(t, alisim.Options{})
+	sim := simtest.New(t, alisim.Options{})
 	if err := sim.AddInstance(alisim.Instance{ID: "i-4", VSwitch: "vsw-2", IP: netip.MustParseAddr("192.168.16.44")}); err != nil {
 		t.Fatal(err)
 	}
-	to4 := args{"RouteTableId": "vtb-1", "DestinationCidrBlock": "172.20.4.0/24", "NextHopId": "i-4"}
-	good(t, sim, "CreateRouteEntry", to4)
+	to4 := simtest.Args{"RouteTableId": "vtb-1", "DestinationCidrBlock": "172.20.4.0/24", "NextHopId": "i-4"}
+	simtest.Good(t, sim, "CreateRouteEntry", to4)
 	if err := sim.ReclaimInstance("i-4"); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"172.20.4.0/24 i-4 Available"}, custom(sim)); diff != "" {
+	if diff := cmp.Diff([]string{"172.20.4.0/24 i-4 Available"}, simtest.CustomEntries(sim)); diff != "" {
 		t.Errorf("the reclaimed instance's route: %s", diff)
 	}
 	if err := sim.RemoveInstance("i-3"); err != nil {
 		t.Error(err)
 	}
-	if got := askECS(t, sim, "DescribeInstances", nil).at("TotalCount"); got != 2.0 {
+	if got := simtest.AskECS(t, sim, "DescribeInstances", nil).At("TotalCount"); got != 2.0 {
 		t.Errorf("%v instances, want 2", got)
 	}
 }
 
 func TestCallersAtOnce(t *testing.T) {
-	sim := newSim(t, alisim.Options{})
+	sim := simtest.New(t, alisim.Options{})
 	var wg sync.WaitGroup
 	for n := range 8 {
 		wg.Go(func() {
 			destination := fmt.Sprintf("172.20.%d.0/24", n)
 			for range 20 {
-				good(t, sim, "CreateRouteEntry", entry(destination))
-				good(t, sim, "DescribeRouteEntryList", args{"RouteTableId": "vtb-1", "MaxResult": "100"})
-				askECS(t, sim, "DescribeInstances", nil)
+				simtest.Good(t, sim, "CreateRouteEntry", simtest.EntryArgs(destination))
+				simtest.Good(t, sim, "DescribeRouteEntryList", simtest.Args{"RouteTableId": "vtb-1", "MaxResult": "100"})
+				simtest.AskECS(t, sim, "DescribeInstances", nil)
 				_ = sim.SetStatus("i-3", alisim.Stopped)
 				sim.Snapshot()
-				good(t, sim, "DeleteRouteEntry", entry(destination))
-				from(sim, "192.168.0.12", "GET", metaData+"instance-id")
+				simtest.Good(t, sim, "DeleteRouteEntry", simtest.EntryArgs(destination))
+				simtest.AskFrom(sim, "192.168.0.12", "GET", simtest.MetaData+"instance-id")
 			}
 		})
 	}
 	wg.Wait()
-	if got := custom(sim); got != nil {
+	if got := simtest.CustomEntries(sim); got != nil {
 		t.Errorf("left over: %v", got)
 	}
 	if got := len(sim.Requests()); got != 8*20*4 {
 		t.Errorf("%d requests in the log, want %d", got, 8*20*4)
+	}
+}
+
+func TestVSwitchMustNotHoldADestination(t *testing.T) {
+	sim := simtest.New(t, alisim.Options{})
+	simtest.Good(t, sim, "CreateRouteEntry", simtest.EntryArgs("192.168.64.0/24"))
+	add := func(id, cidr string) error {
+		return sim.AddVSwitch("vpc-1", alisim.VSwitch{ID: id, CIDR: netip.MustParsePrefix(cidr)})
+	}
+	for cidr, want := range map[string]error{
+		"192.168.64.0/24": api.ErrRefused, "192.168.64.0/20": api.ErrRefused, "192.168.0.0/24": api.ErrRefused, "10.0.0.0/24": api.ErrInvalid,
+	} {
+		if err := add("vsw-x", cidr); !errors.Is(err, want) {
+			t.Errorf("%s: %v", cidr, err)
+		}
+	}
+	if err := add("vsw-3", "192.168.80.0/20"); err != nil {
+		t.Fatal(err)
+	}
+	for _, table := range []string{"vtb-1", "vtb-2"} {
+		if text := fmt.Sprint(sim.Routes(table)); !strings.Contains(text, "192.168.80.0/20") {
+			t.Errorf("%s lacks the system entry: %s", table, text)
+		}
+	}
+	simtest.Bad(t, sim, "CreateRouteEntry", simtest.EntryArgs("192.168.80.0/24"), "InvalidCidrBlock")
+	if err := sim.AddInstance(alisim.Instance{ID: "i-9", VSwitch: "vsw-3", IP: netip.MustParseAddr("192.168.80.9")}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestTablesAreLimited(t *testing.T) {
+	sim := simtest.New(t, alisim.Options{})
+	for n := range 8 { // the example has one custom table
+		if err := sim.AddTable("vpc-1", alisim.Table{ID: fmt.Sprintf("vtb-x%d", n)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := sim.AddTable("vpc-1", alisim.Table{ID: "vtb-y"}); !errors.Is(err, api.ErrRefused) {
+		t.Errorf("the tenth: %v", err)
+	}
+	if got := len(sim.Routes("vtb-x1")); got != 3 {
+		t.Errorf("a new table has %d entries, want the three system ones", got)
 	}
 }

@@ -1,4 +1,4 @@
-package alisim_test
+package seed_test
 
 import (
 	"net/netip"
@@ -7,13 +7,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sealane/sealane/cloud/alisim"
+	"github.com/sealane/sealane/cloud/alisim/simtest"
 )
 
 // grouped is the example with what group tests want changed: i-1 has a secondary interface,
 // eni-b, in group sg-b; sg-1 holds no rule of its own.
 func grouped(t *testing.T, change func(own, b *alisim.SecurityGroup)) alisim.Seed {
 	t.Helper()
-	sim := newSim(t, alisim.Options{}, func(s *alisim.Seed) {
+	sim := simtest.New(t, alisim.Options{}, func(s *alisim.Seed) {
 		own, b := alisim.SecurityGroup{ID: "sg-1"}, alisim.SecurityGroup{ID: "sg-b"}
 		change(&own, &b)
 		s.VPCs[0].SecurityGroups = []alisim.SecurityGroup{own, b}

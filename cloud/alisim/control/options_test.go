@@ -1,4 +1,4 @@
-package alisim_test
+package control_test
 
 import (
 	"bytes"
@@ -13,11 +13,12 @@ import (
 	"time"
 
 	"github.com/sealane/sealane/cloud/alisim"
+	"github.com/sealane/sealane/cloud/alisim/simtest"
 )
 
 func TestAnswersTakeTheirTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		sim := newSim(t, alisim.Options{ReadTime: time.Second, WriteTime: 2 * time.Second, TaskTime: 3 * time.Second})
+		sim := simtest.New(t, alisim.Options{ReadTime: time.Second, WriteTime: 2 * time.Second, TaskTime: 3 * time.Second})
 		start := time.Now()
 		at := func(want time.Duration, what string) {
 			t.Helper()
@@ -25,13 +26,13 @@ func TestAnswersTakeTheirTime(t *testing.T) {
 				t.Errorf("%s after %v, want %v", what, got, want)
 			}
 		}
-		good(t, sim, "CreateRouteEntry", entry("172.20.1.0/24"))
+		simtest.Good(t, sim, "CreateRouteEntry", simtest.EntryArgs("172.20.1.0/24"))
 		at(2*time.Second, "written")
 		ends, _ := sim.Settles()
 		if got := ends.Sub(start); got != 5*time.Second {
 			t.Errorf("the task ends after %v", got)
 		}
-		good(t, sim, "DescribeVpcs", nil)
+		simtest.Good(t, sim, "DescribeVpcs", nil)
 		at(3*time.Second, "read")
 		if r := sim.Requests(); r[1].Ended.Sub(r[1].At) != time.Second {
 			t.Errorf("log: %+v", r[1])
@@ -40,31 +41,31 @@ func TestAnswersTakeTheirTime(t *testing.T) {
 }
 
 func TestTaskTimeOfOneVPC(t *testing.T) {
-	inBubble(t, func(t *testing.T, sim *alisim.Sim) {
+	simtest.InBubble(t, func(t *testing.T, sim *alisim.Sim) {
 		if err := sim.SetTaskTime("vpc-1", time.Minute); err != nil {
 			t.Fatal(err)
 		}
-		good(t, sim, "CreateRouteEntry", entry("172.20.1.0/24"))
+		simtest.Good(t, sim, "CreateRouteEntry", simtest.EntryArgs("172.20.1.0/24"))
 		time.Sleep(time.Minute - time.Nanosecond)
-		expect(t, sim, "just before", "172.20.1.0/24 i-1 Pending")
+		simtest.ExpectEntries(t, sim, "just before", "172.20.1.0/24 i-1 Pending")
 		time.Sleep(time.Nanosecond)
-		expect(t, sim, "then", "172.20.1.0/24 i-1 Available")
+		simtest.ExpectEntries(t, sim, "then", "172.20.1.0/24 i-1 Available")
 	})
 }
 
 func TestRatesThrottle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		sim := newSim(t, alisim.Options{Rates: map[string]int{"DescribeVpcs": 2}})
-		good(t, sim, "DescribeVpcs", nil)
+		sim := simtest.New(t, alisim.Options{Rates: map[string]int{"DescribeVpcs": 2}})
+		simtest.Good(t, sim, "DescribeVpcs", nil)
 		time.Sleep(20 * time.Second)
-		good(t, sim, "DescribeVpcs", nil)
-		a := ask(t, sim, "DescribeVpcs", nil)
-		if a.code() != "Throttling.User" || a.status != 400 || a.header.Get("x-acs-retry-after") != "40000" {
-			t.Errorf("%d %v %q", a.status, a.body, a.header.Get("x-acs-retry-after"))
+		simtest.Good(t, sim, "DescribeVpcs", nil)
+		a := simtest.Ask(t, sim, "DescribeVpcs", nil)
+		if a.Code() != "Throttling.User" || a.Status != 400 || a.Header.Get("x-acs-retry-after") != "40000" {
+			t.Errorf("%d %v %q", a.Status, a.Body, a.Header.Get("x-acs-retry-after"))
 		}
-		good(t, sim, "DescribeVSwitches", args{"VpcId": "vpc-1"})
+		simtest.Good(t, sim, "DescribeVSwitches", simtest.Args{"VpcId": "vpc-1"})
 		time.Sleep(40 * time.Second)
-		good(t, sim, "DescribeVpcs", nil)
+		simtest.Good(t, sim, "DescribeVpcs", nil)
 	})
 }
 
@@ -78,16 +79,16 @@ func TestReadings(t *testing.T) {
 	}
 	single := func(destination, table, hop, kind string) func(*testing.T, *alisim.Sim) string {
 		return func(t *testing.T, sim *alisim.Sim) string {
-			return ask(t, sim, "CreateRouteEntry", args{
+			return simtest.Ask(t, sim, "CreateRouteEntry", simtest.Args{
 				"RouteTableId": table, "DestinationCidrBlock": destination, "NextHopId": hop, "NextHopType": kind,
-			}).code()
+			}).Code()
 		}
 	}
 	items := func(lines ...string) func(*testing.T, *alisim.Sim) string {
 		return func(t *testing.T, sim *alisim.Sim) string {
-			a := ask(t, sim, "CreateRouteEntries", batch(lines...))
-			code, _ := a.at("FailedRouteEntries", 0, "FailedCode").(string)
-			return a.code() + code
+			a := simtest.Ask(t, sim, "CreateRouteEntries", simtest.BatchArgs(lines...))
+			code, _ := a.At("FailedRouteEntries", 0, "FailedCode").(string)
+			return a.Code() + code
 		}
 	}
 	tests := map[string]struct {
@@ -109,12 +110,12 @@ func TestReadings(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			if got := tt.do(t, newSim(t, alisim.Options{}, six)); got != tt.usual {
+			if got := tt.do(t, simtest.New(t, alisim.Options{}, six)); got != tt.usual {
 				t.Errorf("by default: %q, want %q", got, tt.usual)
 			}
 			var o alisim.Options
 			tt.set(&o.Readings, tt.reading)
-			sim := newSim(t, o, six)
+			sim := simtest.New(t, o, six)
 			if got := tt.do(t, sim); got != tt.then {
 				t.Errorf("read as %s: %q, want %q", tt.reading, got, tt.then)
 			}
@@ -126,40 +127,40 @@ func TestReadings(t *testing.T) {
 }
 
 func TestReadingsOfOtherCalls(t *testing.T) {
-	sim := newSim(t, alisim.Options{Readings: alisim.Readings{WrongHop: alisim.Allow, NewEntryID: alisim.Allow, BatchForm: alisim.Refuse}})
-	before := good(t, sim, "CreateRouteEntry", entry("172.20.1.0/24")).at("RouteEntryId")
-	at := args{"RouteTableId": "vtb-1", "DestinationCidrBlock": "172.20.1.0/24", "NewNextHopId": "i-2"}
-	good(t, sim, "ModifyRouteEntry", at)
+	sim := simtest.New(t, alisim.Options{Readings: alisim.Readings{WrongHop: alisim.Allow, NewEntryID: alisim.Allow, BatchForm: alisim.Refuse}})
+	before := simtest.Good(t, sim, "CreateRouteEntry", simtest.EntryArgs("172.20.1.0/24")).At("RouteEntryId")
+	at := simtest.Args{"RouteTableId": "vtb-1", "DestinationCidrBlock": "172.20.1.0/24", "NewNextHopId": "i-2"}
+	simtest.Good(t, sim, "ModifyRouteEntry", at)
 	if r := sim.Routes("vtb-1"); r[len(r)-1].ID == before {
 		t.Error("the entry kept its id")
 	}
-	good(t, sim, "DeleteRouteEntry", args{"RouteTableId": "vtb-1", "DestinationCidrBlock": "172.20.1.0/24", "NextHopId": "i-3"})
+	simtest.Good(t, sim, "DeleteRouteEntry", simtest.Args{"RouteTableId": "vtb-1", "DestinationCidrBlock": "172.20.1.0/24", "NextHopId": "i-3"})
 	form := url.Values{}
-	for k, v := range batch("vtb-1 172.20.2.0/24 i-1") {
+	for k, v := range simtest.BatchArgs("vtb-1 172.20.2.0/24 i-1") {
 		form.Set(k, v)
 	}
 	r := httptest.NewRequest(http.MethodPost, "/?Action=CreateRouteEntries&Version=2016-04-28", strings.NewReader(form.Encode()))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	if a := do(t, sim, r); a.code() != "MissingParameter" {
-		t.Errorf("form items were seen: %v", a.body)
+	if a := simtest.Do(t, sim, r); a.Code() != "MissingParameter" {
+		t.Errorf("form items were seen: %v", a.Body)
 	}
 }
 
 func TestStatesHaveTheirCodes(t *testing.T) {
-	sim := newSim(t, alisim.Options{})
+	sim := simtest.New(t, alisim.Options{})
 	for id, code := range map[string]string{
 		"vpc-1": "IncorrectVpcStatus", "vsw-2": "IncorrectVSwitchStatus", "vtb-1": "IncorrectStatus.RouteTableStatus",
 	} {
 		if err := sim.SetState(id, alisim.Pending); err != nil {
 			t.Fatal(err)
 		}
-		bad(t, sim, "CreateRouteEntry", entry("172.20.1.0/24"), code)
-		bad(t, sim, "CreateRouteEntries", batch("vtb-1 172.20.1.0/24 i-1"), code)
+		simtest.Bad(t, sim, "CreateRouteEntry", simtest.EntryArgs("172.20.1.0/24"), code)
+		simtest.Bad(t, sim, "CreateRouteEntries", simtest.BatchArgs("vtb-1 172.20.1.0/24 i-1"), code)
 		if err := sim.SetState(id, alisim.Available); err != nil {
 			t.Fatal(err)
 		}
 	}
-	good(t, sim, "CreateRouteEntry", entry("172.20.1.0/24"))
+	simtest.Good(t, sim, "CreateRouteEntry", simtest.EntryArgs("172.20.1.0/24"))
 	if sim.SetState("nothing", alisim.Pending) == nil {
 		t.Error("the state of nothing was set")
 	}
@@ -167,40 +168,40 @@ func TestStatesHaveTheirCodes(t *testing.T) {
 
 func TestNewInstanceIsUnknownForAMoment(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		sim := newSim(t, alisim.Options{UnknownTime: 5 * time.Second})
+		sim := simtest.New(t, alisim.Options{UnknownTime: 5 * time.Second})
 		if err := sim.AddInstance(alisim.Instance{ID: "i-9", VSwitch: "vsw-1", IP: netip.MustParseAddr("192.168.0.99")}); err != nil {
 			t.Fatal(err)
 		}
-		to := entry("172.20.1.0/24")
+		to := simtest.EntryArgs("172.20.1.0/24")
 		to["NextHopId"] = "i-9"
-		bad(t, sim, "CreateRouteEntry", to, "IllegalParam.NextHopId")
+		simtest.Bad(t, sim, "CreateRouteEntry", to, "IllegalParam.NextHopId")
 		time.Sleep(5 * time.Second)
-		good(t, sim, "CreateRouteEntry", to)
+		simtest.Good(t, sim, "CreateRouteEntry", to)
 	})
 }
 
 func TestMemoriesAreSettable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		sim := newSim(t, alisim.Options{TokenMemory: time.Minute, PageTime: 10 * time.Second})
-		first := entry("172.20.1.0/24")
+		sim := simtest.New(t, alisim.Options{TokenMemory: time.Minute, PageTime: 10 * time.Second})
+		first := simtest.EntryArgs("172.20.1.0/24")
 		first["ClientToken"] = "token-1"
-		id := good(t, sim, "CreateRouteEntry", first).at("RouteEntryId")
-		list := args{"RouteTableId": "vtb-1", "MaxResult": "1"}
-		list["NextToken"], _ = good(t, sim, "DescribeRouteEntryList", list).at("NextToken").(string)
+		id := simtest.Good(t, sim, "CreateRouteEntry", first).At("RouteEntryId")
+		list := simtest.Args{"RouteTableId": "vtb-1", "MaxResult": "1"}
+		list["NextToken"], _ = simtest.Good(t, sim, "DescribeRouteEntryList", list).At("NextToken").(string)
 		time.Sleep(10 * time.Second)
-		bad(t, sim, "DescribeRouteEntryList", list, "IllegalParam.NextTokenExpired")
-		if got := good(t, sim, "CreateRouteEntry", first).at("RouteEntryId"); got != id {
+		simtest.Bad(t, sim, "DescribeRouteEntryList", list, "IllegalParam.NextTokenExpired")
+		if got := simtest.Good(t, sim, "CreateRouteEntry", first).At("RouteEntryId"); got != id {
 			t.Errorf("remembered as %v, want %v", got, id)
 		}
 		time.Sleep(time.Minute)
-		bad(t, sim, "CreateRouteEntry", first, "InvalidCIDRBlock.Duplicate")
+		simtest.Bad(t, sim, "CreateRouteEntry", first, "InvalidCIDRBlock.Duplicate")
 	})
 }
 
 func TestRequestLogIsJSONLines(t *testing.T) {
 	var log bytes.Buffer
-	sim := newSim(t, alisim.Options{RequestLog: &log, LongestURI: 200})
-	good(t, sim, "DescribeVpcs", args{"SecurityToken": "canary", "Signature": "canary"})
+	sim := simtest.New(t, alisim.Options{RequestLog: &log, LongestURI: 200})
+	simtest.Good(t, sim, "DescribeVpcs", simtest.Args{"SecurityToken": "canary", "Signature": "canary"})
 	w := httptest.NewRecorder()
 	sim.API().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/?Action=DescribeVpcs&x="+strings.Repeat("y", 200), nil))
 	if w.Code != http.StatusRequestURITooLong {

@@ -1,4 +1,4 @@
-package alisim_test
+package fault_test
 
 import (
 	"fmt"
@@ -10,40 +10,41 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sealane/sealane/cloud/alisim"
+	"github.com/sealane/sealane/cloud/alisim/simtest"
 )
 
 func TestSuccessThatDidNothing(t *testing.T) {
-	sim := newSim(t, alisim.Options{})
-	good(t, sim, "CreateRouteEntry", entry("172.20.1.0/24"))
-	for action, with := range map[string]args{
-		"CreateRouteEntry":   entry("172.20.2.0/24"),
-		"CreateRouteEntries": batch("vtb-1 172.20.3.0/24 i-1"),
+	sim := simtest.New(t, alisim.Options{})
+	simtest.Good(t, sim, "CreateRouteEntry", simtest.EntryArgs("172.20.1.0/24"))
+	for action, with := range map[string]simtest.Args{
+		"CreateRouteEntry":   simtest.EntryArgs("172.20.2.0/24"),
+		"CreateRouteEntries": simtest.BatchArgs("vtb-1 172.20.3.0/24 i-1"),
 		"DeleteRouteEntry":   {"RouteTableId": "vtb-1", "DestinationCidrBlock": "172.20.1.0/24"},
 		"ModifyRouteEntry":   {"RouteTableId": "vtb-1", "DestinationCidrBlock": "172.20.1.0/24", "NewNextHopId": "i-2"},
 	} {
 		name := sim.Fault(alisim.Fault{Action: action, Nothing: true})
-		good(t, sim, action, with)
+		simtest.Good(t, sim, action, with)
 		if sim.Hits(name) != 1 {
 			t.Errorf("%s: not struck", action)
 		}
 	}
-	expect(t, sim, "nothing happened", "172.20.1.0/24 i-1 Available")
+	simtest.ExpectEntries(t, sim, "nothing happened", "172.20.1.0/24 i-1 Available")
 }
 
 func TestListsLeaveOut(t *testing.T) {
-	sim := newSim(t, alisim.Options{})
+	sim := simtest.New(t, alisim.Options{})
 	for n := range 5 {
-		good(t, sim, "CreateRouteEntry", entry(fmt.Sprintf("172.20.%d.0/24", n)))
+		simtest.Good(t, sim, "CreateRouteEntry", simtest.EntryArgs(fmt.Sprintf("172.20.%d.0/24", n)))
 	}
 	list := func(f alisim.Fault) []string {
 		f.Action = "DescribeRouteEntryList"
 		sim.Fault(f)
 		var out []string
-		a := good(t, sim, f.Action, args{"RouteTableId": "vtb-1", "MaxResult": "4"})
-		for n := range count(a, "RouteEntrys", "RouteEntry") {
-			out = append(out, a.at("RouteEntrys", "RouteEntry", n, "DestinationCidrBlock").(string))
+		a := simtest.Good(t, sim, f.Action, simtest.Args{"RouteTableId": "vtb-1", "MaxResult": "4"})
+		for n := range simtest.Count(a, "RouteEntrys", "RouteEntry") {
+			out = append(out, a.At("RouteEntrys", "RouteEntry", n, "DestinationCidrBlock").(string))
 		}
-		if token, _ := a.at("NextToken").(string); token != "" {
+		if token, _ := a.At("NextToken").(string); token != "" {
 			out = append(out, "more")
 		}
 		return out
@@ -63,20 +64,20 @@ func TestListsLeaveOut(t *testing.T) {
 		}
 	}
 	sim.Fault(alisim.Fault{Hide: 4})
-	a := good(t, sim, "DescribeRouteTables", args{"RouteTableId": "vtb-1"})
-	if got := count(a, "RouteTables", "RouteTable"); got != 1 {
+	a := simtest.Good(t, sim, "DescribeRouteTables", simtest.Args{"RouteTableId": "vtb-1"})
+	if got := simtest.Count(a, "RouteTables", "RouteTable"); got != 1 {
 		t.Fatalf("%d tables", got)
 	}
-	if l := a.at("RouteTables", "RouteTable", 0, "RouteEntrys", "RouteEntry").([]any); len(l) != 4 {
+	if l := a.At("RouteTables", "RouteTable", 0, "RouteEntrys", "RouteEntry").([]any); len(l) != 4 {
 		t.Errorf("legacy list has %d entries, want 4", len(l))
 	}
 }
 
 func TestBatchFailsInPart(t *testing.T) {
 	items := []string{"vtb-1 172.20.1.0/24 i-1", "vtb-1 172.20.2.0/24 i-1", "vtb-2 172.20.3.0/24 i-2"}
-	told := func(a answered) (out []string) {
-		for n := range a.at("FailedRouteEntries").([]any) {
-			out = append(out, a.at("FailedRouteEntries", n, "DstCidrBlock").(string))
+	told := func(a simtest.Answer) (out []string) {
+		for n := range a.At("FailedRouteEntries").([]any) {
+			out = append(out, a.At("FailedRouteEntries", n, "DstCidrBlock").(string))
 		}
 		return out
 	}
@@ -93,38 +94,38 @@ func TestBatchFailsInPart(t *testing.T) {
 		"other way round": {alisim.Fault{Fail: 2, Failures: alisim.Permuted}, []string{third, second}, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			sim := newSim(t, alisim.Options{})
+			sim := simtest.New(t, alisim.Options{})
 			tt.fault.Action = "CreateRouteEntries"
 			sim.Fault(tt.fault)
-			a := good(t, sim, "CreateRouteEntries", batch(items...))
-			if diff := cmp.Diff(tt.told, told(a)); diff != "" || a.at("FailedCount") != 2.0 || a.at("SuccessCount") != 1.0 {
-				t.Errorf("%v of %v failed: %s", a.at("FailedCount"), len(items), diff)
+			a := simtest.Good(t, sim, "CreateRouteEntries", simtest.BatchArgs(items...))
+			if diff := cmp.Diff(tt.told, told(a)); diff != "" || a.At("FailedCount") != 2.0 || a.At("SuccessCount") != 1.0 {
+				t.Errorf("%v of %v failed: %s", a.At("FailedCount"), len(items), diff)
 			}
-			if a.at("FailedRouteEntries", 0, "FailedCode") != "VPC_ROUTE_ENTRY_STATUS_ERROR" || len(custom(sim)) != tt.made {
-				t.Errorf("%v; vtb-1 holds %v", a.body, custom(sim))
+			if a.At("FailedRouteEntries", 0, "FailedCode") != "VPC_ROUTE_ENTRY_STATUS_ERROR" || len(simtest.CustomEntries(sim)) != tt.made {
+				t.Errorf("%v; vtb-1 holds %v", a.Body, simtest.CustomEntries(sim))
 			}
 		})
 	}
-	sim := newSim(t, alisim.Options{})
-	good(t, sim, "CreateRouteEntries", batch(items[:2]...))
+	sim := simtest.New(t, alisim.Options{})
+	simtest.Good(t, sim, "CreateRouteEntries", simtest.BatchArgs(items[:2]...))
 	sim.Fault(alisim.Fault{Fail: 1, FailCode: "ODD"})
-	if a := good(t, sim, "DeleteRouteEntries", batch(items[:2]...)); a.at("FailedRouteEntries", 0, "FailedCode") != "ODD" {
-		t.Errorf("delete: %v", a.body)
+	if a := simtest.Good(t, sim, "DeleteRouteEntries", simtest.BatchArgs(items[:2]...)); a.At("FailedRouteEntries", 0, "FailedCode") != "ODD" {
+		t.Errorf("delete: %v", a.Body)
 	}
-	expect(t, sim, "one is left", second+" i-1 Available")
+	simtest.ExpectEntries(t, sim, "one is left", second+" i-1 Available")
 }
 
 func TestForeignWriterBeforeACall(t *testing.T) {
-	sim := newSim(t, alisim.Options{})
+	sim := simtest.New(t, alisim.Options{})
 	at := netip.MustParsePrefix("172.20.9.0/24")
 	name := sim.Fault(alisim.Fault{Action: "DescribeVpcs", Skip: 1, Edits: []alisim.Edit{
 		{Verb: alisim.AddEntry, Table: "vtb-1", Destination: at, NextHop: "i-2"},
 	}})
-	good(t, sim, "DescribeVpcs", nil)
-	expect(t, sim, "before the second call")
+	simtest.Good(t, sim, "DescribeVpcs", nil)
+	simtest.ExpectEntries(t, sim, "before the second call")
 	changed := sim.Changed()
-	good(t, sim, "DescribeVpcs", nil)
-	expect(t, sim, "at the second call", "172.20.9.0/24 i-2 Available")
+	simtest.Good(t, sim, "DescribeVpcs", nil)
+	simtest.ExpectEntries(t, sim, "at the second call", "172.20.9.0/24 i-2 Available")
 	select {
 	case <-changed:
 	default:
@@ -137,7 +138,7 @@ func TestForeignWriterBeforeACall(t *testing.T) {
 
 func TestForeignWriterByTheClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		sim := newSim(t, alisim.Options{})
+		sim := simtest.New(t, alisim.Options{})
 		at := netip.MustParsePrefix("172.20.9.0/24")
 		edit := func(verb string) []alisim.Edit {
 			return []alisim.Edit{{Verb: verb, Table: "vtb-1", Destination: at, NextHop: "i-2"}}
@@ -147,11 +148,11 @@ func TestForeignWriterByTheClock(t *testing.T) {
 		if when, ok := sim.Settles(); !ok || time.Until(when) != time.Minute {
 			t.Errorf("settles at %v, %v", when, ok)
 		}
-		expect(t, sim, "at first")
+		simtest.ExpectEntries(t, sim, "at first")
 		time.Sleep(time.Minute)
-		expect(t, sim, "after a minute", "172.20.9.0/24 i-2 Available")
+		simtest.ExpectEntries(t, sim, "after a minute", "172.20.9.0/24 i-2 Available")
 		time.Sleep(30 * time.Second)
-		expect(t, sim, "after one and a half")
+		simtest.ExpectEntries(t, sim, "after one and a half")
 		time.Sleep(10 * time.Minute)
 		if sim.Hits("adds") != 11 || sim.Hits("removes") != 1 {
 			t.Errorf("hits %d and %d", sim.Hits("adds"), sim.Hits("removes"))
@@ -166,11 +167,11 @@ func TestForeignWriterByTheClock(t *testing.T) {
 }
 
 func TestFaultsAreListed(t *testing.T) {
-	sim := newSim(t, alisim.Options{})
+	sim := simtest.New(t, alisim.Options{})
 	sim.Fault(alisim.Fault{Name: "one", Action: "DescribeVpcs", Match: map[string]string{"VpcId": "vpc-1"}, Code: "InternalError", Times: 3})
 	second := sim.Fault(alisim.Fault{Skip: 1})
-	good(t, sim, "DescribeVpcs", nil)
-	bad(t, sim, "DescribeVpcs", args{"VpcId": "vpc-1"}, "InternalError")
+	simtest.Good(t, sim, "DescribeVpcs", nil)
+	simtest.Bad(t, sim, "DescribeVpcs", simtest.Args{"VpcId": "vpc-1"}, "InternalError")
 	var got []string
 	for _, a := range sim.Faults() {
 		got = append(got, fmt.Sprintf("%s %d %d", a.Name, a.Hits, a.Left))

@@ -1,4 +1,4 @@
-package alisim_test
+package fault_test
 
 import (
 	"net/http"
@@ -11,54 +11,55 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sealane/sealane/cloud/alisim"
+	"github.com/sealane/sealane/cloud/alisim/simtest"
 )
 
 func TestFaultsHitTheNextCalls(t *testing.T) {
-	sim := newSim(t, alisim.Options{})
+	sim := simtest.New(t, alisim.Options{})
 	sim.Fault(alisim.Fault{Action: "DescribeVpcs", Skip: 1, Times: 2, Code: "Throttling.User", RetryAfter: 1500 * time.Millisecond})
 	var codes []string
 	for range 4 {
-		a := ask(t, sim, "DescribeVpcs", nil)
-		codes = append(codes, a.code())
-		if a.code() != "" && (a.status != http.StatusBadRequest || a.header.Get("x-acs-retry-after") != "1500") {
-			t.Errorf("throttled with %d and %q", a.status, a.header.Get("x-acs-retry-after"))
+		a := simtest.Ask(t, sim, "DescribeVpcs", nil)
+		codes = append(codes, a.Code())
+		if a.Code() != "" && (a.Status != http.StatusBadRequest || a.Header.Get("x-acs-retry-after") != "1500") {
+			t.Errorf("throttled with %d and %q", a.Status, a.Header.Get("x-acs-retry-after"))
 		}
 	}
-	good(t, sim, "DescribeVSwitches", args{"VpcId": "vpc-1"})
+	simtest.Good(t, sim, "DescribeVSwitches", simtest.Args{"VpcId": "vpc-1"})
 	if diff := cmp.Diff([]string{"", "Throttling.User", "Throttling.User", ""}, codes); diff != "" {
 		t.Error(diff)
 	}
 	sim.Fault(alisim.Fault{Times: -1, Code: "ServiceUnavailable"})
 	for range 3 {
-		if a := ask(t, sim, "DescribeVpcs", nil); a.status != http.StatusServiceUnavailable {
-			t.Errorf("status %d", a.status)
+		if a := simtest.Ask(t, sim, "DescribeVpcs", nil); a.Status != http.StatusServiceUnavailable {
+			t.Errorf("status %d", a.Status)
 		}
 	}
 	sim.ClearFaults()
-	good(t, sim, "DescribeVpcs", nil)
+	simtest.Good(t, sim, "DescribeVpcs", nil)
 }
 
 func TestFaultBeforeOrAfterTheWork(t *testing.T) {
-	sim := newSim(t, alisim.Options{})
+	sim := simtest.New(t, alisim.Options{})
 	sim.Fault(alisim.Fault{Action: "CreateRouteEntry", Code: "InternalError"})
-	bad(t, sim, "CreateRouteEntry", entry("172.20.1.0/24"), "InternalError")
-	expect(t, sim, "not done")
+	simtest.Bad(t, sim, "CreateRouteEntry", simtest.EntryArgs("172.20.1.0/24"), "InternalError")
+	simtest.ExpectEntries(t, sim, "not done")
 	sim.Fault(alisim.Fault{Action: "CreateRouteEntry", Code: "InternalError", After: true})
-	bad(t, sim, "CreateRouteEntry", entry("172.20.1.0/24"), "InternalError")
-	expect(t, sim, "done though it answered 500", "172.20.1.0/24 i-1 Available")
+	simtest.Bad(t, sim, "CreateRouteEntry", simtest.EntryArgs("172.20.1.0/24"), "InternalError")
+	simtest.ExpectEntries(t, sim, "done though it answered 500", "172.20.1.0/24 i-1 Available")
 }
 
 func TestDeniedNamesTheAction(t *testing.T) {
-	sim := newSim(t, alisim.Options{})
+	sim := simtest.New(t, alisim.Options{})
 	sim.Fault(alisim.Fault{Code: "Forbidden.RAM"})
-	a := ask(t, sim, "CreateRouteEntry", entry("172.20.1.0/24"))
-	if a.status != http.StatusForbidden || a.at("AccessDeniedDetail", "AuthAction") != "vpc:CreateRouteEntry" {
-		t.Errorf("%d %v", a.status, a.body)
+	a := simtest.Ask(t, sim, "CreateRouteEntry", simtest.EntryArgs("172.20.1.0/24"))
+	if a.Status != http.StatusForbidden || a.At("AccessDeniedDetail", "AuthAction") != "vpc:CreateRouteEntry" {
+		t.Errorf("%d %v", a.Status, a.Body)
 	}
 }
 
 func TestFaultsBelowTheAPI(t *testing.T) {
-	sim := newSim(t, alisim.Options{})
+	sim := simtest.New(t, alisim.Options{})
 	server := httptest.NewServer(sim.API())
 	defer server.Close()
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // without a proxy
@@ -95,10 +96,10 @@ func TestFaultsBelowTheAPI(t *testing.T) {
 
 func TestFaultDelays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		sim := newSim(t, alisim.Options{})
+		sim := simtest.New(t, alisim.Options{})
 		sim.Fault(alisim.Fault{Delay: 7 * time.Second})
 		start := time.Now()
-		good(t, sim, "DescribeVpcs", nil)
+		simtest.Good(t, sim, "DescribeVpcs", nil)
 		if got := time.Since(start); got != 7*time.Second {
 			t.Errorf("answered after %v", got)
 		}
@@ -111,9 +112,9 @@ func TestBadlySignedCallsMeetNoFault(t *testing.T) {
 		t.Fatal(err)
 	}
 	sim.Fault(alisim.Fault{Code: "ServiceUnavailable"})
-	bad(t, sim, "DescribeVpcs", nil, "MissingParameter")
-	bad(t, sim, "DescribeVpcs", args{"AccessKeyId": "other"}, "InvalidAccessKeyId.NotFound")
-	if a := do(t, sim, signed(func(url.Values) {})); a.code() != "ServiceUnavailable" {
-		t.Errorf("signed call: %v", a.body)
+	simtest.Bad(t, sim, "DescribeVpcs", nil, "MissingParameter")
+	simtest.Bad(t, sim, "DescribeVpcs", simtest.Args{"AccessKeyId": "other"}, "InvalidAccessKeyId.NotFound")
+	if a := simtest.Do(t, sim, simtest.Signed(func(url.Values) {})); a.Code() != "ServiceUnavailable" {
+		t.Errorf("signed call: %v", a.Body)
 	}
 }

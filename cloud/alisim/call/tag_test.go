@@ -1,4 +1,4 @@
-package alisim_test
+package call_test
 
 import (
 	"encoding/json"
@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sealane/sealane/cloud/alisim"
+	"github.com/sealane/sealane/cloud/alisim/simtest"
 )
 
 // tagging gives the first of everything in the example the tag role=x.
@@ -42,25 +43,25 @@ func lists() map[string]struct {
 }
 
 func TestListsAreFilteredByTag(t *testing.T) {
-	sim := newSim(t, alisim.Options{}, tagging)
+	sim := simtest.New(t, alisim.Options{}, tagging)
 	for action, l := range lists() {
-		list := func(with args) []any {
-			all := args{"Version": l.version, "RegionId": "cn-hangzhou"}
+		list := func(with simtest.Args) []any {
+			all := simtest.Args{"Version": l.version, "RegionId": "cn-hangzhou"}
 			maps.Copy(all, with)
-			found, _ := ask(t, sim, action, all).at(l.path...).([]any)
+			found, _ := simtest.Ask(t, sim, action, all).At(l.path...).([]any)
 			return found
 		}
 		for _, test := range []struct {
-			with args
+			with simtest.Args
 			want int
 		}{
 			{nil, l.all},
-			{args{"Tag.1.Key": "nope"}, 0},
-			{args{"Tag.1.Key": "role"}, 1},
-			{args{"Tag.1.Key": "role", "Tag.1.Value": "y"}, 0},
-			{args{"Tag.1.Key": "role", "Tag.1.Value": "x", "Tag.2.Key": "also"}, 1},
-			{args{"Tag.1.Key": "role", "Tag.2.Key": "nope"}, 0},
-			{args{"ResourceGroupId": "rg-1"}, 0},
+			{simtest.Args{"Tag.1.Key": "nope"}, 0},
+			{simtest.Args{"Tag.1.Key": "role"}, 1},
+			{simtest.Args{"Tag.1.Key": "role", "Tag.1.Value": "y"}, 0},
+			{simtest.Args{"Tag.1.Key": "role", "Tag.1.Value": "x", "Tag.2.Key": "also"}, 1},
+			{simtest.Args{"Tag.1.Key": "role", "Tag.2.Key": "nope"}, 0},
+			{simtest.Args{"ResourceGroupId": "rg-1"}, 0},
 		} {
 			if got := list(test.with); len(got) != test.want {
 				t.Errorf("%s %v: %d, want %d", action, test.with, len(got), test.want)
@@ -70,29 +71,29 @@ func TestListsAreFilteredByTag(t *testing.T) {
 		if l.version == "2016-04-28" {
 			want = []any{map[string]any{"Key": "also", "Value": "this"}, map[string]any{"Key": "role", "Value": "x"}}
 		}
-		if diff := cmp.Diff(want, list(args{"Tag.1.Key": "role"})[0].(map[string]any)["Tags"].(map[string]any)["Tag"]); diff != "" {
+		if diff := cmp.Diff(want, list(simtest.Args{"Tag.1.Key": "role"})[0].(map[string]any)["Tags"].(map[string]any)["Tag"]); diff != "" {
 			t.Errorf("%s: %s", action, diff)
 		}
 	}
 }
 
 func TestNameFilters(t *testing.T) {
-	sim := newSim(t, alisim.Options{}, tagging)
+	sim := simtest.New(t, alisim.Options{}, tagging)
 	for name, want := range map[string]int{"front": 1, "vsw-2": 1, "nope": 0} {
-		got, _ := good(t, sim, "DescribeVSwitches", args{"VpcId": "vpc-1", "VSwitchName": name}).at("VSwitches", "VSwitch").([]any)
+		got, _ := simtest.Good(t, sim, "DescribeVSwitches", simtest.Args{"VpcId": "vpc-1", "VSwitchName": name}).At("VSwitches", "VSwitch").([]any)
 		if len(got) != want {
 			t.Errorf("VSwitchName=%s: %d, want %d", name, len(got), want)
 		}
 	}
-	for _, with := range []args{{"KeyPairName": "k"}, {"InstanceType": "ecs.none"}, {"Filter.1.Key": "CreationStartTime"}, {"PublicIpAddresses": `["1.2.3.4"]`}} {
-		if got, _ := askECS(t, sim, "DescribeInstances", with).at("Instances", "Instance").([]any); len(got) != 0 {
+	for _, with := range []simtest.Args{{"KeyPairName": "k"}, {"InstanceType": "ecs.none"}, {"Filter.1.Key": "CreationStartTime"}, {"PublicIpAddresses": `["1.2.3.4"]`}} {
+		if got, _ := simtest.AskECS(t, sim, "DescribeInstances", with).At("Instances", "Instance").([]any); len(got) != 0 {
 			t.Errorf("%v: %d instances", with, len(got))
 		}
 	}
 }
 
 func TestSnapshotOwnsItsTags(t *testing.T) {
-	sim := newSim(t, alisim.Options{}, tagging)
+	sim := simtest.New(t, alisim.Options{}, tagging)
 	before, _ := json.Marshal(sim.Snapshot())
 	s := sim.Snapshot()
 	for _, tags := range []map[string]string{s.VPCs[0].Tags, s.VPCs[0].Tables[0].Tags, s.VPCs[0].VSwitches[0].Tags, s.VPCs[0].SecurityGroups[0].Tags, s.Instances[0].Tags, s.Instances[0].Interfaces[0].Tags} {

@@ -1,7 +1,8 @@
-package alisim_test
+package seed_test
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 	"os"
 	"strings"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/sealane/sealane/api"
 	"github.com/sealane/sealane/cloud/alisim"
+	"github.com/sealane/sealane/cloud/alisim/simtest"
 )
 
 // comparable values of net/netip are compared by ==.
@@ -110,8 +112,8 @@ func TestNewTellsEveryMistake(t *testing.T) {
 }
 
 func TestSnapshotIsASeed(t *testing.T) {
-	sim := newSim(t, alisim.Options{})
-	good(t, sim, "CreateRouteEntry", entry("172.20.1.0/24"))
+	sim := simtest.New(t, alisim.Options{})
+	simtest.Good(t, sim, "CreateRouteEntry", simtest.EntryArgs("172.20.1.0/24"))
 	first := sim.Snapshot()
 	for v := range first.VPCs {
 		for n := range first.VPCs[v].Tables {
@@ -134,7 +136,7 @@ func TestSnapshotIsASeed(t *testing.T) {
 }
 
 func TestTheSeedOfTheManualIsGood(t *testing.T) {
-	seed, err := alisim.LoadSeedFile("../../docs/sim/seed.yaml")
+	seed, err := alisim.LoadSeedFile("../../../../docs/sim/seed.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,12 +167,53 @@ func TestDerivedIDsDiffer(t *testing.T) {
 	}
 	disks := map[any]bool{}
 	for n := range 3 {
-		disks[askECS(t, sim, "DescribeDisks", nil).at("Disks", "Disk", n, "DiskId")] = true
+		disks[simtest.AskECS(t, sim, "DescribeDisks", nil).At("Disks", "Disk", n, "DiskId")] = true
 	}
 	if len(disks) != 3 {
 		t.Errorf("disks are %v", disks)
 	}
 	if err := sim.AddInstance(alisim.Instance{ID: "i-9", VSwitch: "vsw-vpc-1", IP: netip.MustParseAddr("10.168.0.9"), MAC: got.Instances[1].MAC}); err == nil {
 		t.Error("a MAC was given twice")
+	}
+}
+
+func TestMistakesOfGroups(t *testing.T) {
+	six := netip.MustParsePrefix("fd00::/64")
+	seed := alisim.Example()
+	seed.VPCs[0].IPv6 = netip.MustParsePrefix("10.0.0.0/8")
+	seed.VPCs[0].VSwitches[0].IPv6 = six
+	seed.VPCs[0].SecurityGroups = []alisim.SecurityGroup{
+		{ID: "sg-1", Type: "odd", InnerAccess: "maybe", Ingress: []alisim.Rule{
+			{}, {Destination: six}, {Source: six, Group: "sg-1"}, {Group: "sg-9"}, {Source: six, Protocol: "tcp", Ports: "0/1"},
+		}},
+		{ID: "sg-e", Type: alisim.EnterpriseGroup, Egress: []alisim.Rule{{Group: "sg-1"}}},
+	}
+	seed.Instances[0].SecurityGroups = []string{"sg-1", "sg-e"}
+	_, err := alisim.New(seed, alisim.Options{})
+	const groups = "vpcs[0].securityGroups"
+	for _, want := range []string{
+		"vpcs[0].ipv6Cidr", "vpcs[0].vswitches[0].ipv6Cidr", groups + "[0].type", groups + "[0].innerAccess", groups + "[0].ingress[0].source",
+		groups + "[0].ingress[1]", groups + "[0].ingress[2]", groups + "[0].ingress[3].group", groups + "[0].ingress[4]", groups + "[1].egress[0].group",
+		"instances[0].securityGroups[1]",
+	} {
+		if !strings.Contains(fmt.Sprint(err), want+": ") {
+			t.Errorf("nothing about %s in %v", want, err)
+		}
+	}
+}
+
+func TestMistakesOfInterfaces(t *testing.T) {
+	seed := alisim.Example()
+	simtest.DualStack(&seed)
+	seed.Instances[0].Interfaces[0].IPv6[0] = netip.MustParseAddr("2001:db9::1")
+	seed.Instances[0].Interfaces[1].IP = netip.MustParseAddr("192.168.0.12")
+	seed.Instances[0].Interfaces[0].SecurityGroups = []string{"sg-9"}
+	_, err := alisim.New(seed, alisim.Options{})
+	for _, want := range []string{
+		"instances[0].interfaces[0].ipv6[0]", "instances[0].interfaces[1].ip", "instances[0].interfaces[0].securityGroups[0]", "instances[1].ip",
+	} {
+		if !strings.Contains(fmt.Sprint(err), want+": ") {
+			t.Errorf("nothing about %s in %v", want, err)
+		}
 	}
 }

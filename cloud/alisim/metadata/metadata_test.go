@@ -1,10 +1,8 @@
-package alisim_test
+package metadata_test
 
 import (
 	"encoding/json"
-	"io"
 	"net/http"
-	"net/http/httptest"
 	"net/netip"
 	"testing"
 	"testing/synctest"
@@ -13,30 +11,17 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sealane/sealane/cloud/alisim"
+	"github.com/sealane/sealane/cloud/alisim/simtest"
 )
-
-// from sends a request to the metadata service as if from an address.
-func from(sim *alisim.Sim, ip, method, path string, header ...string) (int, string) {
-	r := httptest.NewRequest(method, "http://100.100.100.200"+path, nil)
-	r.RemoteAddr = ip + ":40000"
-	for i := 0; i < len(header); i += 2 {
-		r.Header.Set(header[i], header[i+1])
-	}
-	w := httptest.NewRecorder()
-	sim.Metadata().ServeHTTP(w, r)
-	text, _ := io.ReadAll(w.Result().Body)
-	return w.Code, string(text)
-}
 
 const (
 	tokenPath = "/latest/api/token"
 	ttl       = "X-aliyun-ecs-metadata-token-ttl-seconds"
 	token     = "X-aliyun-ecs-metadata-token"
-	metaData  = "/latest/meta-data/"
 )
 
 func TestMetadataKnowsTheInstanceByItsAddress(t *testing.T) {
-	sim := newSim(t, alisim.Options{})
+	sim := simtest.New(t, alisim.Options{})
 	for path, want := range map[string]string{
 		"instance-id": "i-3", "region-id": "cn-hangzhou", "zone-id": "cn-hangzhou-h", "vpc-id": "vpc-1", "vswitch-id": "vsw-2",
 		"vpc-cidr-block": "192.168.0.0/16", "vswitch-cidr-block": "192.168.16.0/20", "private-ipv4": "192.168.16.13",
@@ -46,12 +31,12 @@ func TestMetadataKnowsTheInstanceByItsAddress(t *testing.T) {
 		"network/interfaces/macs/02:16:c0:a8:10:0d/netmask":              "255.255.240.0",
 		"network/interfaces/macs/02:16:c0:a8:10:0d/gateway":              "192.168.31.253",
 	} {
-		if code, got := from(sim, "192.168.16.13", "GET", metaData+path); code != 200 || got != want {
+		if code, got := simtest.AskFrom(sim, "192.168.16.13", "GET", simtest.MetaData+path); code != 200 || got != want {
 			t.Errorf("%s: %d %q, want %q", path, code, got, want)
 		}
 	}
-	for ip, path := range map[string]string{"192.168.16.13": metaData + "no-such-thing", "192.168.16.99": metaData + "instance-id"} {
-		if code, _ := from(sim, ip, "GET", path); code != http.StatusNotFound {
+	for ip, path := range map[string]string{"192.168.16.13": simtest.MetaData + "no-such-thing", "192.168.16.99": simtest.MetaData + "instance-id"} {
+		if code, _ := simtest.AskFrom(sim, ip, "GET", path); code != http.StatusNotFound {
 			t.Errorf("%s from %s: %d, want 404", path, ip, code)
 		}
 	}
@@ -59,13 +44,13 @@ func TestMetadataKnowsTheInstanceByItsAddress(t *testing.T) {
 
 func TestMetadataToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		sim := newSim(t, alisim.Options{}, func(s *alisim.Seed) { s.Instances[0].HTTPTokens = "required" })
+		sim := simtest.New(t, alisim.Options{}, func(s *alisim.Seed) { s.Instances[0].HTTPTokens = "required" })
 		const one, two = "192.168.0.11", "192.168.0.12"
 		status := func(ip string, header ...string) int {
-			code, _ := from(sim, ip, "GET", metaData+"instance-id", header...)
+			code, _ := simtest.AskFrom(sim, ip, "GET", simtest.MetaData+"instance-id", header...)
 			return code
 		}
-		code, pass := from(sim, one, "PUT", tokenPath, ttl, "60")
+		code, pass := simtest.AskFrom(sim, one, "PUT", tokenPath, ttl, "60")
 		if code != 200 || pass == "" {
 			t.Fatalf("token: %d %q", code, pass)
 		}
@@ -85,7 +70,7 @@ func TestMetadataToken(t *testing.T) {
 			}
 		}
 		for _, header := range [][]string{{}, {ttl, "0"}, {ttl, "21601"}, {ttl, "60", "X-Forwarded-For", "10.0.0.1"}} {
-			if code, _ := from(sim, one, "PUT", tokenPath, header...); code < 400 {
+			if code, _ := simtest.AskFrom(sim, one, "PUT", tokenPath, header...); code < 400 {
 				t.Errorf("token with headers %v: %d", header, code)
 			}
 		}
@@ -97,7 +82,7 @@ func TestMetadataToken(t *testing.T) {
 }
 
 func TestIdentityDocumentIsOneLine(t *testing.T) {
-	code, got := from(newSim(t, alisim.Options{}), "192.168.0.11", "GET", "/latest/dynamic/instance-identity/document")
+	code, got := simtest.AskFrom(simtest.New(t, alisim.Options{}), "192.168.0.11", "GET", "/latest/dynamic/instance-identity/document")
 	want := `{"zone-id":"cn-hangzhou-h","serial-number":"00000000-0000-4000-8000-0000c0a8000b","instance-id":"i-1",` +
 		`"region-id":"cn-hangzhou","private-ipv4":"192.168.0.11","owner-account-id":"1000000000000001",` +
 		`"mac":"02:16:c0:a8:00:0b","image-id":"aliyun_3_x64_20G_alibase_sim.vhd","instance-type":"ecs.g7.large"}`
@@ -114,15 +99,15 @@ func TestRoleCredentialsSign(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		const one, role = "192.168.0.11", metaData + "ram/security-credentials/"
-		if _, got := from(sim, one, "GET", role); got != "controller" {
+		const one, role = "192.168.0.11", simtest.MetaData + "ram/security-credentials/"
+		if _, got := simtest.AskFrom(sim, one, "GET", role); got != "controller" {
 			t.Errorf("role is %q", got)
 		}
-		if code, _ := from(sim, "192.168.0.12", "GET", role); code != 404 {
+		if code, _ := simtest.AskFrom(sim, "192.168.0.12", "GET", role); code != 404 {
 			t.Errorf("instance without a role: %d", code)
 		}
 		get := func() (key map[string]string) {
-			_, text := from(sim, one, "GET", role+"controller")
+			_, text := simtest.AskFrom(sim, one, "GET", role+"controller")
 			if err := json.Unmarshal([]byte(text), &key); err != nil {
 				t.Fatal(err)
 			}
@@ -133,7 +118,7 @@ func TestRoleCredentialsSign(t *testing.T) {
 			t.Errorf("credentials: %v", key)
 		}
 		ask := func(token string) string {
-			return do(t, sim, signedBy(key["AccessKeyId"], key["AccessKeySecret"], token)).code()
+			return simtest.Do(t, sim, simtest.SignedBy(key["AccessKeyId"], key["AccessKeySecret"], token)).Code()
 		}
 		if got := ask(""); got != "MissingSecurityToken" {
 			t.Errorf("no token: %q", got)
@@ -155,7 +140,7 @@ func TestRoleCredentialsSign(t *testing.T) {
 }
 
 func TestNoTwoInstancesShareAnAddress(t *testing.T) {
-	sim := newSim(t, alisim.Options{})
+	sim := simtest.New(t, alisim.Options{})
 	err := sim.AddInstance(alisim.Instance{ID: "i-9", VSwitch: "vsw-1", IP: netip.MustParseAddr("192.168.0.11")})
 	if err == nil {
 		t.Error("a second instance got the same address")

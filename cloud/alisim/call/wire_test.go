@@ -1,10 +1,6 @@
-package alisim_test
+package call_test
 
 import (
-	"crypto/hmac"
-	"crypto/rand"
-	"crypto/sha1"
-	"encoding/base64"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -15,37 +11,8 @@ import (
 	"time"
 
 	"github.com/sealane/sealane/cloud/alisim"
+	"github.com/sealane/sealane/cloud/alisim/simtest"
 )
-
-// signed makes a request as an independent client would, with what the test changes.
-func signed(change func(url.Values)) *http.Request { return signWith("testsecret", change) }
-
-// signedBy is signed with a temporary key.
-func signedBy(id, secret, token string) *http.Request {
-	return signWith(secret, func(v url.Values) {
-		v.Set("AccessKeyId", id)
-		v.Set("SignatureNonce", rand.Text())
-		if token != "" {
-			v.Set("SecurityToken", token)
-		}
-	})
-}
-
-func signWith(secret string, change func(url.Values)) *http.Request {
-	v := url.Values{
-		"Action": {"DescribeVpcs"}, "Version": {"2016-04-28"}, "Format": {"JSON"}, "RegionId": {"cn-hangzhou"},
-		"AccessKeyId": {"testid"}, "SignatureMethod": {"HMAC-SHA1"}, "SignatureVersion": {"1.0"}, "SignatureType": {""},
-		"SignatureNonce": {"n-1"}, "Timestamp": {time.Now().UTC().Format("2006-01-02T15:04:05Z")},
-	}
-	change(v)
-	text := strings.NewReplacer("+", "%20", "*", "%2A", "%7E", "~").Replace(v.Encode())
-	mac := hmac.New(sha1.New, []byte(secret+"&"))
-	mac.Write([]byte("GET&%2F&" + url.QueryEscape(text)))
-	if v.Get("Signature") == "" {
-		v.Set("Signature", base64.StdEncoding.EncodeToString(mac.Sum(nil)))
-	}
-	return httptest.NewRequest(http.MethodGet, "/?"+v.Encode(), nil)
-}
 
 func TestAuthentication(t *testing.T) {
 	set := func(name, value string) func(url.Values) {
@@ -78,8 +45,8 @@ func TestAuthentication(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if a := do(t, sim, signed(tt.change)); a.status != tt.status || a.code() != tt.code {
-				t.Errorf("%s: %d %q, want %d %q", tt.name, a.status, a.code(), tt.status, tt.code)
+			if a := simtest.Do(t, sim, simtest.Signed(tt.change)); a.Status != tt.status || a.Code() != tt.code {
+				t.Errorf("%s: %d %q, want %d %q", tt.name, a.Status, a.Code(), tt.status, tt.code)
 			}
 		}
 	})
@@ -92,25 +59,25 @@ func TestReplayIsRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 		same := func(url.Values) {}
-		do(t, sim, signed(same))
-		if a := do(t, sim, signed(same)); a.code() != "SignatureNonceUsed" {
-			t.Errorf("replay: %v", a.body)
+		simtest.Do(t, sim, simtest.Signed(same))
+		if a := simtest.Do(t, sim, simtest.Signed(same)); a.Code() != "SignatureNonceUsed" {
+			t.Errorf("replay: %v", a.Body)
 		}
 		time.Sleep(time.Hour)
-		if a := do(t, sim, signed(same)); a.code() != "" {
-			t.Errorf("same nonce an hour later: %v", a.body)
+		if a := simtest.Do(t, sim, simtest.Signed(same)); a.Code() != "" {
+			t.Errorf("same nonce an hour later: %v", a.Body)
 		}
 	})
 }
 
 func TestStrictRefusesWhoeverHasNoKey(t *testing.T) {
-	sim := newSim(t, alisim.Options{Strict: true})
-	bad(t, sim, "DescribeVpcs", nil, "MissingParameter")
-	bad(t, sim, "DescribeVpcs", args{"AccessKeyId": "testid"}, "InvalidAccessKeyId.NotFound")
+	sim := simtest.New(t, alisim.Options{Strict: true})
+	simtest.Bad(t, sim, "DescribeVpcs", nil, "MissingParameter")
+	simtest.Bad(t, sim, "DescribeVpcs", simtest.Args{"AccessKeyId": "testid"}, "InvalidAccessKeyId.NotFound")
 }
 
 func TestParametersComeFromAnywhere(t *testing.T) {
-	sim := newSim(t, alisim.Options{})
+	sim := simtest.New(t, alisim.Options{})
 	form := func(query, body string) *http.Request {
 		r := httptest.NewRequest(http.MethodPost, "/any/path?"+query, strings.NewReader(body))
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
@@ -127,8 +94,8 @@ func TestParametersComeFromAnywhere(t *testing.T) {
 		"GET and no format":   httptest.NewRequest(http.MethodGet, "/?Action=DescribeVpcAttribute&Version=2016-04-28&VpcId=vpc-1", nil),
 		"spaces written as +": form("Action=DescribeVpcAttribute&Version=2016-04-28&VpcId=vpc-1&Extra=a+b", ""),
 	} {
-		if a := do(t, sim, r); a.status != http.StatusOK || a.at("VpcId") != "vpc-1" {
-			t.Errorf("%s: %d %v", name, a.status, a.body)
+		if a := simtest.Do(t, sim, r); a.Status != http.StatusOK || a.At("VpcId") != "vpc-1" {
+			t.Errorf("%s: %d %v", name, a.Status, a.Body)
 		}
 	}
 }
@@ -143,14 +110,14 @@ func TestNewerSignatureIsOnlyAskedForItsKey(t *testing.T) {
 		r.Header.Set("x-acs-action", "DescribeVpcs")
 		r.Header.Set("x-acs-version", "2016-04-28")
 		r.Header.Set("Authorization", "ACS3-HMAC-SHA256 Credential="+key+",SignedHeaders=host;x-acs-date,Signature=00")
-		if a := do(t, sim, r); a.code() != want {
-			t.Errorf("key %s: %q, want %q", key, a.code(), want)
+		if a := simtest.Do(t, sim, r); a.Code() != want {
+			t.Errorf("key %s: %q, want %q", key, a.Code(), want)
 		}
 	}
 }
 
 func TestRequestsThatAreNone(t *testing.T) {
-	sim := newSim(t, alisim.Options{})
+	sim := simtest.New(t, alisim.Options{})
 	for query, want := range map[string]string{
 		"":                                     "MissingParameter",
 		"Action=DescribeVpcs":                  "MissingParameter",
@@ -161,32 +128,32 @@ func TestRequestsThatAreNone(t *testing.T) {
 		"Action=DescribeVpcs&Version=2016-04-28&Format=XML":         "IllegalParam.Format",
 		"Action=%zz": "InvalidParameter",
 	} {
-		if a := do(t, sim, httptest.NewRequest(http.MethodGet, "/?"+query, nil)); a.code() != want {
-			t.Errorf("%q: %q, want %q", query, a.code(), want)
+		if a := simtest.Do(t, sim, httptest.NewRequest(http.MethodGet, "/?"+query, nil)); a.Code() != want {
+			t.Errorf("%q: %q, want %q", query, a.Code(), want)
 		}
 	}
-	if a := do(t, sim, httptest.NewRequest(http.MethodDelete, "/", nil)); a.code() != "UnsupportedHTTPMethod" {
-		t.Errorf("DELETE: %v", a.body)
+	if a := simtest.Do(t, sim, httptest.NewRequest(http.MethodDelete, "/", nil)); a.Code() != "UnsupportedHTTPMethod" {
+		t.Errorf("DELETE: %v", a.Body)
 	}
 }
 
 func TestErrorBody(t *testing.T) {
-	a := askECS(t, newSim(t, alisim.Options{}), "DescribeSecurityGroupAttribute", args{"SecurityGroupId": "sg-9"})
-	if !regexp.MustCompile(`^[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}$`).MatchString(a.at("RequestId").(string)) {
-		t.Errorf("request id is %v", a.at("RequestId"))
+	a := simtest.AskECS(t, simtest.New(t, alisim.Options{}), "DescribeSecurityGroupAttribute", simtest.Args{"SecurityGroupId": "sg-9"})
+	if !regexp.MustCompile(`^[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}$`).MatchString(a.At("RequestId").(string)) {
+		t.Errorf("request id is %v", a.At("RequestId"))
 	}
 	for _, name := range []string{"HostId", "Code", "Message", "Recommend"} {
-		if text, ok := a.at(name).(string); !ok || text == "" {
-			t.Errorf("%s is %v", name, a.at(name))
+		if text, ok := a.At(name).(string); !ok || text == "" {
+			t.Errorf("%s is %v", name, a.At(name))
 		}
 	}
-	if a.at("HostId") != "ecs.cn-hangzhou.aliyuncs.com" || a.status != http.StatusNotFound {
-		t.Errorf("%d %v", a.status, a.body)
+	if a.At("HostId") != "ecs.cn-hangzhou.aliyuncs.com" || a.Status != http.StatusNotFound {
+		t.Errorf("%d %v", a.Status, a.Body)
 	}
 }
 
 func TestLongRequestLineIsRefusedInHTML(t *testing.T) {
-	sim := newSim(t, alisim.Options{})
+	sim := simtest.New(t, alisim.Options{})
 	w := httptest.NewRecorder()
 	sim.API().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/?X="+strings.Repeat("x", 17<<10), nil))
 	if w.Code != http.StatusRequestURITooLong || !strings.HasPrefix(w.Body.String(), "<html>") {
@@ -199,14 +166,14 @@ func TestRequestsAreLogged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := do(t, sim, signed(func(v url.Values) { v.Set("VpcId", "vpc-1") }))
-	do(t, sim, signed(func(v url.Values) { v.Set("AccessKeyId", "other") }))
+	a := simtest.Do(t, sim, simtest.Signed(func(v url.Values) { v.Set("VpcId", "vpc-1") }))
+	simtest.Do(t, sim, simtest.Signed(func(v url.Values) { v.Set("AccessKeyId", "other") }))
 	got := sim.Requests()
 	if len(got) != 2 || got[0].Seq != 1 || got[1].Seq != 2 {
 		t.Fatalf("log is %+v", got)
 	}
 	if r := got[0]; r.Action != "DescribeVpcs" || r.Key != "testid" || r.Status != 200 || r.Code != "" ||
-		r.Params["VpcId"] != "vpc-1" || r.ID != a.at("RequestId") {
+		r.Params["VpcId"] != "vpc-1" || r.ID != a.At("RequestId") {
 		t.Errorf("first is %+v", r)
 	}
 	if r := got[1]; r.Status != 404 || r.Code != "InvalidAccessKeyId.NotFound" {
@@ -218,7 +185,7 @@ func TestRequestsAreLogged(t *testing.T) {
 		}
 	}
 	sim.Reset()
-	do(t, sim, signed(func(v url.Values) { v.Set("SignatureNonce", "n-2") }))
+	simtest.Do(t, sim, simtest.Signed(func(v url.Values) { v.Set("SignatureNonce", "n-2") }))
 	if got := sim.Requests(); len(got) != 1 || got[0].Seq != 3 {
 		t.Errorf("after Reset: %+v", got)
 	}
@@ -235,16 +202,16 @@ func FuzzRequest(f *testing.F) {
 	f.Add("GET", "Action=AuthorizeSecurityGroup&Version=2014-05-26&SecurityGroupId=sg-1&Permissions.1.SourceCidrIp=::/0", "")
 	f.Add("GET", "Action=DescribeVSwitches&Version=2016-04-28&RegionId=cn-hangzhou&PageNumber=99999&PageSize=50", "")
 	f.Fuzz(func(t *testing.T, method, query, body string) {
-		sim := newSim(t, alisim.Options{})
+		sim := simtest.New(t, alisim.Options{})
 		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body))
 		r.Method, r.URL.RawQuery = method, query
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		a := do(t, sim, r)
-		if id, _ := a.at("RequestId").(string); id == "" {
-			t.Errorf("no request id: %d %v", a.status, a.body)
+		a := simtest.Do(t, sim, r)
+		if id, _ := a.At("RequestId").(string); id == "" {
+			t.Errorf("no request id: %d %v", a.Status, a.Body)
 		}
-		if (a.status == http.StatusOK) != (a.code() == "") || a.status == http.StatusInternalServerError {
-			t.Errorf("%d with code %q", a.status, a.code())
+		if (a.Status == http.StatusOK) != (a.Code() == "") || a.Status == http.StatusInternalServerError {
+			t.Errorf("%d with code %q", a.Status, a.Code())
 		}
 	})
 }
