@@ -1,30 +1,47 @@
-// Package firewall walks a packet through a dump of a host's firewall and says which rule
-// drops it. It is pure: the caller reads iptables-save and nft, and asks as many packets as
-// it likes.
+// Package firewall reads a dump of a host's firewall, once, and answers what it does: which
+// rule drops a packet, which of the packets between many subnets are dropped, which bits of a
+// mark are in use, what Docker keeps there. It is pure: the caller runs the tools.
 //
-// What is modelled, for IPv4 and IPv6: the hooks of the families ip, ip6 and inet, their
-// base chains in order of priority, both variants of iptables beside nftables' own tables,
-// marks set on the way, and the translation of a connection's first packet. In all of them
-// an accept ends its base chain only; a drop is final.
+// What is modelled, for IPv4 and IPv6: every base chain of the families ip, ip6 and inet at
+// the hooks that a packet crosses, whichever tool made it, in order of priority; both variants
+// of iptables; marks set on the way; and the translation of a connection's first packet. In
+// all of them an accept ends its base chain only; a drop is final.
 //
-// What is not: the translation of later packets, whose addresses the caller gives as they
-// are on arrival; the second trip that a packet to the host itself makes over lo; tables of
-// the families bridge, arp and netdev. A rule that is not understood is taken not to match
-// and named in the verdict.
+// What is not: the translation of later packets, whose addresses the caller gives as they are
+// on arrival; the second trip that a packet to the host itself makes over lo; the families
+// bridge, arp and netdev, whose chains are named by [Ruleset.Unproven] where they may drop.
+// A rule that is not understood is taken not to match and named in the answer.
 package firewall
 
 import (
 	"fmt"
 	"net/netip"
+	"slices"
+	"strings"
 )
 
-// Dump is a firewall as its tools print it. What the host does not have stays empty.
+// Dump is a firewall as its tools print it. What the host does not have stays empty; what
+// could not be read is in Unread, since silence is no pass.
 type Dump struct {
-	NFT, NFT6       string                    // iptables-save and ip6tables-save of the nft variant
-	Legacy, Legacy6 string                    // of the legacy variant
-	Ruleset         string                    // nft list ruleset
-	Sets            map[string][]netip.Prefix // ipsets of type hash:net or hash:ip by name
+	NFT, NFT6       string // iptables-save and ip6tables-save of the nft variant
+	Legacy, Legacy6 string // of the legacy variant
+
+	// Ruleset is what "nft -j list ruleset" prints. Several documents may follow one another:
+	// what a later one says of a set or of a chain's rules counts.
+	Ruleset string
+	Terse   bool                      // Ruleset was printed with -t: a named set without elements was not read
+	Dormant []string                  // tables of nftables that are asleep: "inet NAME"; nft 1.0.6 does not tell
+	Sets    map[string][]netip.Prefix // ipsets of type hash:net or hash:ip by name
+	Unread  []Unread
 }
+
+// Unread is a part of the firewall that could not be read.
+type Unread struct {
+	Source string // for example "nftables" or "iptables-save (legacy)"
+	Reason string // for example "the command nft is not installed"
+}
+
+func (u Unread) String() string { return u.Source + " could not be read: " + u.Reason }
 
 // Packet is what rules look at. In is the interface it comes in by, empty for one that the
 // host sends itself; Out the one that it would leave by, after translation.
@@ -36,7 +53,7 @@ type Packet struct {
 	ICMPType, ICMPCode uint8
 	State              string // of its connection: new (also when empty), established, related, invalid, untracked
 	Mark               uint32
-	ToHost             bool // Dst is an address of the host itself
+	ToHost             bool // Dst is an address of the host itself: hook input is walked, not forward
 }
 
 // Verdict is a packet's fate. An accepted one carries the addresses that its receiver sees.
@@ -69,41 +86,67 @@ func (r Rule) String() string {
 	return fmt.Sprintf("%s, rule %d: %s", place, r.Number, r.Text)
 }
 
-// Parse reads a dump. A table that iptables-nft printed is left out of the nft listing, where
-// it shows a second time. An error, of kind [api.ErrInvalid], means that a text is no dump;
-// a rule that is merely not understood is none.
+// Parse reads a dump. An error, of kind [api.ErrInvalid], means that a text is no dump; a rule
+// that is merely not understood is none.
 func Parse(d Dump) (*Ruleset, error) {
-	var all []*table
-	for _, s := range []struct{ backend, family, text string }{
-		{"iptables-nft", "ip", d.NFT},
-		{"iptables-nft", "ip6", d.NFT6},
-		{"iptables-legacy", "ip", d.Legacy},
-		{"iptables-legacy", "ip6", d.Legacy6},
+	r := &Ruleset{}
+	for _, u := range d.Unread {
+		r.unproven = append(r.unproven, u.String())
+	}
+	var saved []*table
+	for _, s := range []struct {
+		backend, family string
+		save            Save
+	}{
+		{iptablesNFT, "ip", ReadSave(d.NFT)},
+		{iptablesNFT, "ip6", ReadSave(d.NFT6)},
+		{iptablesLegacy, "ip", ReadSave(d.Legacy)},
+		{iptablesLegacy, "ip6", ReadSave(d.Legacy6)},
 	} {
-		tables, err := parseSave(s.backend, s.family, s.text, d.Sets)
-		if err != nil {
+		if err := s.save.check(); err != nil {
 			return nil, fmt.Errorf("%s of family %s: %w", s.backend, s.family, err)
 		}
-		all = append(all, tables...)
+		r.marks = append(r.marks, s.save.markUses()...)
+		saved = append(saved, s.save.tablesOf(s.backend, s.family, d.Sets)...)
+		if d.Ruleset == "" && strings.Contains(s.save.text, "is incompatible, use 'nft' tool") {
+			r.unproven = append(r.unproven, s.backend+" cannot print a table, and the rules of nftables were not read")
+		}
 	}
-	tables, err := parseListing(d.Ruleset)
+	n, err := readRuleset(d)
 	if err != nil {
 		return nil, fmt.Errorf("nft ruleset: %w", err)
 	}
-	for _, t := range tables {
-		if !printedTwice(t, all) {
-			all = append(all, t)
-		}
-	}
-	return arrange(all), nil
+	r.marks = append(r.marks, n.marks...)
+	r.docker, r.listed = n.docker, n.listed
+	r.unproven = append(r.unproven, n.unproven...)
+	r.arrange(mergeTables(saved, n.tables))
+	return r, nil
 }
 
-// printedTwice says whether a table of the nft listing is one of iptables-nft's.
-func printedTwice(t *table, saved []*table) bool {
+// mergeTables puts the tables of nftables beside those of iptables. A table that iptables-nft
+// printed is there twice: nft tells which chains it has and where they hang, iptables-save
+// what those rules mean that nft cannot print.
+func mergeTables(saved, listed []*table) []*table {
+	all := slices.Clone(listed)
 	for _, s := range saved {
-		if s.backend == "iptables-nft" && s.family == t.family && s.name == t.name {
-			return true
+		at := slices.IndexFunc(listed, func(t *table) bool {
+			return s.backend == iptablesNFT && t.family == s.family && t.name == s.name
+		})
+		if at < 0 {
+			all = append(all, s)
+			continue
+		}
+		t := listed[at]
+		for _, c := range t.order {
+			old := s.chains[c.name]
+			if old == nil {
+				continue
+			}
+			c.backend = iptablesNFT
+			if len(old.rules) == len(c.rules) {
+				c.rules = old.rules
+			}
 		}
 	}
-	return false
+	return all
 }

@@ -44,7 +44,19 @@ func (b bridge) free() netip.Addr {
 	return a
 }
 
+// fixtures are the captures, read.
 func fixtures(t testing.TB) []fixture {
+	t.Helper()
+	all := captured(t)
+	for i, f := range all {
+		all[i].bridges = f.inspect(t)
+		all[i].rules = all[i].parse(t)
+	}
+	return all
+}
+
+// captured are the captures, not read yet.
+func captured(t testing.TB) []fixture {
 	t.Helper()
 	dirs, err := os.ReadDir("testdata")
 	if err != nil {
@@ -58,8 +70,6 @@ func fixtures(t testing.TB) []fixture {
 			continue
 		}
 		f := fixture{name: m[0], engine: m[1], backend: m[2], state: m[3]}
-		f.bridges = f.inspect(t)
-		f.rules = f.parse(t)
 		all = append(all, f)
 	}
 	if len(all) != 132 {
@@ -88,7 +98,7 @@ func (f fixture) parse(t testing.TB) *Ruleset {
 
 func (f fixture) dump(t testing.TB) Dump {
 	t.Helper()
-	d := Dump{Ruleset: f.read(t, "nft-ruleset.txt"), Sets: f.sets()}
+	d := Dump{Ruleset: f.read(t, "nft-ruleset.json"), Sets: f.sets()}
 	v4, v6 := f.read(t, "iptables-save.txt"), f.read(t, "ip6tables-save.txt")
 	if f.backend == "legacy" {
 		d.Legacy, d.Legacy6 = v4, v6

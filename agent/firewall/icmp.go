@@ -5,37 +5,34 @@ import (
 	"strings"
 )
 
-func icmpIs(f field, value string) (match, bool) {
-	if value == "any" {
+// icmpIs is the match with a type, or a type and a code as iptables prints it: 3/4.
+func icmpIs(value string) (match, bool) { return icmpMatch(value, typeNumber) }
+
+// icmp6Is is the same of IPv6.
+func icmp6Is(value string) (match, bool) { return icmpMatch(value, type6Number) }
+
+func icmpMatch(value string, number func(string) (uint64, bool)) (match, bool) {
+	if value == "any" || value == "255" {
 		return func(*walk) bool { return true }, true
 	}
 	t, c, coded := strings.Cut(value, "/")
-	want, ok := icmpNumber(f, t)
+	want, ok := number(t)
+	if !coded {
+		return matchAmong(icmpType, only(small(want))), ok
+	}
 	code, err := strconv.ParseUint(c, 10, 8)
-	return func(w *walk) bool {
-		if f == icmpCode {
-			return w.ICMPCode == want
-		}
-		return w.ICMPType == want && (!coded || uint64(w.ICMPCode) == code)
-	}, ok && (!coded || err == nil)
+	m := []match{matchAmong(icmpType, only(small(want))), matchAmong(icmpCode, only(small(code)))}
+	return allOf(m), ok && err == nil
 }
 
-func icmpNumber(f field, s string) (uint8, bool) {
-	if n, err := strconv.ParseUint(s, 10, 8); err == nil {
-		return uint8(n), true
-	}
-	switch f {
-	case icmpType:
-		return typeNumber(s)
-	case icmp6Type:
-		return type6Number(s)
-	default:
-		return codeNumber(s)
-	}
+// numbered reads what is no name.
+func numbered(s string) (uint64, bool) {
+	n, err := strconv.ParseUint(s, 10, 8)
+	return n, err == nil
 }
 
 // typeNumber knows the names that nft prints (nft describe icmp type).
-func typeNumber(name string) (uint8, bool) {
+func typeNumber(name string) (uint64, bool) {
 	switch name {
 	case "echo-reply":
 		return 0, true
@@ -60,12 +57,12 @@ func typeNumber(name string) (uint8, bool) {
 	case "timestamp-reply":
 		return 14, true
 	default:
-		return 0, false
+		return numbered(name)
 	}
 }
 
 // type6Number knows those of nft describe icmpv6 type.
-func type6Number(name string) (uint8, bool) {
+func type6Number(name string) (uint64, bool) {
 	switch name {
 	case "destination-unreachable":
 		return 1, true
@@ -90,12 +87,12 @@ func type6Number(name string) (uint8, bool) {
 	case "nd-redirect":
 		return 137, true
 	default:
-		return 0, false
+		return numbered(name)
 	}
 }
 
 // codeNumber knows those of nft describe icmp code.
-func codeNumber(name string) (uint8, bool) {
+func codeNumber(name string) (uint64, bool) {
 	switch name {
 	case "net-unreachable":
 		return 0, true
@@ -114,6 +111,6 @@ func codeNumber(name string) (uint8, bool) {
 	case "admin-prohibited":
 		return 13, true
 	default:
-		return 0, false
+		return numbered(name)
 	}
 }

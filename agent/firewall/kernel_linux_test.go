@@ -66,7 +66,7 @@ type testNet struct {
 func newNet(t *testing.T) *testNet {
 	t.Helper()
 	id := os.Getpid()
-	a, r, b := fmt.Sprintf("trace-a%d", id), fmt.Sprintf("trace-r%d", id), fmt.Sprintf("trace-b%d", id)
+	a, r, b := fmt.Sprintf("firewall-a%d", id), fmt.Sprintf("firewall-r%d", id), fmt.Sprintf("firewall-b%d", id)
 	for _, ns := range []string{a, r, b} {
 		run(t, "", "ip", "netns", "add", ns)
 		t.Cleanup(func() { run(t, "", "ip", "netns", "del", ns) })
@@ -137,7 +137,7 @@ func (n *testNet) compare(t *testing.T, made dice) (arrived int) {
 	in(made.iptables(true), "iptables-nft-restore")
 	in(made.iptables(false), "iptables-legacy-restore")
 	in("table ip own\ndelete table ip own\n"+made.nft(), "nft", "-f", "-")
-	d := Dump{NFT: in("", "iptables-nft-save"), Legacy: in("", "iptables-legacy-save"), Ruleset: in("", "nft", "list", "ruleset")}
+	d := Dump{NFT: in("", "iptables-nft-save"), Legacy: in("", "iptables-legacy-save"), Ruleset: in("", "nft", "-j", "list", "ruleset")}
 	rules, err := Parse(d)
 	if err != nil {
 		t.Fatal(err)

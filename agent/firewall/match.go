@@ -6,63 +6,25 @@ import (
 	"strings"
 )
 
-// field is what a match looks at.
-type field int
+// match is a condition of a rule.
+type match func(*walk) bool
 
-const (
-	noField field = iota
-	saddr
-	daddr
-	sport
-	dport
-	inName
-	outName
-	proto
-	icmpType  // in iptables with its code: 3/4
-	icmp6Type // the same
-	icmpCode
-	connState
-	connStatus
-	markField
-	srcType
-	dstType
-	family
-)
-
-// is is the match of a field with a value as the tools print it; ok is false when the value
-// is not understood. One grammar serves both: 10.0.0.0/8, 10.0.0.1-10.0.0.9, 80, 80-90, 80:90,
-// eth0, eth*, tcp, 6, echo-request, 3/4, ESTABLISHED, 0x1, 0x1/0xff.
-func is(f field, value string) (m match, ok bool) {
-	switch f {
-	case saddr, daddr:
-		return addressIs(f, value)
-	case sport, dport:
-		return portIs(f, value)
-	case inName:
-		return func(w *walk) bool { return named(w.In, value) }, true
-	case outName:
-		return func(w *walk) bool { return named(w.outName(), value) }, true
-	case proto:
-		name := protocol(value)
-		return func(w *walk) bool { return w.protocol() == name }, true
-	case icmpType, icmp6Type, icmpCode:
-		return icmpIs(f, value)
-	case connState, connStatus:
-		return connIs(strings.ToLower(value))
-	case markField:
-		return markIs(value)
-	case srcType:
-		return func(w *walk) bool { return w.In == "" }, strings.EqualFold(value, "local")
-	case dstType:
-		return func(w *walk) bool { return w.ToHost }, strings.EqualFold(value, "local")
-	case family:
-		return func(w *walk) bool { return w.Dst.Is4() == (value == "ipv4") }, true
-	default:
-		return nil, false
+// condition is the step that asks a match.
+func condition(m match) step {
+	return func(w *walk) decision {
+		if m(w) {
+			return decision{}
+		}
+		return decision{kind: differs}
 	}
 }
 
-func not(m match) match { return func(w *walk) bool { return !m(w) } }
+func negate(m match, negated bool) match {
+	if !negated {
+		return m
+	}
+	return func(w *walk) bool { return !m(w) }
+}
 
 func anyOf(all []match) match {
 	if len(all) == 1 {
@@ -78,112 +40,227 @@ func anyOf(all []match) match {
 	}
 }
 
-// outName is empty where the kernel has not decided on the way out yet.
-func (w *walk) outName() string {
+func allOf(all []match) match {
+	return func(w *walk) bool {
+		for _, m := range all {
+			if !m(w) {
+				return false
+			}
+		}
+		return true
+	}
+}
+
+// matchAmong asks a field for one of many values at once.
+func matchAmong(f field, want spans) match {
+	return func(w *walk) bool { return w.among(f, want) }
+}
+
+// trait is what a condition may look at beside the fields.
+type trait int
+
+const (
+	inName trait = iota
+	outName
+	connState
+	connStatus
+	sourceKind // of address: local and others
+	targetKind
+	addressFamily
+	packetKind // by the link: unicast, broadcast, multicast
+)
+
+// traitIs is the match of a trait with a value as the tools print it; ok is false when the
+// value is not understood.
+func traitIs(t trait, value string) (m match, ok bool) {
+	lower := strings.ToLower(value)
+	switch t {
+	case inName:
+		return func(w *walk) bool { return nameFits(w.in, value) }, true
+	case outName:
+		return func(w *walk) bool { return nameFits(w.outSeen(), value) }, true
+	case connState:
+		return stateIs(lower)
+	case connStatus:
+		return func(w *walk) bool { return w.redirected }, lower == "dnat"
+	case sourceKind:
+		return kindIs(lower, func(w *walk) bool { return w.in == "" })
+	case targetKind:
+		return kindIs(lower, func(w *walk) bool { return w.toHost })
+	case addressFamily:
+		return familyIs(lower)
+	case packetKind:
+		return func(*walk) bool { return lower == "unicast" || lower == "host" }, true
+	default:
+		return nil, false
+	}
+}
+
+// familyIs knows the words of meta nfproto, meta protocol and ether type.
+func familyIs(name string) (match, bool) {
+	v6 := name == "ipv6" || name == "ip6"
+	return func(w *walk) bool { return w.v6 == v6 }, v6 || name == "ipv4" || name == "ip"
+}
+
+// kindIs tells local addresses; those of other hosts are unicast.
+func kindIs(name string, local match) (match, bool) {
+	switch name {
+	case "local":
+		return local, true
+	case "unicast":
+		return negate(local, true), true
+	case "broadcast", "multicast", "anycast", "blackhole", "prohibit", "unreachable":
+		return func(*walk) bool { return false }, true
+	default:
+		return nil, false
+	}
+}
+
+func stateIs(state string) (match, bool) {
+	switch state {
+	case "new", "established", "related", "invalid", "untracked":
+		return func(w *walk) bool { return w.stateSeen() == state }, true
+	case "dnat":
+		return func(w *walk) bool { return w.redirected }, true
+	case "snat":
+		return func(w *walk) bool { return w.masked }, true
+	default:
+		return nil, false
+	}
+}
+
+// outSeen is empty where the kernel has not decided on the way out yet.
+func (w *walk) outSeen() string {
 	if w.at == prerouting || w.at == input {
 		return ""
 	}
-	return w.Out
+	return w.out
 }
 
-func (w *walk) protocol() string {
-	if w.Proto == "icmp" && w.Dst.Is6() {
-		return "ipv6-icmp"
-	}
-	return w.Proto
-}
-
-func named(name, pattern string) bool {
+// nameFits compares the name of an interface with one that may end in a star.
+func nameFits(name, pattern string) bool {
 	if stem, ok := strings.CutSuffix(pattern, "*"); ok {
 		return strings.HasPrefix(name, stem)
 	}
 	return name == pattern
 }
 
-func protocol(s string) string {
-	switch s {
-	case "1":
-		return "icmp"
-	case "6":
-		return "tcp"
-	case "17":
-		return "udp"
-	case "58", "icmpv6", "icmp6":
-		return "ipv6-icmp"
+// fieldSpan reads a value as the tools print it, of both: 10.0.0.0/8, 10.0.0.1-10.0.0.9, 80,
+// 80-90, 80:90, tcp, 6, echo-request.
+func fieldSpan(f field, value string) (span, bool) {
+	switch f {
+	case srcAddr, dstAddr:
+		return addressSpan(value)
+	case protocol:
+		n, ok := protocolNumber(value)
+		return smallSpan(n, n), ok
+	case sourcePort, targetPort:
+		return portSpan(value)
 	default:
-		return s
+		return span{}, false
 	}
 }
 
-func addressIs(f field, value string) (match, bool) {
-	from, to, ok := span(value)
-	return func(w *walk) bool {
-		a := w.Src
-		if f == daddr {
-			a = w.Dst
-		}
-		return from.Compare(a) <= 0 && a.Compare(to) <= 0
-	}, ok
-}
-
-// span is the first and last address of a prefix, of a range, or of a single address.
-func span(s string) (from, to netip.Addr, ok bool) {
+// addressSpan is a prefix, a range, or a single address.
+func addressSpan(s string) (span, bool) {
 	if a, b, isRange := strings.Cut(s, "-"); isRange {
 		from, err1 := netip.ParseAddr(a)
 		to, err2 := netip.ParseAddr(b)
-		return from, to, err1 == nil && err2 == nil
+		return span{addressNumber(from), addressNumber(to)}, err1 == nil && err2 == nil
 	}
 	if p, err := netip.ParsePrefix(s); err == nil {
-		return p.Masked().Addr(), last(p), true
+		return prefixSpan(p), true
 	}
 	a, err := netip.ParseAddr(s)
-	return a, a, err == nil
-}
-
-func last(p netip.Prefix) netip.Addr {
-	b := p.Addr().AsSlice()
-	for i := range b {
-		if host := (i+1)*8 - p.Bits(); host > 0 {
-			b[i] |= byte(1<<min(host, 8) - 1)
-		}
+	if err != nil {
+		return span{}, false
 	}
-	a, _ := netip.AddrFromSlice(b)
-	return a
+	return span{addressNumber(a), addressNumber(a)}, true
 }
 
-func portIs(f field, value string) (match, bool) {
+func portSpan(value string) (span, bool) {
 	a, b, isRange := strings.Cut(strings.Replace(value, ":", "-", 1), "-")
 	if !isRange {
 		b = a
 	}
 	from, err1 := strconv.ParseUint(a, 10, 16)
 	to, err2 := strconv.ParseUint(b, 10, 16)
-	return func(w *walk) bool {
-		p := w.SrcPort
-		if f == dport {
-			p = w.DstPort
-		}
-		return from <= uint64(p) && uint64(p) <= to
-	}, err1 == nil && err2 == nil
+	return smallSpan(from, to), err1 == nil && err2 == nil
 }
 
-func connIs(state string) (match, bool) {
-	switch state {
-	case "new", "established", "related", "invalid", "untracked":
-		return func(w *walk) bool { return w.state() == state }, true
-	case "dnat":
-		return func(w *walk) bool { return w.redirected }, true
+// protocolNumber knows the names that the tools print for the protocols of transport.
+func protocolNumber(s string) (uint64, bool) {
+	switch s {
+	case "icmp":
+		return protoICMP, true
+	case "igmp":
+		return 2, true
+	case "ipencap", "ipip":
+		return 4, true
+	case "tcp":
+		return protoTCP, true
+	case "udp":
+		return protoUDP, true
+	case "dccp":
+		return 33, true
+	case "ipv6":
+		return 41, true
+	case "gre":
+		return 47, true
+	case "esp":
+		return 50, true
+	case "ah":
+		return 51, true
+	case "ipv6-icmp", "icmpv6", "icmp6":
+		return protoICMP6, true
+	case "ospf":
+		return 89, true
+	case "pim":
+		return 103, true
+	case "vrrp":
+		return 112, true
+	case "sctp":
+		return 132, true
+	case "udplite":
+		return 136, true
 	default:
-		return nil, false
+		n, err := strconv.ParseUint(s, 10, 8)
+		return n, err == nil
 	}
 }
 
-func markIs(value string) (match, bool) {
-	v, m, masked := strings.Cut(value, "/")
-	if !masked {
-		m = "0xffffffff"
+// flags of TCP, of which the first packet of a connection has syn and later ones ack.
+func tcpFlag(name string) (uint64, bool) {
+	switch strings.ToLower(name) {
+	case "fin":
+		return 1, true
+	case "syn":
+		return 2, true
+	case "rst":
+		return 4, true
+	case "psh":
+		return 8, true
+	case "ack":
+		return 16, true
+	case "urg":
+		return 32, true
+	case "ecn":
+		return 64, true
+	case "cwr":
+		return 128, true
+	case "all":
+		return 63, true
+	case "none":
+		return 0, true
+	default:
+		n, err := strconv.ParseUint(name, 0, 8)
+		return n, err == nil
 	}
-	want, err1 := strconv.ParseUint(v, 0, 32)
-	mask, err2 := strconv.ParseUint(m, 0, 32)
-	return func(w *walk) bool { return uint64(w.Mark)&mask == want }, err1 == nil && err2 == nil
+}
+
+func (w *walk) tcpFlags() uint64 {
+	if w.state == "new" {
+		return 2
+	}
+	return 16
 }

@@ -39,12 +39,12 @@ func TestTranslation(t *testing.T) {
 		{"nft dnat", Dump{Ruleset: nft("ip t", "chain p {\ntype nat hook prerouting priority dstnat; policy accept;\nfib daddr type local tcp dport 80 dnat to 10.1.0.9:8000 comment \"DNAT\"\n}")}, toHost, "10.2.0.2", "10.1.0.9:8000"},
 		{"the first dnat is the last", Dump{NFT: dnat, Ruleset: nft("ip t", "chain p {\ntype nat hook prerouting priority dstnat + 1; policy accept;\ndnat to 10.1.0.8\n}")}, toHost, "10.2.0.2", "10.1.0.9:8000"},
 		{"mangle is before it", Dump{NFT: dnat + iptables("mangle", ":PREROUTING ACCEPT [0:0]", "-A PREROUTING -d 10.1.0.9/32 -j DROP")}, toHost, "10.2.0.2", "10.1.0.9:8000"},
-		{"all nft translations are after mangle, too", Dump{Ruleset: nft("ip t", "chain p {\ntype nat hook prerouting priority raw; policy accept;\ndnat to 10.1.0.9:8000\n}",
+		{"all nft translations are after mangle, too", Dump{Ruleset: nft("ip t", "chain p {\ntype nat hook prerouting priority -190; policy accept;\ntcp dport 80 dnat to 10.1.0.9:8000\n}",
 			"chain m {\ntype filter hook prerouting priority mangle; policy accept;\nip daddr 10.1.0.9 drop\n}")}, nil, "10.2.0.2", "10.1.0.9:8000"},
 		{"redirect", Dump{NFT: iptables("nat", ":PREROUTING ACCEPT [0:0]", "-A PREROUTING -p tcp -j REDIRECT --to-ports 3128") + iptables("filter", closed)}, nil, "10.2.0.2", "10.1.0.2:3128"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r, err := Parse(c.dump)
+			r, err := parseText(t, c.dump)
 			if err != nil {
 				t.Fatal(err)
 			}

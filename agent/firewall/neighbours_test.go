@@ -51,7 +51,7 @@ func TestNeighbours(t *testing.T) {
 		{"ufw, a port", Dump{Legacy: ufw}, func(p *Packet) { p.DstPort = 443 }, ""},
 		{"ufw, ping", Dump{Legacy: ufw}, func(p *Packet) { p.Proto, p.ICMPType = "icmp", 8 }, ""},
 	} {
-		r, err := Parse(c.dump)
+		r, err := parseText(t, c.dump)
 		if err != nil {
 			t.Fatal(err)
 		}

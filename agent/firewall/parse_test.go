@@ -9,6 +9,13 @@ import (
 	"github.com/sealane/sealane/api"
 )
 
+// printedRule is a rule of a chain at forward as nft prints it, of its expressions.
+func printedRule(exprs string) string {
+	return `{"nftables": [{"metainfo": {"version": "1.0.6", "json_schema_version": 1}}, {"table": {"family": "ip", "name": "t", "handle": 1}},
+		{"chain": {"family": "ip", "table": "t", "name": "f", "handle": 1, "type": "filter", "hook": "forward", "prio": 0, "policy": "accept"}},
+		{"rule": {"family": "ip", "table": "t", "chain": "f", "handle": 2, "expr": [` + exprs + `]}}]}`
+}
+
 // doubling is a set of chains each of which jumps to the next one twice.
 func doubling() []string {
 	var lines []string
@@ -24,6 +31,7 @@ func doubling() []string {
 func TestUnsure(t *testing.T) {
 	filter := func(lines ...string) Dump { return Dump{NFT: iptables("filter", lines...)} }
 	listing := func(lines ...string) Dump { return Dump{Ruleset: nft("ip t", lines...)} }
+	printed := func(exprs string) Dump { return Dump{Ruleset: printedRule(exprs)} }
 	for _, c := range []struct {
 		name    string
 		dump    Dump
@@ -45,20 +53,19 @@ func TestUnsure(t *testing.T) {
 		{"a value", filter(open, "-A FORWARD -s example -j DROP"), false, "example"},
 		{"nft match", listing(base, "ip ttl 1 drop", "}"), false, "ttl"},
 		{"nft match before one that is understood", listing(base, "ct original ip saddr 10.9.9.9 drop", "}"), false, "original"},
-		{"nft match of iptables", listing(base, `ip saddr 10.2.0.2 xt match "set" counter packets 0 bytes 0 drop`, "}"), false, "xt match"},
-		{"nft match of an older nft", listing("# Warning: not ours", base, "# xt_set counter packets 0 bytes 0 drop", "}"), false, "xt_set"},
-		{"nft older match inside a rule", listing(base, "ip protocol tcp # xt_tcp counter packets 0 bytes 0 drop", "}"), false, "xt_tcp"},
+		{"nft match of iptables", printed(`{"xt": {"type": "match", "name": "set"}}, {"drop": null}`), false, "xt match"},
+		{"nft match of an older nft", printed(`{"xt": null}, {"drop": null}`), false, "xt"},
+		{"nft target of iptables", printed(`{"xt": {"type": "target", "name": "NFQUEUE"}}`), false, "NFQUEUE"},
+		{"nft statement of a newer nft", printed(`{"ponder": {"deeply": true}}, {"drop": null}`), false, "ponder"},
 		{"nft rate", listing(base, "limit rate over 10/second burst 5 packets drop", "}"), false, "limit"},
-		{"nft concatenation", listing(base, "ip saddr . tcp dport { 10.2.0.2 . 80 } drop", "}"), false, "saddr . tcp"},
-		{"nft concatenation of interfaces", listing(base, `iifname . oifname { "eth0" . "docker0" } drop`, "}"), false, "iifname . oifname"},
-		{"nft unknown set", listing(base, "ip saddr @nowhere drop", "}"), false, "@nowhere"},
-		{"nft jump to nowhere", listing(base, "jump nowhere", "}"), false, "nowhere"},
-		{"nft queue", listing(base, "queue to 1", "}"), false, "queue"},
+		{"nft unknown set", printed(`{"match": {"op": "==", "left": {"payload": {"protocol": "ip", "field": "saddr"}}, "right": "@nowhere"}}, {"drop": null}`), false, "@nowhere"},
+		{"nft jump to nowhere", printed(`{"jump": {"target": "nowhere"}}`), false, "nowhere"},
+		{"nft queue", printed(`{"queue": {"num": 1}}`), false, "queue"},
 		{"chains in a circle", filter(open, ":A - [0:0]", "-A FORWARD -j A", "-A A -j A"), false, "-j A"},
 		{"chains that double and double again", filter(append([]string{open, "-A FORWARD -j C0"}, doubling()...)...), false, "-j C"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r, err := Parse(c.dump)
+			r, err := parseText(t, c.dump)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -82,9 +89,9 @@ func TestParseRefuses(t *testing.T) {
 		{Legacy: "*filter\n-P FORWARD DROP\nCOMMIT\n"},
 		{NFT6: "-A FORWARD -j ACCEPT\n"},
 		{Ruleset: "Error: No such file or directory\n"},
-		{Ruleset: "table ip filter {\n\tchain FORWARD {\n"},
-		{Ruleset: "table ip filter {\n}\n}\n"},
-		{Ruleset: "chain FORWARD {\n}\n"},
+		{Ruleset: `{"nftables": [{"table": {"family": "inet", "name": "d", "flags": `},
+		{Ruleset: `{}`},
+		{Ruleset: "table ip filter {\n}\n"},
 	} {
 		if _, err := Parse(d); !errors.Is(err, api.ErrInvalid) {
 			t.Errorf("%+v: got %v", d, err)

@@ -7,8 +7,23 @@ import (
 
 // Ruleset is a parsed dump. It does not change; many may walk it at once.
 type Ruleset struct {
-	bases []*chain // in the order in which a packet meets them, hook by hook
+	bases    []*chain // in the order in which a packet meets them, hook by hook
+	unproven []string
+	marks    []markUse
+	docker   DockerTable
+	listed   map[string]map[string]Chain // nftables' chains by table, "inet NAME"
 }
+
+// The tools that keep rules.
+const (
+	iptablesNFT    = "iptables-nft"
+	iptablesLegacy = "iptables-legacy"
+	nftables       = "nftables"
+)
+
+// Unproven are the reasons why the answers are not the whole truth: parts of the firewall
+// that could not be read, and chains that are not modelled and may drop.
+func (r *Ruleset) Unproven() []string { return slices.Clone(r.unproven) }
 
 type table struct {
 	backend, family, name string
@@ -18,6 +33,7 @@ type table struct {
 
 type chain struct {
 	table    *table
+	backend  string // what prints its rules
 	name     string
 	rules    []*rule
 	hook     hook // of a base chain
@@ -26,38 +42,36 @@ type chain struct {
 	drop     bool // its policy
 }
 
+// rule is a rule, step by step: what it asks, what it changes, what it decides.
 type rule struct {
-	Rule
-	matches []match               // all must hold
-	marks   []func(uint32) uint32 // what it does to the packet's mark
-	decide  func(*walk) decision
-	rest    *rule // what follows a map of decisions that decided nothing
-	unknown bool  // has a match that is not understood
+	text  string
+	steps []step
 }
 
-// match is a condition of a rule.
-type match func(*walk) bool
+// step says go on, does not match, a change or a decision.
+type step func(*walk) decision
 
-// decision is what a rule says about a packet that matches it.
+// decision is what a step says about a packet.
 type decision struct {
-	kind  kind
-	chain string      // to jump or go to
-	nat   func(*walk) // how to translate
-
-	missed bool // kind is next since a map has no such key: the rule ends here
+	kind   kind
+	chain  string      // to jump or go to
+	change func(*walk) // of a change, or how to translate
 }
 
 type kind int
 
 const (
-	next kind = iota // no word about it: the next rule follows
+	goOn      kind = iota // no word about it: the next step follows, after the last one the next rule
+	differs               // the packet does not match: the next rule follows
+	unknown               // the step is a condition that is not understood
+	undecided             // it is a decision that is not understood
+	change                // it changes the packet and goes on
 	accept
 	drop
 	back // to the chain that jumped here; at the top, to the policy
 	jump
 	leap // goto: as jump, but back goes to this chain's caller
 	translate
-	unknown
 )
 
 type hook int
@@ -88,28 +102,28 @@ func hookNamed(name string) hook {
 	}
 }
 
-// add returns the chain of that name, new if need be.
-func (t *table) add(name string) *chain {
+// addChain returns the chain of that name, new if need be.
+func (t *table) addChain(name string) *chain {
 	if c, ok := t.chains[name]; ok {
 		return c
 	}
-	c := &chain{table: t, name: name}
+	c := &chain{table: t, backend: t.backend, name: name}
 	t.chains[name] = c
 	t.order = append(t.order, c)
 	return c
 }
 
-func (c *chain) append(r *rule, text string) {
-	c.rules = append(c.rules, r)
-	r.Rule = c.place(len(c.rules), text)
+func (c *chain) appendRule(steps []step, text string) {
+	c.rules = append(c.rules, &rule{text: text, steps: steps})
 }
 
-func (c *chain) place(number int, text string) Rule {
-	return Rule{Backend: c.table.backend, Family: c.table.family, Table: c.table.name, Chain: c.name, Number: number, Text: text}
+// ruleAt is the rule of that number for an answer.
+func (c *chain) ruleAt(number int, text string) Rule {
+	return Rule{Backend: c.backend, Family: c.table.family, Table: c.table.name, Chain: c.name, Number: number, Text: text}
 }
 
-// always is a decision that does not depend on the packet.
-func always(d decision) func(*walk) decision {
+// always is a step that does not depend on the packet.
+func always(d decision) step {
 	return func(*walk) decision { return d }
 }
 
@@ -117,8 +131,7 @@ func always(d decision) func(*walk) decision {
 // dispatcher at the priority of iptables' nat table, by their own priority among themselves.
 // Among equals the kernel calls the one that was made last first (nf_hook_entries_grow), which
 // a dump does not tell: here the order is that of the dump.
-func arrange(tables []*table) *Ruleset {
-	r := &Ruleset{}
+func (r *Ruleset) arrange(tables []*table) {
 	for _, t := range tables {
 		for _, c := range t.order {
 			if c.hook != nowhere {
@@ -129,7 +142,6 @@ func arrange(tables []*table) *Ruleset {
 	slices.SortStableFunc(r.bases, func(a, b *chain) int {
 		return cmp.Or(cmp.Compare(a.hook, b.hook), cmp.Compare(a.slot(), b.slot()), cmp.Compare(a.priority, b.priority))
 	})
-	return r
 }
 
 func (c *chain) slot() int {

@@ -3,55 +3,157 @@ package firewall
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/sealane/sealane/api"
 )
 
-// parseSave reads what iptables-save and ip6tables-save print, of either variant.
-func parseSave(backend, family, text string, sets map[string][]netip.Prefix) ([]*table, error) {
-	var all []*table
-	var t *table
-	n := 0
+// Save is what iptables-save or ip6tables-save printed, of either variant, chain by chain.
+type Save struct {
+	text     string
+	tables   []string
+	chains   map[string][]string // rules as printed, by "raw/PREROUTING"; a chain that is there has a key
+	order    []string            // the chains, as printed
+	policies map[string]string   // of the chains that have one
+	bad      error
+}
+
+// ReadSave takes what iptables-save printed apart. Counters are left out.
+func ReadSave(text string) Save {
+	s := Save{text: text, chains: map[string][]string{}, policies: map[string]string{}}
+	table, n := "", 0
 	for line := range strings.Lines(text) {
 		n++
 		line = strings.TrimSpace(line)
 		if counters, rest, ok := strings.Cut(line, "] "); ok && strings.HasPrefix(counters, "[") {
 			line = rest
 		}
+		words := strings.Fields(line)
 		switch {
 		case line == "" || strings.HasPrefix(line, "#"):
 		case line == "COMMIT":
-			t = nil
+			table = ""
 		case strings.HasPrefix(line, "*"):
-			t = &table{backend: backend, family: family, name: line[1:], chains: map[string]*chain{}}
-			all = append(all, t)
-		case t == nil:
-			return nil, fmt.Errorf("line %d, %q, is outside a table: %w", n, line, api.ErrInvalid)
+			table = line[1:]
+			s.tables = append(s.tables, table)
+		case table == "":
+			s.refuse(n, line, "is outside a table")
 		case strings.HasPrefix(line, ":"):
-			t.declare(strings.Fields(line[1:]))
-		case strings.HasPrefix(line, "-A "):
-			t.saved(line, sets)
+			if name := s.add(table, words[0][1:]); len(words) > 1 && words[1] != "-" {
+				s.policies[name] = words[1]
+			}
+		case len(words) > 1 && words[0] == "-A":
+			name := s.add(table, words[1])
+			s.chains[name] = append(s.chains[name], line)
 		default:
-			return nil, fmt.Errorf("line %d, %q, is no rule: %w", n, line, api.ErrInvalid)
+			s.refuse(n, line, "is no rule")
 		}
 	}
-	return all, nil
+	return s
 }
 
-// declare makes a chain: its name, and its policy or "-" for one of the user's.
-func (t *table) declare(line []string) {
-	if len(line) < 2 {
-		return
+func (s *Save) refuse(n int, line, why string) {
+	if s.bad == nil {
+		s.bad = fmt.Errorf("line %d, %q, %s: %w", n, line, why, api.ErrInvalid)
 	}
-	c := t.add(line[0])
-	if line[1] == "-" {
-		return
+}
+
+func (s *Save) add(table, chain string) string {
+	name := table + "/" + chain
+	if _, known := s.chains[name]; !known {
+		s.chains[name] = nil
+		s.order = append(s.order, name)
 	}
-	c.hook = hookNamed(strings.ToLower(line[0]))
-	c.drop = line[1] == "DROP"
-	c.nat = t.name == "nat"
-	c.priority = savePriority(t.name, c.hook)
+	return name
+}
+
+// check says why the text is not what iptables-save prints.
+func (s Save) check() error { return s.bad }
+
+// Text is what was printed.
+func (s Save) Text() string { return s.text }
+
+// Tables are the names of the tables that are there.
+func (s Save) Tables() []string { return s.tables }
+
+// Rules are those of a chain as printed, "-A CHAIN ..."; none if there is no such chain.
+func (s Save) Rules(table, chain string) []string { return s.chains[table+"/"+chain] }
+
+// HasChain reports whether there is a chain of that name, with rules or without.
+func (s Save) HasChain(table, chain string) bool {
+	_, ok := s.chains[table+"/"+chain]
+	return ok
+}
+
+// Policy is that of a chain that comes with its table, ACCEPT or DROP; empty for others.
+func (s Save) Policy(table, chain string) string { return s.policies[table+"/"+chain] }
+
+// ForeignDrops are the rules that drop or reject in a chain of table filter, or in one that
+// it leads to; chains named in own are not followed.
+func (s Save) ForeignDrops(chain string, own ...string) []string {
+	return s.foreignDrops(chain, slices.Clone(own))
+}
+
+func (s Save) foreignDrops(chain string, seen []string) []string {
+	var found []string
+	seen = append(seen, chain)
+	for _, r := range s.Rules("filter", chain) {
+		words := strings.Fields(r)
+		at := slices.IndexFunc(words, func(w string) bool { return w == "-j" || w == "-g" })
+		if at < 0 || at+1 >= len(words) {
+			continue
+		}
+		switch target := words[at+1]; {
+		case target == "DROP", target == "REJECT":
+			found = append(found, strings.TrimPrefix(r, "-A "))
+		case s.HasChain("filter", target) && !slices.Contains(seen, target):
+			found = append(found, s.foreignDrops(target, seen)...)
+		}
+	}
+	return found
+}
+
+// DropsUnpublished reports whether Docker drops what is not published, whatever the policy of
+// FORWARD: from 28.0 on chain DOCKER ends with a drop for each bridge.
+func (s Save) DropsUnpublished() bool {
+	return slices.ContainsFunc(s.Rules("filter", "DOCKER"), func(r string) bool { return strings.HasSuffix(r, " -j DROP") })
+}
+
+// Keepers names the other programs that keep rules in iptables, as far as their chains tell.
+func (s Save) Keepers() []string {
+	var found []string
+	if s.HasChain("filter", "FWD_public") || s.HasChain("filter", "FORWARD_direct") {
+		found = append(found, "firewalld")
+	}
+	if s.HasChain("filter", "ufw-before-forward") {
+		found = append(found, "ufw")
+	}
+	return found
+}
+
+// tablesOf makes the model of it.
+func (s Save) tablesOf(backend, family string, sets map[string][]netip.Prefix) []*table {
+	var all []*table
+	for _, name := range s.tables {
+		all = append(all, &table{backend: backend, family: family, name: name, chains: map[string]*chain{}})
+	}
+	for _, name := range s.order {
+		tableName, chainName, _ := strings.Cut(name, "/")
+		at := slices.IndexFunc(all, func(t *table) bool { return t.name == tableName })
+		t := all[at]
+		c := t.addChain(chainName)
+		if policy, ok := s.policies[name]; ok {
+			c.hook = hookNamed(strings.ToLower(chainName))
+			c.drop = policy == "DROP"
+			c.nat = tableName == "nat"
+			c.priority = savePriority(tableName, c.hook)
+		}
+		for _, line := range s.chains[name] {
+			c.appendRule(readOptions(line, sets), line)
+		}
+	}
+	return all
 }
 
 // savePriority is that of iptables' tables (linux/netfilter_ipv4.h).
@@ -68,125 +170,4 @@ func savePriority(table string, h hook) int {
 	default:
 		return 0
 	}
-}
-
-// saved reads one line: -A CHAIN, matches, target.
-func (t *table) saved(line string, sets map[string][]netip.Prefix) {
-	w := &words{all: split(line, "")}
-	w.next()
-	c, r := t.add(w.next()), &rule{}
-	for w.more() {
-		negated := w.take("!")
-		switch option := w.next(); option {
-		case "-j":
-			r.decide = r.target(w)
-		case "-g":
-			r.decide = always(decision{kind: leap, chain: w.next()})
-		case "-m":
-			r.unknown = r.unknown || !isModule(w.next())
-		case "--comment":
-			w.next()
-		default:
-			m, ok := optionIs(option, w.until(isOption), sets)
-			if negated && ok {
-				m = not(m)
-			}
-			if ok {
-				r.matches = append(r.matches, m)
-			}
-			r.unknown = r.unknown || !ok
-		}
-	}
-	c.append(r, line)
-}
-
-func isOption(word string) bool { return word == "!" || strings.HasPrefix(word, "-") }
-
-// isModule says whether all options of a match module are known, or it has none that count.
-func isModule(name string) bool {
-	switch name {
-	case "tcp", "udp", "icmp", "icmp6", "conntrack", "state", "set", "addrtype", "mark", "comment", "multiport":
-		return true
-	default:
-		return false
-	}
-}
-
-// optionIs is the match of an option with its values.
-func optionIs(option string, values []string, sets map[string][]netip.Prefix) (match, bool) {
-	if option == "--match-set" {
-		return inSet(values, sets)
-	}
-	f := optionField(option)
-	if f == noField || len(values) != 1 {
-		return nil, false
-	}
-	value := values[0]
-	if f == inName || f == outName {
-		if stem, ok := strings.CutSuffix(value, "+"); ok {
-			value = stem + "*"
-		}
-	}
-	var all []match
-	for v := range strings.SplitSeq(value, ",") {
-		m, ok := is(f, v)
-		if !ok {
-			return nil, false
-		}
-		all = append(all, m)
-	}
-	return anyOf(all), true
-}
-
-func optionField(option string) field {
-	switch option {
-	case "-s":
-		return saddr
-	case "-d":
-		return daddr
-	case "-i":
-		return inName
-	case "-o":
-		return outName
-	case "-p":
-		return proto
-	case "--sport", "--sports":
-		return sport
-	case "--dport", "--dports":
-		return dport
-	case "--icmp-type":
-		return icmpType
-	case "--icmpv6-type":
-		return icmp6Type
-	case "--ctstate", "--state":
-		return connState
-	case "--mark":
-		return markField
-	case "--src-type":
-		return srcType
-	case "--dst-type":
-		return dstType
-	default:
-		return noField
-	}
-}
-
-// inSet is the match with an ipset, by one address.
-func inSet(values []string, sets map[string][]netip.Prefix) (match, bool) {
-	if len(values) != 2 || values[1] != "src" && values[1] != "dst" {
-		return nil, false
-	}
-	set, ok := sets[values[0]]
-	return func(w *walk) bool {
-		a := w.Dst
-		if values[1] == "src" {
-			a = w.Src
-		}
-		for _, p := range set {
-			if p.Contains(a) {
-				return true
-			}
-		}
-		return false
-	}, ok
 }

@@ -19,7 +19,13 @@ func nft(head string, lines ...string) string {
 const (
 	open   = ":FORWARD ACCEPT [0:0]"
 	closed = ":FORWARD DROP [0:0]"
-	base   = "chain f {\ntype filter hook forward priority filter; policy accept;\n"
+	// forwardChain is FORWARD as iptables-nft makes it.
+	forwardChain = "chain FORWARD {\ntype filter hook forward priority filter; policy accept;\n"
+	// printedDrop is chain f of table ip t with a rule that drops, as nft prints it.
+	printedDrop = `{"chain": {"family": "ip", "table": "t", "name": "f", "type": "filter", "hook": "forward", "prio": 0, "policy": "accept"}},
+		{"rule": {"family": "ip", "table": "t", "chain": "f", "expr": [{"drop": null}]}}`
+
+	base = "chain f {\ntype filter hook forward priority filter; policy accept;\n"
 )
 
 // forwarded is the packet that the cases start from: eth0 to docker0, from 10.2.0.2:40000 to
@@ -99,7 +105,11 @@ func TestSemantics(t *testing.T) {
 		{"accept in one variant, policy in the other", Dump{NFT: iptables("filter", open, "-A FORWARD -j ACCEPT"), Legacy: iptables("filter", closed)}, nil, "iptables-legacy"},
 		{"the other way round", Dump{Legacy: iptables("filter", open, "-A FORWARD -j ACCEPT"), NFT: iptables("filter", closed)}, nil, "iptables-nft"},
 		{"accept in an own table ahead", Dump{NFT: iptables("filter", closed), Ruleset: nft("ip t", "chain f {\ntype filter hook forward priority -10; policy accept;\naccept\n}")}, nil, "policy DROP"},
-		{"one table printed twice counts once", Dump{NFT: iptables("filter", open), Ruleset: nft("ip filter", base, "drop", "}")}, nil, ""},
+		{"one table printed twice counts once", Dump{NFT: iptables("filter", open, "-A FORWARD -j ACCEPT"), Ruleset: nft("ip filter", forwardChain, "counter accept", "}")}, nil, ""},
+		{"what nft cannot print is in iptables-save", Dump{NFT: iptables("filter", open, "-A FORWARD -p tcp -j DROP"), Ruleset: nft("ip filter", forwardChain, "counter accept", "}")}, nil, "iptables-nft, table ip filter, chain FORWARD, rule 1: -A FORWARD -p tcp"},
+		{"a rule that iptables-save does not have", Dump{NFT: iptables("filter", open), Ruleset: nft("ip filter", forwardChain, "ip saddr 10.2.0.2 drop", "}")}, nil, "ip saddr 10.2.0.2 drop"},
+		{"a chain that iptables-save does not have", Dump{NFT: iptables("filter", open), Ruleset: nft("ip filter", base, "drop", "}")}, nil, "nftables, table ip filter, chain f"},
+		{"a table inet filter is nobody's of iptables", Dump{NFT: iptables("filter", open, "-A FORWARD -j ACCEPT"), Ruleset: nft("inet filter", forwardChain, "drop", "}")}, nil, "nftables, table inet filter"},
 		{"a table of the other family counts", Dump{NFT6: iptables("filter", open), Ruleset: nft("ip filter", base, "drop", "}")}, nil, "nftables"},
 		{"a table of the legacy variant is another", Dump{Legacy: iptables("filter", open), Ruleset: nft("ip filter", base, "drop", "}")}, nil, "nftables"},
 		{"a table that iptables-save could not print", Dump{NFT: "# Table `filter' is incompatible, use 'nft' tool.\n", Ruleset: nft("ip filter", base, "drop", "}")}, nil, "nftables"},
@@ -108,7 +118,9 @@ func TestSemantics(t *testing.T) {
 		{"family inet sees both", Dump{Ruleset: nft("inet t", base, "drop", "}")}, v6, "table inet"},
 		{"an IPv4 match in family inet", Dump{Ruleset: nft("inet t", base, "ip saddr != 10.0.0.1 drop", "}")}, v6, ""},
 		{"a bridge's table", Dump{Ruleset: nft("bridge t", base, "drop", "}")}, nil, ""},
-		{"a dormant table", listing("flags dormant", base, "drop", "}"), nil, ""},
+		{"a dormant table", Dump{Ruleset: nft("ip t", base, "drop", "}"), Dormant: []string{"ip t"}}, nil, ""},
+		{"a table that says it is dormant", Dump{Ruleset: `{"nftables": [{"table": {"family": "ip", "name": "t", "flags": ["dormant"]}}, ` + printedDrop + `]}`}, nil, ""},
+		{"a table that says it has an owner", Dump{Ruleset: `{"nftables": [{"table": {"family": "ip", "name": "t", "flags": "owner"}}, ` + printedDrop + `]}`}, nil, "chain f"},
 
 		{"a host's own address is not forwarded", filter(":INPUT ACCEPT [0:0]", closed), func(p *Packet) { p.ToHost = true }, ""},
 		{"input", filter(":INPUT DROP [0:0]", open), func(p *Packet) { p.ToHost = true }, "chain INPUT"},
@@ -124,7 +136,7 @@ func TestSemantics(t *testing.T) {
 		{"nft named set over lines", listing("set s {\ntype ipv4_addr\nflags interval\nelements = { 10.9.0.0/16,\n 10.2.0.1-10.2.0.9 }\n}", base, "ip saddr @s drop", "}"), nil, "@s"},
 		{"nft negated set", listing("set s {\ntype ipv4_addr\nelements = { 10.2.0.2 }\n}", base, "ip saddr != @s drop", "}"), nil, ""},
 		{"nft empty set", listing("set s {\ntype ipv4_addr\n}", base, "ip saddr @s drop", "}"), nil, ""},
-		{"nft elements with a life", listing("set s {\ntype ipv4_addr\nelements = { 10.2.0.2 timeout 1h expires 59m, 10.2.0.3 }\n}", base, "ip saddr @s drop", "}"), nil, "@s"},
+		{"nft elements with a life", listing("set s {\ntype ipv4_addr\nflags timeout\nelements = { 10.2.0.2 timeout 1h expires 59m, 10.2.0.3 }\n}", base, "ip saddr @s drop", "}"), nil, "@s"},
 		{"nft ports", listing(base, "tcp dport { 22, 80-90 } drop", "}"), nil, "80-90"},
 		{"nft port of another protocol", listing(base, "udp dport 80 drop", "}"), nil, ""},
 		{"nft state list", listing(base, "ct state established,related accept", "ct state invalid,new drop", "}"), nil, "invalid,new"},
@@ -138,20 +150,20 @@ func TestSemantics(t *testing.T) {
 		{"nft sees all invalid before tracking", listing("chain p {\ntype filter hook prerouting priority raw; policy accept;\nct state invalid drop\n}"), nil, "invalid"},
 		{"nft map of interfaces", listing("map m {\ntype ifname : verdict\nelements = { \"docker0\" : jump in,\n \"br\" : drop }\n}", base, "oifname vmap @m", "}", "chain in {\ndrop\n}"), nil, "chain in, rule 1"},
 		{"nft goto", listing(base, "goto a", "drop", "}", "chain a {\nreturn\n}"), nil, ""},
-		{"nft mark and mask", listing(base, "meta mark & 0x00010000 == 0x00010000 drop", "}"), func(p *Packet) { p.Mark = 0x10001 }, "0x00010000"},
+		{"nft mark and mask", listing(base, "meta mark & 0x00010000 == 0x00010000 drop", "}"), func(p *Packet) { p.Mark = 0x10001 }, "0x10000"},
 		{"nft mark, other bit", listing(base, "meta mark & 0x00010000 == 0x00010000 drop", "}"), func(p *Packet) { p.Mark = 1 }, ""},
-		{"nft sets a bit of the mark", listing("chain p {\ntype filter hook prerouting priority mangle; policy accept;\nmeta mark set meta mark | 0x00010000 accept\n}", base, "meta mark 0x00010001 drop", "}"), func(p *Packet) { p.Mark = 1 }, "0x00010001"},
+		{"nft sets a bit of the mark", listing("chain p {\ntype filter hook prerouting priority mangle; policy accept;\nmeta mark set meta mark | 0x00010000 accept\n}", base, "meta mark 0x00010001 drop", "}"), func(p *Packet) { p.Mark = 1 }, "0x10001"},
 		{"nft sets the mark", listing("chain p {\ntype filter hook prerouting priority mangle; policy accept;\nmeta mark set 0x2\n}", base, "meta mark != 0x2 drop", "}"), func(p *Packet) { p.Mark = 1 }, ""},
 		{"nft icmp", listing(base, "icmp type { echo-request, 13 } drop", "}"), icmp(8, 0), "echo-request"},
 		{"nft protocol", listing(base, "meta l4proto { icmp, ipv6-icmp } drop", "}"), nil, ""},
 		{"nft comment with braces and words", listing(base, `counter packets 1 bytes 2 drop comment "accept {"`, "}"), nil, "rule 1"},
-		{"nft counter with a name", listing(base, `counter name "drops" drop`, "}"), nil, "rule 1"},
+		{"nft counter with a name", listing("counter drops {\n}", base, `counter name "drops" drop`, "}"), nil, "rule 1"},
 		{"nft log with a verdict in its prefix", listing(base, `log prefix "drop" level info accept`, "drop", "}"), nil, ""},
 		{"nft handles", listing(base, "drop # handle 7", "} # handle 3"), nil, "rule 1: drop"},
 		{"nft reject with a reason", listing(base, "ip protocol tcp reject with tcp reset", "}"), nil, "reject"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r, err := Parse(c.dump)
+			r, err := parseText(t, c.dump)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,253 +1,248 @@
 package firewall
 
 import (
+	"net/netip"
 	"slices"
-	"strconv"
-	"strings"
 )
 
-// statement reads a rule of the nft listing.
-func statement(line string, sets map[string][]element) *rule {
-	return clauses(&words{all: split(line, "{},")}, sets)
-}
-
-// clauses reads a rule, or what follows a map of decisions in one.
-func clauses(w *words, sets map[string][]element) *rule {
-	r := &rule{}
-	for w.more() {
-		switch word := w.peek(0); {
-		case w.take("comment"):
-			w.next()
-		case w.take("counter", "name"):
-			w.next()
-		case w.take("counter"):
-			w.until(func(s string) bool { return !isCount(s) })
-		case w.take("log"):
-			skipLog(w)
-		case w.take("limit"):
-			r.unknown = true
-			w.until(endsClause)
-		case w.take("meta", "mark", "set"), w.take("mark", "set"):
-			r.setMark(w.until(endsClause))
-		case isVerdict(word):
-			r.decide = always(verdict(w))
-		case r.unknown:
-			w.next()
-		default:
-			r.expression(w, sets)
-			if r.decide != nil {
-				r.rest = clauses(w, sets)
-			}
+// steps reads a rule of nftables, statement by statement.
+func (t *nftTable) steps(exprs []any) []step {
+	var all []step
+	for _, e := range exprs {
+		for key, value := range object(e) {
+			all = append(all, t.statement(key, value)...)
 		}
 	}
-	return r
+	return all
 }
 
-// skipLog steps over the options of log; its prefix may be any word.
-func skipLog(w *words) {
-	for w.more() && !endsClause(w.peek(0)) {
-		if w.next() == "prefix" {
-			w.next()
+func object(e any) map[string]any {
+	o, _ := e.(map[string]any)
+	return o
+}
+
+// statement reads one. What neither decides nor changes what rules look at goes on; what is
+// not known at all leaves the rule in doubt.
+func (t *nftTable) statement(key string, value any) []step {
+	unclear := []step{always(decision{kind: unknown})}
+	switch key {
+	case "match":
+		return t.matchSteps(object(value))
+	case "vmap":
+		return t.vmapSteps(object(value))
+	case "counter", "log", "ct helper", "ct timeout", "ct expectation", "flow", "last", "dup", "secmark", "tcp option", "reset":
+		return nil
+	case "set", "map", "meter":
+		if object(value)["stmt"] == nil {
+			return nil
 		}
+		return unclear
+	case "mangle":
+		return mangleSteps(object(value))
+	case "notrack":
+		return []step{always(decision{kind: change, change: untrack})}
+	case "xt":
+		return xtSteps(object(value))
 	}
-}
-
-// isCount says whether a word belongs to a counter.
-func isCount(s string) bool {
-	_, err := strconv.ParseUint(s, 10, 64)
-	return err == nil || s == "packets" || s == "bytes"
-}
-
-func isVerdict(s string) bool {
-	switch s {
-	case "accept", "drop", "reject", "return", "continue", "jump", "goto", "masquerade", "snat", "dnat", "redirect", "queue", "tproxy", "notrack":
-		return true
-	default:
-		return false
+	if d, ok := verdictOf(key, value); ok {
+		return []step{always(d)}
 	}
+	return unclear
 }
 
-func endsClause(s string) bool { return isVerdict(s) || s == "comment" }
-
-// verdict reads the rule's decision, to the end of the line or the next comment.
-func verdict(w *words) decision {
-	word := w.next()
-	rest := w.until(func(s string) bool { return s == "comment" })
-	switch word {
+// verdictOf reads a decision.
+func verdictOf(key string, value any) (decision, bool) {
+	switch key {
 	case "accept":
-		return decision{kind: accept}
+		return decision{kind: accept}, true
 	case "drop", "reject":
-		return decision{kind: drop}
+		return decision{kind: drop}, true
 	case "return":
-		return decision{kind: back}
+		return decision{kind: back}, true
 	case "continue":
-		return decision{}
+		return decision{}, true
 	case "jump", "goto":
-		if len(rest) != 1 {
-			return decision{kind: unknown}
+		d := decision{kind: jump}
+		if key == "goto" {
+			d.kind = leap
 		}
-		if word == "goto" {
-			return decision{kind: leap, chain: rest[0]}
-		}
-		return decision{kind: jump, chain: rest[0]}
+		d.chain, _ = object(value)["target"].(string)
+		return d, true
 	case "masquerade":
-		return decision{kind: translate, nat: masquerade}
+		return decision{kind: translate, change: masquerade}, true
 	case "snat", "dnat", "redirect":
-		return natVerdict(word, rest)
+		return translation(key, object(value)), true
+	case "queue", "tproxy", "synproxy", "fwd":
+		return decision{kind: undecided}, true
 	default:
-		return decision{kind: unknown}
+		return decision{}, false
 	}
 }
 
-// natVerdict reads: snat to 10.0.0.1, dnat ip to 10.0.0.2:80, redirect to :80, and the mapping
-// of an address to itself, which settles the translation and changes nothing: snat to ip saddr.
-func natVerdict(word string, rest []string) decision {
-	w := &words{all: rest}
-	if !w.take("ip") {
-		w.take("ip6")
+// translation reads snat, dnat and redirect. A mapping of an address to itself settles the
+// translation and changes nothing.
+func translation(key string, value map[string]any) decision {
+	port, portOK := firstPort(value["port"])
+	if key == "redirect" {
+		return decision{kind: translate, change: redirect(port)}
 	}
-	to := ""
-	if w.take("to") {
-		to = w.next()
+	itself := object(object(value["addr"])["payload"])
+	if f, _ := itself["field"].(string); key == "snat" && f == "saddr" || key == "dnat" && f == "daddr" {
+		return decision{kind: translate, change: func(*walk) {}}
 	}
-	field := w.peek(0)
-	itself := (to == "ip" || to == "ip6") && len(rest) == w.at+1 && (word == "snat" && field == "saddr" || word == "dnat" && field == "daddr")
-	if itself {
-		return decision{kind: translate, nat: func(*walk) {}}
+	var to netip.Addr
+	if value["addr"] != nil {
+		text, _ := value["addr"].(string)
+		var err error
+		if to, err = netip.ParseAddr(text); err != nil {
+			return decision{kind: undecided}
+		}
 	}
-	addr, port, ok := addrPort(to)
 	switch {
-	case word == "redirect":
-		return decision{kind: translate, nat: redirect(to)}
-	case !ok:
-		return decision{kind: unknown}
-	case word == "snat":
-		return decision{kind: translate, nat: snat(addr)}
+	case !portOK || !to.IsValid() && key == "snat":
+		return decision{kind: undecided}
+	case key == "snat":
+		return decision{kind: translate, change: snat(to)}
 	default:
-		return decision{kind: translate, nat: dnat(addr, port)}
+		return decision{kind: translate, change: dnat(to, port)}
 	}
 }
 
-// setMark reads the values that nft prints: 0x1, meta mark | 0x1, meta mark & 0xff ^ 0x1.
-func (r *rule) setMark(value []string) {
-	w := &words{all: value}
-	without, flip, join := uint64(0xffffffff), uint64(0), uint64(0)
-	if w.take("meta", "mark") {
-		without = 0
+// firstPort is a port, or the first of a range; zero if none is given.
+func firstPort(v any) (uint16, bool) {
+	if ends, ok := object(v)["range"].([]any); ok && len(ends) == 2 {
+		v = ends[0]
 	}
-	for w.more() {
-		op := "|"
-		if w.at > 0 {
-			op = w.next()
-		}
-		n, err := strconv.ParseUint(w.next(), 0, 32)
+	n, ok := v.(float64)
+	return uint16(n), ok || v == nil
+}
+
+// mangleSteps reads what is set. Marks are followed; other fields that rules look at are not.
+func mangleSteps(m map[string]any) []step {
+	key := object(m["key"])
+	payload, _ := object(key["payload"])["field"].(string)
+	meta, _ := object(key["meta"])["key"].(string)
+	ct, _ := object(key["ct"])["key"].(string)
+	value, ok := markValue(m["value"])
+	switch {
+	case meta == "mark" && ok:
+		return []step{always(decision{kind: change, change: func(w *walk) { w.mark = value(w) }})}
+	case ct == "mark" && ok:
+		return []step{always(decision{kind: change, change: func(w *walk) { w.connMark = value(w) }})}
+	case meta == "mark", ct == "mark", slices.Contains([]string{"saddr", "daddr", "sport", "dport"}, payload):
+		return []step{always(decision{kind: undecided})}
+	default:
+		return nil
+	}
+}
+
+// markValue reads the value that a mark is set to, which may be made of what it was.
+func markValue(e any) (func(*walk) uint32, bool) {
+	if n, ok := e.(float64); ok {
+		return func(*walk) uint32 { return uint32(n) }, true
+	}
+	for key, value := range object(e) {
+		name, _ := object(value)["key"].(string)
 		switch {
-		case err != nil:
-			r.unknown = true
-			return
-		case op == "&" || op == "and":
-			without |= ^n
-		case op == "^" || op == "xor":
-			flip = n
-		case op == "|" || op == "or":
-			join = n
+		case key == "meta" && name == "mark":
+			return func(w *walk) uint32 { return w.mark }, true
+		case key == "ct" && name == "mark":
+			return func(w *walk) uint32 { return w.connMark }, true
+		}
+		operands, _ := value.([]any)
+		if len(operands) < 2 {
+			return nil, false
+		}
+		sum, ok := markValue(operands[0])
+		for _, o := range operands[1:] {
+			next, known := markValue(o)
+			sum, ok = combine(key, sum, next), ok && known
+		}
+		return sum, ok && slices.Contains([]string{"&", "|", "^", "<<", ">>"}, key)
+	}
+	return nil, false
+}
+
+func combine(op string, a, b func(*walk) uint32) func(*walk) uint32 {
+	return func(w *walk) uint32 {
+		x, y := a(w), b(w)
+		switch op {
+		case "&":
+			return x & y
+		case "|":
+			return x | y
+		case "^":
+			return x ^ y
+		case "<<":
+			return x << y
 		default:
-			r.unknown = true
-			return
+			return x >> y
 		}
 	}
-	r.marks = append(r.marks, func(old uint32) uint32 { return (old &^ uint32(without)) ^ uint32(flip) | uint32(join) })
 }
 
-// expression reads one match, or one map of decisions.
-func (r *rule) expression(w *words, sets map[string][]element) {
-	f, also := selector(w)
-	if f == noField {
-		r.unknown = true
-		w.next()
-		return
-	}
-	r.matches = append(r.matches, also...)
-	if w.take("vmap") {
-		all, ok := operand(w, sets)
-		r.unknown = r.unknown || !ok
-		r.vmap(f, all)
-		return
-	}
-	mask := ""
-	if f == markField && (w.take("&") || w.take("and")) {
-		mask = "/" + w.next()
-	}
-	negated := w.take("!=")
-	if !negated {
-		w.take("==")
-	}
-	all, found := operand(w, sets)
-	m, ok := member(f, all, mask)
-	if !ok || !found {
-		r.unknown = true
-		return
-	}
-	if negated {
-		m = not(m)
-	}
-	r.matches = append(r.matches, m)
-}
-
-// operand is the right-hand side: a value, values between commas, a set between braces or by
-// name; ok is false if nothing has that name.
-func operand(w *words, sets map[string][]element) (all []element, ok bool) {
-	if w.take("{") {
-		return elements(w), true
-	}
-	value := w.next()
-	if name, isName := strings.CutPrefix(value, "@"); isName {
-		all, ok = sets[name]
-		return all, ok
-	}
-	all = append(all, element{key: []string{value}})
-	for w.take(",") {
-		all = append(all, element{key: []string{w.next()}})
-	}
-	return all, true
-}
-
-// member is the match of a field with any of the elements; ok is false if one of them is not
-// understood.
-func member(f field, all []element, mask string) (m match, ok bool) {
-	ms := make([]match, 0, len(all))
-	for _, e := range all {
-		if len(e.key) == 0 || slices.Contains(e.key, ".") {
-			return nil, false
+// xtSteps reads what iptables-nft keeps in a form that nft cannot print: of some the name says
+// enough.
+func xtSteps(xt map[string]any) []step {
+	name, _ := xt["name"].(string)
+	kind, _ := xt["type"].(string)
+	d := decision{kind: unknown}
+	switch name {
+	case "comment", "LOG", "NFLOG", "TCPMSS", "CHECKSUM", "CLASSIFY":
+		return nil
+	case "REJECT":
+		d = decision{kind: drop}
+	case "MASQUERADE":
+		d = decision{kind: translate, change: masquerade}
+	default:
+		if kind == "target" || kind == "" {
+			d = decision{kind: undecided}
 		}
-		m, ok := is(f, e.key[0]+mask)
-		if !ok {
-			return nil, false
-		}
-		ms = append(ms, m)
 	}
-	return anyOf(ms), true
+	return []step{always(d)}
 }
 
-// vmap decides by the first element that matches; without one, or with one that decides
-// nothing, the rule ends or goes on.
-func (r *rule) vmap(f field, all []element) {
-	type entry struct {
+// vmapSteps decides by the first element that matches; without one the rule ends.
+func (t *nftTable) vmapSteps(v map[string]any) []step {
+	unclear := []step{always(decision{kind: undecided})}
+	left, implied, ok := readSubjects(v["key"])
+	elements, known := t.elements(v["data"])
+	if !ok || !known {
+		return unclear
+	}
+	type branch struct {
 		match match
 		decision
 	}
-	var entries []entry
-	for _, e := range all {
-		m, ok := member(f, []element{e}, "")
-		r.unknown = r.unknown || !ok
-		entries = append(entries, entry{m, verdict(&words{all: e.value})})
-	}
-	r.decide = func(w *walk) decision {
-		for _, e := range entries {
-			if e.match == nil || e.match(w) {
-				return e.decision
+	var branches []branch
+	for _, e := range elements {
+		pair, _ := e.([]any)
+		if len(pair) != 2 {
+			return unclear
+		}
+		m, ok := matchElements(left, []any{pair[0]})
+		if !ok {
+			return unclear
+		}
+		for key, value := range object(pair[1]) {
+			d, ok := verdictOf(key, value)
+			if !ok {
+				return unclear
+			}
+			b := branch{m, d}
+			if pair[0] == "*" {
+				branches = append(branches, b)
+			} else {
+				branches = slices.Insert(branches, 0, b)
 			}
 		}
-		return decision{missed: true}
 	}
+	return append(implied, func(w *walk) decision {
+		for _, b := range branches {
+			if b.match(w) {
+				return b.decision
+			}
+		}
+		return decision{kind: differs}
+	})
 }

@@ -6,30 +6,41 @@ import (
 	"strings"
 )
 
-// target reads the target of an iptables rule and its options, to the end of the line.
-func (r *rule) target(w *words) func(*walk) decision {
-	name, options := w.next(), w.until(func(string) bool { return false })
+// readTarget reads the target of an iptables rule and its options, to the end of the line.
+func readTarget(w *words) []step {
+	name, options := w.nextWord(), w.until(func(string) bool { return false })
+	d := decision{kind: jump, chain: name}
 	switch name {
 	case "ACCEPT":
-		return always(decision{kind: accept})
+		d = decision{kind: accept}
 	case "DROP", "REJECT":
-		return always(decision{kind: drop})
+		d = decision{kind: drop}
 	case "RETURN":
-		return always(decision{kind: back})
+		d = decision{kind: back}
 	case "MASQUERADE":
-		return always(decision{kind: translate, nat: masquerade})
+		d = decision{kind: translate, change: masquerade}
 	case "SNAT", "DNAT", "REDIRECT":
-		return natTarget(name, options)
+		d = natTarget(name, options)
 	case "MARK":
-		return r.markTarget(options)
-	case "LOG", "NFLOG", "ULOG", "TRACE", "TCPMSS", "TCPOPTSTRIP", "CHECKSUM", "CLASSIFY", "DSCP", "TOS", "TTL", "HL", "AUDIT", "SET":
-		return nil // goes on with the next rule
-	default:
-		return always(decision{kind: jump, chain: name})
+		d = markTarget(options)
+	case "CONNMARK":
+		d = connMarkTarget(options)
+	case "NOTRACK":
+		d = decision{kind: change, change: untrack}
+	case "CT":
+		d = decision{}
+		if len(options) > 0 && options[0] == "--notrack" {
+			d = decision{kind: change, change: untrack}
+		}
+	case "LOG", "NFLOG", "ULOG", "TRACE", "TCPMSS", "TCPOPTSTRIP", "CHECKSUM", "CLASSIFY", "DSCP", "TOS", "TTL", "HL", "AUDIT", "SET", "TEE", "CONNSECMARK", "SECMARK":
+		d = decision{} // goes on with the next rule
 	}
+	return []step{always(d)}
 }
 
-func natTarget(name string, options []string) func(*walk) decision {
+func untrack(w *walk) { w.state = "untracked" }
+
+func natTarget(name string, options []string) decision {
 	to := ""
 	for i, o := range options {
 		if strings.HasPrefix(o, "--to-") && i+1 < len(options) {
@@ -39,55 +50,97 @@ func natTarget(name string, options []string) func(*walk) decision {
 	addr, port, ok := addrPort(to)
 	switch {
 	case name == "REDIRECT":
-		return always(decision{kind: translate, nat: redirect(to)})
+		_, n, _ := addrPort(":" + to)
+		return decision{kind: translate, change: redirect(n)}
 	case !ok:
-		return always(decision{kind: unknown})
+		return decision{kind: undecided}
 	case name == "SNAT":
-		return always(decision{kind: translate, nat: snat(addr)})
+		return decision{kind: translate, change: snat(addr)}
 	default:
-		return always(decision{kind: translate, nat: dnat(addr, port)})
+		return decision{kind: translate, change: dnat(addr, port)}
 	}
 }
 
 // markTarget reads --set-xmark V/M, the one form that iptables-save prints: M is cleared, V flipped.
-func (r *rule) markTarget(options []string) func(*walk) decision {
+func markTarget(options []string) decision {
 	if len(options) == 2 && options[0] == "--set-xmark" {
-		v, m, _ := strings.Cut(options[1], "/")
-		value, err1 := strconv.ParseUint(v, 0, 32)
-		mask, err2 := strconv.ParseUint(m, 0, 32)
-		if err1 == nil && err2 == nil {
-			r.marks = append(r.marks, func(old uint32) uint32 { return old&^uint32(mask) ^ uint32(value) })
-			return nil
+		if value, mask, ok := valueMask(options[1]); ok {
+			return decision{kind: change, change: func(w *walk) { w.mark = w.mark&^mask ^ value }}
 		}
 	}
-	return always(decision{kind: unknown})
+	return decision{kind: undecided}
+}
+
+// connMarkTarget reads --set-xmark V/M, --save-mark and --restore-mark with their masks.
+func connMarkTarget(options []string) decision {
+	if len(options) == 2 && options[0] == "--set-xmark" {
+		if value, mask, ok := valueMask(options[1]); ok {
+			return decision{kind: change, change: func(w *walk) { w.connMark = w.connMark&^mask ^ value }}
+		}
+		return decision{kind: undecided}
+	}
+	nf, ct := ^uint32(0), ^uint32(0)
+	for i := 1; i+1 < len(options); i += 2 {
+		n, err := strconv.ParseUint(options[i+1], 0, 32)
+		switch {
+		case err != nil:
+			return decision{kind: undecided}
+		case options[i] == "--nfmask":
+			nf = uint32(n)
+		case options[i] == "--ctmask":
+			ct = uint32(n)
+		case options[i] == "--mask":
+			nf, ct = uint32(n), uint32(n)
+		default:
+			return decision{kind: undecided}
+		}
+	}
+	switch {
+	case len(options) > 0 && options[0] == "--restore-mark":
+		return decision{kind: change, change: func(w *walk) { w.mark = w.mark&^nf ^ w.connMark&ct }}
+	case len(options) > 0 && options[0] == "--save-mark":
+		return decision{kind: change, change: func(w *walk) { w.connMark = w.connMark&^ct ^ w.mark&nf }}
+	default:
+		return decision{kind: undecided}
+	}
+}
+
+// valueMask reads V/M.
+func valueMask(text string) (value, mask uint32, ok bool) {
+	v, m, _ := strings.Cut(text, "/")
+	n, err1 := strconv.ParseUint(v, 0, 32)
+	o, err2 := strconv.ParseUint(m, 0, 32)
+	return uint32(n), uint32(o), err1 == nil && err2 == nil
 }
 
 func masquerade(w *walk) { w.masked = true }
 
 func snat(to netip.Addr) func(*walk) {
-	return func(w *walk) { w.Src, w.masked = to, false }
+	return func(w *walk) {
+		w.replace(srcAddr, addressNumber(to))
+		w.masked = false
+	}
 }
 
 // dnat leaves the address or the port as it is if to has none.
 func dnat(to netip.Addr, port uint16) func(*walk) {
 	return func(w *walk) {
 		if to.IsValid() {
-			w.Dst, w.ToHost, w.redirected = to, false, true
+			w.replace(dstAddr, addressNumber(to))
+			w.toHost, w.redirected = false, true
 		}
 		if port != 0 {
-			w.DstPort = port
+			w.replace(targetPort, small(uint64(port)))
 		}
 	}
 }
 
 // redirect sends a packet to the host itself, at the address that the interface has.
-func redirect(port string) func(*walk) {
-	_, n, _ := addrPort(":" + strings.TrimPrefix(port, ":"))
+func redirect(port uint16) func(*walk) {
 	return func(w *walk) {
-		w.ToHost, w.redirected = true, true
-		if n != 0 {
-			w.DstPort = n
+		w.toHost, w.redirected = true, true
+		if port != 0 {
+			w.replace(targetPort, small(uint64(port)))
 		}
 	}
 }

@@ -1,7 +1,5 @@
 package firewall
 
-import "net/netip"
-
 // The longest walk. The kernel refuses chains that jump in a circle and nests jumps 16 deep
 // (NFT_JUMP_STACK_SIZE); a dump that goes beyond these was not one of a working firewall.
 const (
@@ -9,9 +7,12 @@ const (
 	maxRules = 1 << 20
 )
 
-// walk is a packet on its way, as it is now.
+// walk is a packet on its way, as it is now; or many packets that no rule so far told apart.
 type walk struct {
-	Packet
+	traveler
+	values     values   // as they are now
+	origin     values   // as they were on arrival
+	others     []values // those that a rule told apart from the ones on this walk, as on arrival
 	at         hook
 	translated bool // this hook's kind of translation is settled
 	untraced   bool // connection tracking has not seen it yet
@@ -22,63 +23,92 @@ type walk struct {
 	left       int
 }
 
+// traveler is what all packets of a walk have in common.
+type traveler struct {
+	in, out  string
+	v6       bool
+	state    string
+	mark     uint32
+	connMark uint32 // of its connection
+	toHost   bool
+}
+
+// values are what may differ between the packets of a walk, by field.
+type values [fields]spans
+
+type field int
+
+const (
+	srcAddr field = iota
+	dstAddr
+	protocol
+	sourcePort
+	targetPort
+	icmpType
+	icmpCode
+	fields // how many there are
+)
+
 // doubt is a rule that was not understood, with what it would have said.
 type doubt struct {
 	Rule
 	kind kind
 }
 
-// Forward walks a packet through the hooks. One with In goes through prerouting, then forward
-// and postrouting, or input if it is addressed to the host and was not translated; one
-// without goes through output and postrouting.
-func (r *Ruleset) Forward(p Packet) Verdict {
-	if p.State == "" {
-		p.State = "new"
+// among says whether a field is one of the values. If that holds for some packets only, the
+// walk goes on with these, and leaves the others for another one.
+func (w *walk) among(f field, want spans) bool {
+	have := w.values[f]
+	if have.single() {
+		return want.has(have[0].from)
 	}
-	p.Src, p.Dst = p.Src.Unmap(), p.Dst.Unmap()
-	w := &walk{Packet: p, left: maxRules}
-	dropped := !r.pass(w)
-	v := Verdict{Dropped: dropped, By: w.by, Src: w.Src, Masqueraded: w.masked, Dst: w.Dst, DstPort: w.DstPort}
-	if w.masked {
-		v.Src = netip.Addr{}
-	}
-	for _, d := range w.unsure {
-		// Another drop, or another accept, would not have changed the outcome.
-		if d.kind == drop && dropped || d.kind == accept && !dropped {
-			continue
-		}
-		v.Unsure = append(v.Unsure, d.Rule)
-	}
-	return v
-}
-
-func (r *Ruleset) pass(w *walk) bool {
-	if w.In == "" {
-		return r.hook(w, output) && r.hook(w, postrouting)
-	}
-	if !r.hook(w, prerouting) {
+	in := have.both(want)
+	if len(in) == 0 {
 		return false
 	}
-	if w.ToHost {
-		return r.hook(w, input)
+	rest := have.without(want)
+	if len(rest) > 0 {
+		other := w.origin
+		other[f] = rest
+		w.others = append(w.others, other)
+		w.values[f], w.origin[f] = in, in
 	}
-	return r.hook(w, forward) && r.hook(w, postrouting)
+	return true
 }
 
-// hook calls the base chains of one hook; false is a drop.
-func (r *Ruleset) hook(w *walk, h hook) bool {
+// replace changes a field on the way.
+func (w *walk) replace(f field, n number) { w.values[f] = only(n) }
+
+// crossHooks calls the hooks on the packet's way; false is a drop. One that comes in goes
+// through prerouting, then forward and postrouting, or input if it is addressed to the host
+// and was not translated; one that the host sends goes through output and postrouting.
+func (r *Ruleset) crossHooks(w *walk) bool {
+	if w.in == "" {
+		return r.crossHook(w, output) && r.crossHook(w, postrouting)
+	}
+	if !r.crossHook(w, prerouting) {
+		return false
+	}
+	if w.toHost {
+		return r.crossHook(w, input)
+	}
+	return r.crossHook(w, forward) && r.crossHook(w, postrouting)
+}
+
+// crossHook calls the base chains of one hook.
+func (r *Ruleset) crossHook(w *walk, h hook) bool {
 	w.at, w.translated = h, false
 	for _, c := range r.bases {
-		if c.hook != h || !c.table.sees(w.Dst) {
+		if c.hook != h || !c.table.seesFamily(w.v6) {
 			continue
 		}
 		// Only the first packet of a connection is asked for its translation, and the first
-		// chain to answer, be it by a mapping to itself, keeps later ones from being asked.
-		if c.nat && (w.translated || !w.begins()) {
+		// chain to answer, even by a mapping to itself, keeps later ones from being asked.
+		if c.nat && (w.translated || !w.beginsConnection()) {
 			continue
 		}
 		w.untraced = c.slot() < conntrack && (h == prerouting || h == output)
-		if w.base(c) == drop {
+		if w.baseChain(c) == drop {
 			return false
 		}
 	}
@@ -89,98 +119,96 @@ func (r *Ruleset) hook(w *walk, h hook) bool {
 // when the host sends it (NF_IP_PRI_CONNTRACK). To chains before that every packet is invalid.
 const conntrack = -200
 
-// state is that of the packet's connection as a rule sees it here.
-func (w *walk) state() string {
-	if w.untraced && w.State != "untracked" {
+// stateSeen is that of the packet's connection as a rule sees it here.
+func (w *walk) stateSeen() string {
+	if w.untraced && w.state != "untracked" {
 		return "invalid"
 	}
-	return w.State
+	return w.state
 }
 
-// begins says whether the packet is the first of a connection, expected or not; a related ICMP
-// message is about another's.
-func (p Packet) begins() bool {
-	return p.State == "new" || p.State == "related" && p.Proto != "icmp"
+// beginsConnection says whether the packet is the first of a connection, expected or not; a
+// related ICMP message is about another's.
+func (w *walk) beginsConnection() bool {
+	return w.state == "new" || w.state == "related" && !w.among(protocol, icmpProtocols())
 }
 
-func (t *table) sees(a netip.Addr) bool {
-	return t.family == "inet" || (t.family == "ip") == a.Is4()
+func (t *table) seesFamily(v6 bool) bool {
+	return t.family == "inet" || (t.family == "ip6") == v6
 }
 
-func (w *walk) base(c *chain) kind {
-	k := w.chain(c, 0)
+func (w *walk) baseChain(c *chain) kind {
+	k := w.crossChain(c, 0)
 	if k != back {
 		return k
 	}
 	if c.drop {
-		w.by = c.place(0, "policy DROP")
+		w.by = c.ruleAt(0, "policy DROP")
 		return drop
 	}
 	return accept
 }
 
-// chain returns accept, drop or, at the chain's end, back.
-func (w *walk) chain(c *chain, depth int) kind {
-	for _, r := range c.rules {
+// crossChain returns accept, drop or, at the chain's end, back.
+func (w *walk) crossChain(c *chain, depth int) kind {
+	for i, r := range c.rules {
 		if depth == maxDepth {
 			w.left = 0
 		}
 		if w.left == 0 {
-			w.unsure = append(w.unsure, doubt{r.Rule, unknown})
+			w.unsure = append(w.unsure, doubt{c.ruleAt(i+1, r.text), undecided})
 			return back
 		}
 		w.left--
-		d := w.ask(c.table, r)
+		d := w.crossRule(c, i)
 		switch d.kind {
-		case next, unknown:
 		case accept, back:
 			return d.kind
 		case drop:
-			w.by = r.Rule
+			w.by = c.ruleAt(i+1, r.text)
 			return drop
 		case translate:
-			d.nat(w)
+			d.change(w)
 			w.translated = true
 			return accept
 		case jump, leap:
-			k := w.chain(c.table.chains[d.chain], depth+1)
+			k := w.crossChain(c.table.chains[d.chain], depth+1)
 			if k != back || d.kind == leap {
 				return k
 			}
+		case goOn, differs, unknown, change, undecided:
 		}
 	}
 	return back
 }
 
-// ask is what a rule says about the packet, next if it does not match.
-func (w *walk) ask(t *table, r *rule) decision {
-	for _, m := range r.matches {
-		if !m(w) {
+// crossRule is what a rule says about the packet. One with a step that is not understood says
+// nothing, and is named if it would have decided or changed something.
+func (w *walk) crossRule(c *chain, at int) decision {
+	r := c.rules[at]
+	doubtful := false
+	for _, s := range r.steps {
+		d := s(w)
+		if (d.kind == jump || d.kind == leap) && c.table.chains[d.chain] == nil {
+			d.kind = undecided
+		}
+		switch {
+		case d.kind == goOn:
+		case d.kind == differs:
 			return decision{}
+		case d.kind == unknown:
+			doubtful = true
+		case d.kind == change && !doubtful:
+			d.change(w)
+		case doubtful || d.kind == undecided:
+			if d.kind == change {
+				d.kind = undecided
+			}
+			w.unsure = append(w.unsure, doubt{c.ruleAt(at+1, r.text), d.kind})
+			return decision{}
+		default:
+			return d
 		}
 	}
-	if r.unknown && len(r.marks) > 0 {
-		w.unsure = append(w.unsure, doubt{r.Rule, unknown})
-		return decision{}
-	}
-	for _, set := range r.marks {
-		w.Mark = set(w.Mark)
-	}
-	if r.decide == nil {
-		return decision{}
-	}
-	d := r.decide(w)
-	if (d.kind == jump || d.kind == leap) && t.chains[d.chain] == nil {
-		d.kind = unknown
-	}
-	if d.kind == unknown || r.unknown && d.kind != next {
-		w.unsure = append(w.unsure, doubt{r.Rule, d.kind})
-		return decision{}
-	}
-	if d.kind == next && !d.missed && r.rest != nil {
-		rest := *r.rest
-		rest.Rule = r.Rule
-		return w.ask(t, &rest)
-	}
-	return d
+	return decision{}
 }

@@ -18,20 +18,18 @@ func (w *words) peek(n int) string {
 	return w.all[w.at+n]
 }
 
-func (w *words) next() string {
+func (w *words) nextWord() string {
 	s := w.peek(0)
 	w.at++
 	return s
 }
 
-// take steps over the given words if they come next.
-func (w *words) take(want ...string) bool {
-	for i, s := range want {
-		if w.peek(i) != s || w.at+i >= len(w.all) {
-			return false
-		}
+// takeWord steps over a word if it comes next.
+func (w *words) takeWord(want string) bool {
+	if !w.more() || w.peek(0) != want {
+		return false
 	}
-	w.at += len(want)
+	w.at++
 	return true
 }
 
@@ -44,24 +42,23 @@ func (w *words) until(stop func(string) bool) []string {
 	return w.all[min(from, len(w.all)):min(w.at, len(w.all))]
 }
 
-// split cuts a line into words at blanks. A quoted word loses its quotes; a character of
-// single is a word by itself.
-func split(line, single string) []string {
+// skip steps over n words.
+func (w *words) skip(n int) { w.at = min(w.at+n, len(w.all)) }
+
+// splitWords cuts a line into words at blanks. A quoted word loses its quotes.
+func splitWords(line string) []string {
 	var all []string
 	for line = strings.TrimSpace(line); line != ""; line = strings.TrimLeft(line, " \t") {
-		switch {
-		case line[0] == '"':
+		if line[0] == '"' {
 			word, rest := quoted(line[1:])
 			all, line = append(all, word), rest
-		case strings.IndexByte(single, line[0]) >= 0:
-			all, line = append(all, line[:1]), line[1:]
-		default:
-			end := strings.IndexAny(line, " \t\""+single)
-			if end < 0 {
-				end = len(line)
-			}
-			all, line = append(all, line[:end]), line[end:]
+			continue
 		}
+		end := strings.IndexAny(line, " \t\"")
+		if end < 0 {
+			end = len(line)
+		}
+		all, line = append(all, line[:end]), line[end:]
 	}
 	return all
 }

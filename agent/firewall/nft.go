@@ -1,0 +1,221 @@
+package firewall
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/sealane/sealane/api"
+)
+
+// nftObject is one object of what nft -j prints; the others do not matter.
+type nftObject struct {
+	Table *struct {
+		Family, Name string
+		Flags        any
+	}
+	Chain *nftChain
+	Rule  *nftRule
+	Set   *nftSet
+	Map   *nftSet
+}
+
+type nftChain struct {
+	Family, Table, Name string
+	Type, Hook, Policy  string
+	Prio                int
+}
+
+type nftRule struct {
+	Family, Table, Chain, Comment string
+	Expr                          []any
+}
+
+type nftSet struct {
+	Family, Table, Name string
+	Elem                []any
+}
+
+// nftTable is a table as printed: its chains, their rules and the sets that these name.
+type nftTable struct {
+	family, name string
+	asleep       bool
+	chains       []*nftChain
+	rules        map[string][]*nftRule
+	sets         map[string][]any // with elements, or known to be empty
+}
+
+// nftReading is what the listing of nftables says.
+type nftReading struct {
+	tables   []*table
+	marks    []markUse
+	docker   DockerTable
+	listed   map[string]map[string]Chain
+	unproven []string
+}
+
+// Chain is one of nftables, as nft prints it but for counters. The first four are empty but
+// in a base chain.
+type Chain struct {
+	Type, Hook, Policy string
+	Priority           int
+	Rules              []string
+}
+
+// readRuleset reads the documents that nft -j prints.
+func readRuleset(d Dump) (*nftReading, error) {
+	var all []*nftTable
+	decoder := json.NewDecoder(strings.NewReader(d.Ruleset))
+	for {
+		var document struct{ Nftables []nftObject }
+		err := decoder.Decode(&document)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil || document.Nftables == nil {
+			return nil, fmt.Errorf("it is not what nft -j prints (%v): %w", err, api.ErrInvalid)
+		}
+		all = addObjects(all, document.Nftables, d.Terse)
+	}
+	n := &nftReading{listed: map[string]map[string]Chain{}}
+	for _, t := range all {
+		if !t.asleep && !slices.Contains(d.Dormant, t.family+" "+t.name) {
+			n.read(t)
+		}
+	}
+	n.docker.sort()
+	return n, nil
+}
+
+// addObjects puts the objects of a document to their tables.
+func addObjects(all []*nftTable, objects []nftObject, terse bool) []*nftTable {
+	of := func(family, name string) *nftTable {
+		at := slices.IndexFunc(all, func(t *nftTable) bool { return t.family == family && t.name == name })
+		if at < 0 {
+			at = len(all)
+			all = append(all, &nftTable{family: family, name: name, rules: map[string][]*nftRule{}, sets: map[string][]any{}})
+		}
+		return all[at]
+	}
+	for _, o := range objects {
+		switch {
+		case o.Table != nil:
+			of(o.Table.Family, o.Table.Name).asleep = slices.Contains(stringsOf(o.Table.Flags), "dormant")
+		case o.Chain != nil:
+			t := of(o.Chain.Family, o.Chain.Table)
+			t.chains = slices.DeleteFunc(t.chains, func(c *nftChain) bool { return c.Name == o.Chain.Name })
+			t.chains = append(t.chains, o.Chain)
+			delete(t.rules, o.Chain.Name)
+		case o.Rule != nil:
+			t := of(o.Rule.Family, o.Rule.Table)
+			t.rules[o.Rule.Chain] = append(t.rules[o.Rule.Chain], o.Rule)
+		case o.Set != nil:
+			of(o.Set.Family, o.Set.Table).addSet(o.Set, terse)
+		case o.Map != nil:
+			of(o.Map.Family, o.Map.Table).addSet(o.Map, terse)
+		}
+	}
+	return all
+}
+
+func (t *nftTable) addSet(s *nftSet, terse bool) {
+	if s.Elem != nil || !terse {
+		t.sets[s.Name] = s.Elem
+	}
+}
+
+// stringsOf are the strings of a list, or the one that is there without a list around it.
+func stringsOf(v any) []string {
+	if s, ok := v.(string); ok {
+		return []string{s}
+	}
+	list, _ := v.([]any)
+	var all []string
+	for _, e := range list {
+		if s, ok := e.(string); ok {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// read adds what a table says.
+func (n *nftReading) read(t *nftTable) {
+	if t.family != "ip" && t.family != "ip6" && t.family != "inet" {
+		n.unproven = append(n.unproven, t.outsideDrops()...)
+		return
+	}
+	m := &table{backend: nftables, family: t.family, name: t.name, chains: map[string]*chain{}}
+	listed := map[string]Chain{}
+	use := markUse{family: t.family, table: t.name}
+	for _, c := range t.chains {
+		into := m.addChain(c.Name)
+		into.hook, into.priority = hookNamed(c.Hook), c.Prio
+		into.nat, into.drop = c.Type == "nat", c.Policy == "drop"
+		texts := make([]string, 0, len(t.rules[c.Name]))
+		for _, r := range t.rules[c.Name] {
+			text := ruleText(r)
+			texts = append(texts, text)
+			into.appendRule(t.steps(r.Expr), text)
+			use.bits |= exprMarks(r.Expr)
+		}
+		listed[c.Name] = Chain{Type: c.Type, Hook: c.Hook, Policy: c.Policy, Priority: c.Prio, Rules: texts}
+		if t.name == dockerTable {
+			n.docker.learnChain(t.family, c.Name, t.rules[c.Name])
+		}
+	}
+	n.tables = append(n.tables, m)
+	n.marks = append(n.marks, use)
+	n.listed[t.family+" "+t.name] = listed
+}
+
+// outsideDrops names the base chains of a family that is not modelled which may drop.
+func (t *nftTable) outsideDrops() []string {
+	if t.family != "bridge" && t.family != "netdev" {
+		return nil
+	}
+	drops := false
+	for _, rules := range t.rules {
+		drops = drops || slices.ContainsFunc(rules, func(r *nftRule) bool { return slices.ContainsFunc(r.Expr, mayDrop) })
+	}
+	var all []string
+	for _, c := range t.chains {
+		if c.Hook != "" && (c.Policy == "drop" || drops) {
+			all = append(all, fmt.Sprintf("nftables, table %s %s, chain %s may drop packets at hook %s, and is not followed", t.family, t.name, c.Name, c.Hook))
+		}
+	}
+	return all
+}
+
+// mayDrop says whether a drop is somewhere in an expression.
+func mayDrop(e any) bool {
+	switch e := e.(type) {
+	case map[string]any:
+		for key, value := range e {
+			if key == "drop" || key == "reject" || key == "queue" || mayDrop(value) {
+				return true
+			}
+		}
+	case []any:
+		return slices.ContainsFunc(e, mayDrop)
+	}
+	return false
+}
+
+// NFTChains are the chains of a table of nftables by name; nil without the table. Who has a
+// table of its own compares them with what it wrote; elements of sets are not in them.
+func (r *Ruleset) NFTChains(family, name string) map[string]Chain { return r.listed[family+" "+name] }
+
+// HasNFTTable reports whether nftables has a table of that name in any of the families ip,
+// ip6 and inet.
+func (r *Ruleset) HasNFTTable(name string) bool {
+	for _, family := range []string{"ip", "ip6", "inet"} {
+		if r.NFTChains(family, name) != nil {
+			return true
+		}
+	}
+	return false
+}

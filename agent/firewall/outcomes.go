@@ -1,0 +1,202 @@
+package firewall
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// Flow are packets of one kind to ask about, all at once: from each address of From to each
+// of To, of one family.
+type Flow struct {
+	In, Out  string
+	From, To []netip.Prefix
+	State    string   // new (also when empty) or established
+	Protos   []string // tcp, udp, icmp; empty for all three
+	Mark     uint32
+	ToHost   bool // the addresses of To are the host's own: hook input is walked
+}
+
+// Outcome is what becomes of a part of a flow. All parts together are the flow; parts that
+// fare alike are one.
+type Outcome struct {
+	From, To    []netip.Prefix // of the flow's: whole ones, or what a rule cuts out of one
+	Protos      []string       // tcp, udp, icmp; empty: all that were asked about
+	Ports       []Ports        // of the destination; empty: all
+	SourcePorts []Ports        // empty: all
+	Dropped     bool
+	By          Rule   // what dropped it
+	Unsure      []Rule // not understood, reached, and able to decide otherwise
+	Masqueraded bool   // it leaves with an address of Out as its source
+	Redirected  bool   // it goes to another destination
+}
+
+// Ports are those from one to another, both included.
+type Ports struct{ From, To uint16 }
+
+func (p Ports) String() string {
+	if p.From == p.To {
+		return fmt.Sprint(p.From)
+	}
+	return fmt.Sprintf("%d-%d", p.From, p.To)
+}
+
+// Limits tells which protocols and ports an outcome is for: "tcp to port 8080"; empty if it is
+// for all.
+func (o Outcome) Limits() string {
+	text := strings.Join(o.Protos, ", ")
+	for _, side := range []struct {
+		word  string
+		ports []Ports
+	}{{"from", o.SourcePorts}, {"to", o.Ports}} {
+		var texts []string
+		for _, p := range side.ports {
+			texts = append(texts, p.String())
+		}
+		if len(texts) > 0 {
+			text += " " + side.word + " port " + strings.Join(texts, ", ")
+		}
+	}
+	return text
+}
+
+// Outcomes says what becomes of a flow, in the order of its parts. It follows the rules once
+// for each set of packets that they tell apart, whether by address, protocol or port: the
+// effort grows with the rules and prefixes there are, not with their product. An icmp packet
+// is an echo request, or a reply in an established connection.
+func (r *Ruleset) Outcomes(f Flow) []Outcome {
+	if len(f.From) == 0 || len(f.To) == 0 {
+		return nil
+	}
+	v6 := f.To[0].Addr().Is6()
+	t := traveler{in: f.In, out: f.Out, v6: v6, state: f.State, mark: f.Mark, toHost: f.ToHost}
+	whole := f.values(v6)
+	var parts []part
+	for todo := []values{whole}; len(todo) > 0 && len(parts) < maxParts; {
+		next := todo[len(todo)-1]
+		s := r.send(t, next)
+		todo = append(todo[:len(todo)-1], s.others...)
+		parts = append(parts, part{s.origin, Outcome{
+			Dropped: s.dropped, By: s.by, Unsure: s.doubts(), Masqueraded: s.masked && !s.dropped, Redirected: s.redirected && !s.dropped,
+		}})
+	}
+	var all []Outcome
+	for _, p := range mergeParts(parts) {
+		all = append(all, f.describe(p, whole, v6))
+	}
+	return all
+}
+
+// maxParts bounds what rules made to tell everything apart may cost.
+const maxParts = 1 << 14
+
+// part is a set of packets that fare alike.
+type part struct {
+	values
+	outcome Outcome
+}
+
+// values are those of all packets of the flow.
+func (f Flow) values(v6 bool) values {
+	names := f.Protos
+	if len(names) == 0 {
+		names = []string{"tcp", "udp", "icmp"}
+	}
+	var protos []span
+	for _, name := range names {
+		if n, ok := protoNumber(name, v6); ok {
+			protos = append(protos, smallSpan(n, n))
+		}
+	}
+	const echoReply, echo, echo6, echo6Reply = 0, 8, 128, 129
+	kind := map[bool]uint64{false: echo, true: echo6}[v6]
+	if f.State == "established" {
+		kind = map[bool]uint64{false: echoReply, true: echo6Reply}[v6]
+	}
+	return values{
+		srcAddr: prefixSpans(f.From), dstAddr: prefixSpans(f.To), protocol: newSpans(protos),
+		sourcePort: spans{smallSpan(1, 65535)}, targetPort: spans{smallSpan(1, 65535)},
+		icmpType: only(small(kind)), icmpCode: only(small(0)),
+	}
+}
+
+func prefixSpans(all []netip.Prefix) spans {
+	list := make([]span, 0, len(all))
+	for _, p := range all {
+		list = append(list, prefixSpan(p))
+	}
+	return newSpans(list)
+}
+
+// mergeParts makes one of parts that fare alike and differ in one field only.
+func mergeParts(parts []part) []part {
+	for _, f := range []field{targetPort, sourcePort, protocol, dstAddr, srcAddr} {
+		var merged []part
+		at := map[string]int{}
+		for _, p := range parts {
+			key := p.key(f)
+			i, known := at[key]
+			if !known {
+				at[key] = len(merged)
+				merged = append(merged, p)
+				continue
+			}
+			merged[i].values[f] = newSpans(append(slices.Clone(merged[i].values[f]), p.values[f]...))
+		}
+		parts = merged
+	}
+	return parts
+}
+
+// key is all of a part but one field.
+func (p part) key(without field) string {
+	v := p.values
+	v[without] = nil
+	o := p.outcome
+	return fmt.Sprint(v, o.Dropped, o.By, o.Unsure, o.Masqueraded, o.Redirected)
+}
+
+// describe tells a part in the flow's own terms.
+func (f Flow) describe(p part, whole values, v6 bool) Outcome {
+	o := p.outcome
+	o.From, o.To = cutPrefixes(f.From, p.values[srcAddr], v6), cutPrefixes(f.To, p.values[dstAddr], v6)
+	if !slices.Equal(p.values[protocol], whole[protocol]) {
+		for _, s := range p.values[protocol] {
+			for n := s.from.lo; n <= s.to.lo; n++ {
+				o.Protos = append(o.Protos, map[uint64]string{protoTCP: "tcp", protoUDP: "udp", protoICMP: "icmp", protoICMP6: "icmp"}[n])
+			}
+		}
+	}
+	o.Ports, o.SourcePorts = portsOf(p.values[targetPort], whole[targetPort]), portsOf(p.values[sourcePort], whole[sourcePort])
+	return o
+}
+
+// portsOf are ports unless they are all of them.
+func portsOf(have, whole spans) []Ports {
+	if slices.Equal(have, whole) {
+		return nil
+	}
+	var all []Ports
+	for _, s := range have {
+		all = append(all, Ports{uint16(s.from.lo), uint16(s.to.lo)})
+	}
+	return all
+}
+
+// cutPrefixes are the prefixes that are in a part, or what of them is.
+func cutPrefixes(all []netip.Prefix, in spans, v6 bool) []netip.Prefix {
+	var found []netip.Prefix
+	for _, p := range all {
+		one := prefixSpan(p)
+		within := in.both(spans{one})
+		if len(within) == 1 && within[0] == one {
+			found = append(found, p)
+			continue
+		}
+		for _, s := range within {
+			found = append(found, s.prefixes(v6)...)
+		}
+	}
+	return found
+}
