@@ -108,7 +108,7 @@ func Examine(ctx context.Context, c Config, h Host, registry Snapshots, q Questi
 			}
 		}
 	}
-	v.drops = drops(rules, v.wish, f.Redirect)
+	v.drops, v.unproven = drops(rules, v.wish, f.Redirect), unproven(rules)
 	x.Findings = diagnose(&v, c, own, nil)
 	return x, nil
 }

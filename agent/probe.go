@@ -6,9 +6,11 @@ import (
 	"net/netip"
 	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/sealane/sealane/agent/firewall"
 	"github.com/sealane/sealane/agent/host"
+	"github.com/sealane/sealane/api"
 )
 
 // drop is a rule that drops packets which should pass.
@@ -38,6 +40,7 @@ type proof struct {
 	wish       host.Wish
 	redirected bool
 	found      []drop
+	unproven   error
 }
 
 // drops are the rules of the host that drop packets which should pass. The error says why
@@ -48,14 +51,23 @@ func (p *proof) drops(ctx context.Context, h Host, w host.Wish, redirected bool)
 		return nil, err
 	}
 	if reflect.DeepEqual(dump, p.dump) && reflect.DeepEqual(w, p.wish) && redirected == p.redirected {
-		return p.found, nil
+		return p.found, p.unproven
 	}
 	rules, err := firewall.Parse(dump)
 	if err != nil {
 		return nil, fmt.Errorf("read the host's rules: %w", err)
 	}
-	*p = proof{dump, w, redirected, drops(rules, w, redirected)}
-	return p.found, nil
+	*p = proof{dump, w, redirected, drops(rules, w, redirected), unproven(rules)}
+	return p.found, p.unproven
+}
+
+// unproven is why what the rules say may not be all; nil if it is.
+func unproven(rules *firewall.Ruleset) error {
+	reasons := rules.Unproven()
+	if len(reasons) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", strings.Join(reasons, "; "), api.ErrUnsupported)
 }
 
 // drops asks a host's rules what they would do to packets between our subnets. One subnet

@@ -108,7 +108,7 @@ func Parse(d Dump) (*Ruleset, error) {
 		}
 		r.marks = append(r.marks, s.save.markUses()...)
 		saved = append(saved, s.save.tablesOf(s.backend, s.family, d.Sets)...)
-		if d.Ruleset == "" && strings.Contains(s.save.text, "is incompatible, use 'nft' tool") {
+		if d.Ruleset == "" && strings.Contains(s.save.text, "incompatible") {
 			r.unproven = append(r.unproven, s.backend+" cannot print a table, and the rules of nftables were not read")
 		}
 	}

@@ -2,20 +2,23 @@ package machine
 
 import (
 	"context"
+	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"net/netip"
-	"os/exec"
+	"os"
 	"slices"
 	"strings"
 
 	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
-	model "github.com/sealane/sealane/agent/firewall"
+	"github.com/sealane/sealane/agent/firewall"
 	"github.com/sealane/sealane/agent/host"
 	"github.com/sealane/sealane/agent/host/kernel"
+	"github.com/sealane/sealane/agent/host/nft"
 	"github.com/sealane/sealane/api"
 )
 
@@ -25,13 +28,12 @@ type listing struct {
 	text  string
 }
 
-// Rules are all rules of the host, for package firewall to walk packets through: of both
-// variants and families of iptables, of nftables where the command nft is there, and the
-// sets they match.
-func (h *Host) Rules(ctx context.Context) (model.Dump, error) {
+// Rules are all rules of the host, for package firewall to read: of both variants and families
+// of iptables, of nftables, and the sets they match. What could not be read is among them.
+func (h *Host) Rules(ctx context.Context) (firewall.Dump, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	var d model.Dump
+	var d firewall.Dump
 	for _, place := range []struct {
 		text    *string
 		family  host.Family
@@ -42,46 +44,132 @@ func (h *Host) Rules(ctx context.Context) (model.Dump, error) {
 		{&d.Legacy, host.IPv4, host.Legacy},
 		{&d.Legacy6, host.IPv6, host.Legacy},
 	} {
+		source := fmt.Sprintf("iptables-%s of family %s", place.variant, place.family.NFT())
 		text, err := h.rules.Text(ctx, place.family, place.variant)
-		if err != nil {
-			return d, err
+		switch {
+		case err != nil:
+			d.Unread = append(d.Unread, firewall.Unread{Source: source, Reason: err.Error()})
+		case text == "" && place.variant == host.Legacy && hasLegacyTables(place.family):
+			d.Unread = append(d.Unread, firewall.Unread{Source: source, Reason: "the kernel has such tables, and the command is not installed"})
+		default:
+			*place.text = text
 		}
-		*place.text = text
+	}
+	if err := h.addNFT(ctx, &d); err != nil {
+		d.Unread = append(d.Unread, firewall.Unread{Source: "nftables", Reason: err.Error()})
 	}
 	var err error
-	if d.Ruleset, err = h.listNFT(ctx); err != nil {
-		return d, err
-	}
 	d.Sets, err = matchedSets(d.NFT, d.NFT6, d.Legacy, d.Legacy6)
-	return d, err
+	if err != nil {
+		d.Unread = append(d.Unread, firewall.Unread{Source: "ipset", Reason: err.Error()})
+	}
+	return d, nil
 }
 
-// listNFT lists the tables of nftables. Where there are those of iptables only, which it
-// prints itself, nft is not asked.
+func legacyNames(f host.Family) string {
+	if f == host.IPv6 {
+		return "/proc/thread-self/net/ip6_tables_names"
+	}
+	return "/proc/thread-self/net/ip_tables_names"
+}
+
+func hasLegacyTables(f host.Family) bool {
+	names, err := os.ReadFile(legacyNames(f))
+	return err == nil && len(names) > 0
+}
+
+// addNFT lists the tables of nftables. Where there are those of iptables only, and it prints
+// all that is in them, nft is not asked.
+func (h *Host) addNFT(ctx context.Context, d *firewall.Dump) error {
+	all, err := h.nft.Tables()
+	if err != nil {
+		return err
+	}
+	at := slices.IndexFunc(all, func(id nft.ID) bool { return !printedBySave(id, d) })
+	if at < 0 {
+		return nil
+	}
+	if err := h.system.Installed(); err != nil {
+		return fmt.Errorf("%w, and there is table %s", err, all[at])
+	}
+	if d.Dormant, err = dormantTables(); err != nil {
+		return err
+	}
+	count, _, err := h.nft.Generation()
+	if err != nil {
+		return err
+	}
+	if h.listing.text == "" || h.listing.count != count {
+		text, err := h.listNFT(ctx)
+		if err != nil {
+			return err
+		}
+		h.listing = listing{count, text}
+	}
+	d.Ruleset = h.listing.text
+	return nil
+}
+
+// printedBySave reports whether iptables-save printed all that is in a table.
+func printedBySave(id nft.ID, d *firewall.Dump) bool {
+	text, known := map[string]string{"ip": d.NFT, "ip6": d.NFT6}[id.Family]
+	return known && strings.Contains(text, "*"+id.Name+"\n") && !strings.Contains(text, "incompatible")
+}
+
+// listNFT has nft print everything. Before 1.0.9 it breaks off, or prints rubbish, at a table
+// that has flags: then everything but the tables themselves is printed piece by piece.
 func (h *Host) listNFT(ctx context.Context) (string, error) {
-	all, err := h.tables.look(nftTables)
+	out, err := h.system.Command(ctx, "", "-j", "list", "ruleset")
+	if err != nil || json.Valid(out) {
+		return string(out), err
+	}
+	var all []byte
+	for _, kind := range []string{"sets", "maps", "chains"} {
+		if out, err = h.system.Command(ctx, "", "-j", "list", kind); err != nil {
+			return "", err
+		}
+		all = append(all, out...)
+	}
+	var chains struct {
+		Nftables []struct {
+			Chain *struct{ Family, Table, Name string }
+		}
+	}
+	if err := json.Unmarshal(out, &chains); err != nil {
+		return "", fmt.Errorf("read the chains of nftables: %w", err)
+	}
+	for _, o := range chains.Nftables {
+		if o.Chain == nil {
+			continue
+		}
+		out, err := h.system.Command(ctx, "", "-j", "list", "chain", o.Chain.Family, o.Chain.Table, o.Chain.Name)
+		if err != nil {
+			return "", err
+		}
+		all = append(all, out...)
+	}
+	return string(all), nil
+}
+
+// dormantTables are the tables of nftables that are asleep, as "inet NAME". The command nft
+// does not tell before 1.0.9.
+func dormantTables() ([]string, error) {
+	req := nl.NewNetlinkRequest(unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_GETTABLE, unix.NLM_F_DUMP)
+	req.AddData(&nl.Nfgenmsg{NfgenFamily: unix.AF_UNSPEC, Version: nl.NFNETLINK_V0})
+	messages, err := req.Execute(unix.NETLINK_NETFILTER, 0)
 	if err != nil {
-		return "", err
+		return nil, fmt.Errorf("list nftables tables: %w", kernel.Explain(err))
 	}
-	tables := maps.Clone(all)
-	iptables := []string{"raw", "mangle", "nat", "filter", "security"}
-	for _, name := range iptables {
-		delete(tables, name)
+	families := map[byte]string{unix.NFPROTO_IPV4: "ip", unix.NFPROTO_IPV6: "ip6", unix.NFPROTO_INET: "inet"}
+	var all []string
+	for _, m := range messages {
+		name, named := attribute(m, unix.NFTA_TABLE_NAME)
+		flags, flagged := attribute(m, unix.NFTA_TABLE_FLAGS)
+		if named && flagged && len(flags) == 4 && binary.BigEndian.Uint32(flags)&unix.NFT_TABLE_F_DORMANT != 0 {
+			all = append(all, families[m[0]]+" "+unix.ByteSliceToString(name))
+		}
 	}
-	nft, err := exec.LookPath("nft")
-	if err != nil || len(tables) == 0 {
-		return "", nil
-	}
-	count, err := generation()
-	if err != nil || h.listing.text != "" && h.listing.count == count {
-		return h.listing.text, err
-	}
-	out, err := exec.CommandContext(ctx, nft, "list", "ruleset").Output()
-	if err != nil {
-		return "", fmt.Errorf("list the rules of nftables: %w", kernel.ExplainCommand(err))
-	}
-	h.listing = listing{count, string(out)}
-	return h.listing.text, nil
+	return all, nil
 }
 
 // matchedSets lists the members of the ipsets that rules match, of those that hold addresses
