@@ -64,7 +64,7 @@ func keepTable(f host.Family, from, to []netip.Prefix) nft.Table {
 		Family: f, Name: tableName, Sets: []nft.Set{{Name: localNets, Members: from}, {Name: remotes, Members: to}},
 		Chain: nft.Chain{
 			Name: chainPost, Type: "nat", Hook: "postrouting", Priority: priority,
-			Rules: []string{fmt.Sprintf("%[1]s saddr @%s %[1]s daddr @%s snat to %[1]s saddr", ip, localNets, remotes)},
+			Rules: []string{fmt.Sprintf("%[1]s saddr @%[2]s %[1]s daddr @%[3]s snat to %[1]s saddr", ip, localNets, remotes)},
 		},
 	}
 }

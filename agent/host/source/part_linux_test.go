@@ -152,3 +152,15 @@ func TestRefused(t *testing.T) {
 		t.Errorf("a moment's trouble decided for %q", way)
 	}
 }
+
+// The one rule keeps what goes from our subnets to the others', not among our own.
+func TestKeepRuleGoesFromLocalToRemote(t *testing.T) {
+	for f, want := range map[host.Family]string{
+		host.IPv4: "ip saddr @localnets ip daddr @remotenets snat to ip saddr",
+		host.IPv6: "ip6 saddr @localnets ip6 daddr @remotenets snat to ip6 saddr",
+	} {
+		if got := keepTable(f, nil, nil).Chain.Rules[0]; got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
