@@ -13,15 +13,9 @@ import (
 
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk"
 	sdkerrors "github.com/aliyun/alibaba-cloud-sdk-go/sdk/errors"
-	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/requests"
-	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/responses"
 
-	"github.com/sealane/sealane/cloud"
 	"github.com/sealane/sealane/cloud/alicloud/credential"
 )
-
-// Lanes is how many reads are under way at once.
-const Lanes = 10
 
 // Pacer keeps calls from being too many, each action by itself. Package pace has one.
 type Pacer interface {
@@ -64,17 +58,6 @@ type Client struct {
 // New returns a client that has sent nothing yet.
 func New(c Config) *Client { return &Client{Config: c, lanes: make(chan struct{}, Lanes)} }
 
-// Request is one request and where its answer goes.
-type Request struct {
-	About    string // what it is about, for errors: a table, a VPC
-	List     string // the member of the answer that must be there; empty for a write
-	Request  requests.AcsRequest
-	Response responses.AcsResponse
-	Permit   cloud.Permit // asked just before a write is sent
-}
-
-func (r Request) writes() bool { return r.List == "" }
-
 // Do makes one call, when its turn has come, and translates its errors. A write whose
 // request may have left this machine without an answer is ErrUnknown. The permit is asked
 // just before a write is sent, after all that may take a while.
@@ -114,20 +97,6 @@ func (c *Client) awaitTurn(ctx context.Context, r Request, action string) (cred 
 	case <-ctx.Done():
 		return cred, nil, ctx.Err()
 	}
-}
-
-// ErrNotPermitted marks the error of a permit, whose kind is its own.
-var ErrNotPermitted = errors.New("not permitted any more")
-
-// permitted asks the permit of a write.
-func (r Request) permitted() error {
-	if !r.writes() {
-		return nil
-	}
-	if err := r.Permit(); err != nil {
-		return fmt.Errorf("%w: %w", ErrNotPermitted, err)
-	}
-	return nil
 }
 
 // exchange makes the call, once more with another credential if this one has expired.
@@ -194,4 +163,17 @@ func checkAnswer(r Request) error {
 func expired(err error) bool {
 	answer, ok := errors.AsType[*sdkerrors.ServerError](err)
 	return ok && (strings.HasPrefix(answer.ErrorCode(), "InvalidSecurityToken.") || answer.ErrorCode() == "MissingSecurityToken")
+}
+
+// addressOf is where a product is reached: vpc-vpc.<region>.aliyuncs.com is the VPC product as seen
+// from inside a VPC, without public egress.
+func (c *Client) addressOf(product string) Address {
+	at := c.VPC
+	if strings.EqualFold(product, "Ecs") {
+		at = c.ECS
+	}
+	if at.Host == "" {
+		at = Address{"HTTPS", strings.ToLower(product) + "-vpc." + c.Region + ".aliyuncs.com"}
+	}
+	return at
 }

@@ -22,16 +22,6 @@ import (
 
 const maxMessage = 300 // bytes of the cloud's own words; a gateway's HTML page is longer
 
-// Class is what the failure of a write says about what was asked.
-type Class string
-
-const (
-	Unknown   Class = "unknown"   // it may have happened, now or by an earlier request: read back
-	Refused   Class = "refused"   // nothing happened; the same may be asked again after a while
-	Repeat    Class = "repeat"    // an earlier request with this token still runs: ask again with the same token
-	Permanent Class = "permanent" // nothing happened, and asking again does not help
-)
-
 // Failure is why a call failed, in one of the kinds of package api.
 type Failure struct {
 	Verdict

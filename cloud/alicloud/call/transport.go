@@ -15,23 +15,13 @@ import (
 	"github.com/sealane/sealane/api"
 )
 
+// Lanes is how many reads are under way at once.
+const Lanes = 10
+
 const maxBody = 16 << 20 // of one answer; a full page is below 100 KB
 
 // Address is where a product is reached. Without a host it is the region's own.
 type Address struct{ Scheme, Host string }
-
-// addressOf is where a product is reached: vpc-vpc.<region>.aliyuncs.com is the VPC product as seen
-// from inside a VPC, without public egress.
-func (c *Client) addressOf(product string) Address {
-	at := c.VPC
-	if strings.EqualFold(product, "Ecs") {
-		at = c.ECS
-	}
-	if at.Host == "" {
-		at = Address{"HTTPS", strings.ToLower(product) + "-vpc." + c.Region + ".aliyuncs.com"}
-	}
-	return at
-}
 
 // ParseEndpoint reads an address as an operator writes it.
 func ParseEndpoint(endpoint string) (Address, error) {

@@ -8,6 +8,16 @@ import (
 	"github.com/sealane/sealane/api"
 )
 
+// Class is what the failure of a write says about what was asked.
+type Class string
+
+const (
+	Unknown   Class = "unknown"   // it may have happened, now or by an earlier request: read back
+	Refused   Class = "refused"   // nothing happened; the same may be asked again after a while
+	Repeat    Class = "repeat"    // an earlier request with this token still runs: ask again with the same token
+	Permanent Class = "permanent" // nothing happened, and asking again does not help
+)
+
 // Verdict is what a code means.
 type Verdict struct {
 	Class   Class

@@ -10,12 +10,6 @@ import (
 	"github.com/sealane/sealane/cloud/alicloud/call"
 )
 
-// scope is a verb in a table: what a RAM policy may deny.
-type scope struct {
-	verb  api.Verb
-	table api.TableID
-}
-
 // errOfTable marks the error of what is not sent in one table, while other tables go on.
 var errOfTable = errors.New("nothing of this kind is sent to the table")
 
@@ -28,9 +22,9 @@ func (s *sender) denialOf(it *item) error {
 	return s.learned.denialOf(of)
 }
 
-// handleTableAnswer deals with an answer that is about a table, or may be: a denial does not say whether
-// it is the action or the table that the policy lacks. So after a batch over several tables
-// each is asked for by itself, after a batch in one the entries by themselves; and a table
+// handleTableAnswer deals with an answer that is about a table, or may be: a denial does not say
+// whether it is the action or the table that the policy lacks. So after a batch over several
+// tables each is asked for by itself, after a batch in one the entries by themselves; and a table
 // where these are denied too is left alone, by itself.
 func (s *sender) handleTableAnswer(ctx context.Context, live []*item, f *call.Failure, err error) bool {
 	denied, first := f.Forbidden(), live[0]

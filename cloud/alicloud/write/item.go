@@ -7,6 +7,10 @@ import (
 	"github.com/sealane/sealane/api"
 )
 
+// Tries is how often a change is sent while something else is in flight. With pauses that
+// double from 200 ms this spans about six seconds; a task of the VPC takes a few.
+const Tries = 6
+
 // state is how far a change has come.
 //
 //	state      what it means                      what comes next

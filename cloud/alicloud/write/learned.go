@@ -89,6 +89,12 @@ func (l *learned) allowBatches(verb api.Verb) {
 	delete(l.single, verb)
 }
 
+// scope is a verb in a table: what a RAM policy may deny.
+type scope struct {
+	verb  api.Verb
+	table api.TableID
+}
+
 // denial is what changes of a verb in a table were answered.
 type denial struct {
 	err  error

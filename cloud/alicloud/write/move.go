@@ -18,8 +18,8 @@ type mover struct{ requests }
 // move replaces an entry that may not be modified, by others. Where the table has room for
 // two more it is bridged: the halves of the destination are sent to the new next hop first,
 // and while they are there the entry itself is made anew. The longest match keeps every
-// packet on the old or the new next hop, at whatever step this ends; and to begin again
-// finds done what was done. Otherwise there is a gap, see leap.
+// packet on the old or the new next hop, at whatever step this ends; and a
+// second try goes on where the first one ended. Otherwise there is a gap, see leap.
 func (m *mover) move(ctx context.Context, e, want api.Route) error {
 	err := m.bridge(ctx, e, want)
 	if errors.Is(err, errNoBridge) {
@@ -135,8 +135,8 @@ func (m *mover) bridge(ctx context.Context, was, want api.Route) error {
 	return fmt.Errorf("%w: %w", errNoBridge, err)
 }
 
-// clearHalf makes room for a half. What is there may go if it is of a former move between these two
-// hosts that was cut off.
+// clearHalf makes room for a half. What is there may go if it is of a former move between these
+// two hosts that was cut off.
 func (m *mover) clearHalf(ctx context.Context, e, was, half api.Route) error {
 	if cloud.Same(e, half) {
 		return nil

@@ -132,8 +132,8 @@ func (it *item) refuse(code string) {
 	}
 }
 
-// suspectUnlisted has items asked for alone, should they show that they were not made, when a batch
-// counts more failures than it lists.
+// suspectUnlisted has items asked for alone, should they show that they were not made, when a
+// batch counts more failures than it lists.
 func suspectUnlisted(items []*item, listed, counted int) {
 	if counted <= listed {
 		return

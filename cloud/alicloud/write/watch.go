@@ -43,11 +43,11 @@ type reading struct {
 }
 
 // watch waits until the cloud is done with what was just sent, as far as a few of the items
-// show, and returns the items that are not decided yet. It reads for the first time
-// when a change of this verb is usually done, or before that if it is in doubt, then closely, and
-// does not wait for the answer to one read before it makes the next. Where nothing is sent after
-// them, or they are few, and it is known when to read, it reads all of them. It gives up early on an item that lags behind
-// the others, and after a while on all. The error says why nothing could be seen.
+// show, and returns the items that are not decided yet. It reads for the first time when a change
+// of this verb is usually done, or before that if it is in doubt, then closely, and does not wait
+// for the answer to one read before it makes the next. Where nothing is sent after them, or they
+// are few, and it is known when to read, it reads all of them. It gives up early on an item that
+// lags behind the others, and after a while on all. The error says why nothing could be seen.
 func (w *Writer) watch(ctx context.Context, items []*item, last bool) ([]*item, error) {
 	verb := items[0].change.Verb
 	usual := w.learned.usualTime(verb)
@@ -57,7 +57,7 @@ func (w *Writer) watch(ctx context.Context, items []*item, last bool) ([]*item, 
 	}
 	var group sync.WaitGroup
 	defer group.Wait()
-	reading, cancel := context.WithCancel(ctx)
+	readCtx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	next, patience := time.NewTimer(max(x.firstRead(), w.Poll)), time.After(x.patience())
 	defer next.Stop()
@@ -68,7 +68,7 @@ func (w *Writer) watch(ctx context.Context, items []*item, last bool) ([]*item, 
 			next.Reset(x.nextPause(at))
 			if x.under < overlap {
 				x.under++
-				group.Go(func() { x.readOnce(reading, at, keys) })
+				group.Go(func() { x.readOnce(readCtx, at, keys) })
 			}
 		case got := <-x.reads:
 			if x.learn(got) || x.late {
@@ -99,7 +99,7 @@ func (w *watcher) learn(got reading) bool {
 	w.under--
 	w.err, w.blind = got.err, w.blind && got.have.Empty()
 	judgeAll(w.few, got.have)
-	switch shown := shown(w.few); {
+	switch shown := anyShown(w.few); {
 	case !shown && w.done == 0 && got.err != nil: // it says nothing
 	case !shown && w.done == 0:
 		w.pending = max(w.pending, got.at)
@@ -143,9 +143,9 @@ func pickFew(items []*item, all bool) []*item {
 	return best[:min(len(best), entries.FilterLimit)]
 }
 
-// shown reports whether one of the items shows that the cloud is done: not one that it
+// anyShown reports whether one of the items shows that the cloud is done: not one that it
 // refused.
-func shown(items []*item) bool {
+func anyShown(items []*item) bool {
 	return slices.ContainsFunc(items, func(it *item) bool { return it.state == decided && it.failure == nil })
 }
 
