@@ -16,16 +16,16 @@ import (
 // Methods may be called from several goroutines. Every call ends when its context does.
 // Errors are of the kinds in package api: ErrThrottled, ErrDenied, ErrUnreachable,
 // ErrNotFound, ErrInvalid. A list is returned whole or not at all: a listing that was
-// interrupted is an error, since an entry missing from it would prove nothing.
+// interrupted is an error: it does not prove that a route is missing.
 type Tables interface {
-	// Network describes the VPC, its vSwitches and its route tables that accept entries.
+	// Network describes the VPC, its vSwitches and its route tables that accept routes.
 	Network(ctx context.Context) (Network, error)
 
 	// Instances describes those of the named instances that the cloud knows, sorted by
 	// id. An id missing from the answer is unknown to the cloud at this moment.
 	Instances(ctx context.Context, ids []api.InstanceID) ([]Instance, error)
 
-	// Routes lists every custom entry of a table, ours and foreign, sorted. An entry
+	// Routes lists every custom route of a table, ours and foreign, sorted. A route
 	// without an intact mark of ours comes with a zero Mark.
 	Routes(ctx context.Context, table api.TableID) ([]api.Route, error)
 
@@ -35,20 +35,19 @@ type Tables interface {
 	// what a create or replace before them in the same table covers: they wait for it, and end
 	// with ErrBusy where it is not known to be there. Being throttled or denied, and the end
 	// of the context, stop all that were not sent yet, whose results then carry that error. At
-	// most one change per VPC is in flight. Just before it replaces or deletes an entry it
-	// reads it again and refuses with ErrRefused if the entry is no longer what the change
+	// most one change per VPC is in flight. Just before it replaces or deletes a route it
+	// reads it again and refuses with ErrRefused if the route is no longer what the change
 	// says it was (next hop and mark, and the id where it says one), unless it already is what
-	// the change asks for. Just before each request that changes something it asks
-	// permit; an error from there stops all that was not sent yet, whose results then carry it.
-	// Apply returns an error itself, and no results, only if nothing was attempted.
+	// the change asks for. Just before each request that changes something it asks permit; an
+	// error from there stops all that was not sent yet, whose results then carry it. Apply
+	// returns an error itself, and no results, only if nothing was attempted.
 	Apply(ctx context.Context, changes []api.Change, permit Permit) ([]Result, error)
 }
 
 // Result is what became of one change. A nil Err means it was read back: for a create or a
 // replace Available with our next hop and mark, for a delete absent.
 //
-// Kinds of Err: ErrConflict-like situations (an entry that is not ours has the
-// destination) are ErrRefused; ErrQuota; ErrBusy (another change in flight, try soon);
+// Kinds of Err: ErrRefused (a route that is not ours has the destination); ErrQuota; ErrBusy (another change in flight, try soon);
 // ErrNotFound (the next hop); ErrInvalid (the cloud does not accept the destination);
 // ErrThrottled; ErrDenied; ErrUnknown (sent, and not settled within the time);
 // ErrUnreachable.
@@ -96,8 +95,8 @@ type VSwitch struct {
 type Table struct {
 	ID     api.TableID
 	System bool // the VPC's own table
-	Quota  int  // custom entries it may hold
-	Used   int  // custom entries that count against it, as the cloud counts; 0 when it does not say
+	Quota  int  // custom routes it may hold
+	Used   int  // custom routes that count against it, as the cloud counts; 0 when it does not say
 }
 
 // Instance is a machine as the cloud describes it.

@@ -7,7 +7,7 @@ import (
 )
 
 // Validate refuses a change that no provider may send: an argument that is missing or
-// widened would reach other people's entries. The error is ErrInvalid. Providers and the
+// widened would reach other people's routes. The error is ErrInvalid. Providers and the
 // fake call it first for each change.
 func Validate(c api.Change) error {
 	r := c.Route
@@ -51,18 +51,18 @@ func validateVerb(c api.Change) error {
 	return nil
 }
 
-// Done reports whether the entry is what a change asked for, sealed with the present key.
+// Done reports whether the route is what a change asked for, sealed with the present key.
 func Done(e, want api.Route) bool { return Same(e, want) && !e.Stale }
 
-// Still reports whether the entry is what it was when the change was decided. Where the change
-// knows its id it must be the very same entry. One of ours may also be told by its mark, when
+// Still reports whether the route is what it was when the change was decided. Where the change
+// knows its id it must be the very same route. One of ours may also be told by its mark, when
 // the id is not known; a foreign one has nothing else that tells it from another in its place.
 func Still(e, was api.Route) bool {
 	return Same(e, was) && (e.ID == was.ID || was.ID == "" && !was.Mark.IsZero())
 }
 
 // Same reports whether two routes are the same to us: place, next hop and owner. State,
-// entry id and the mark's generation are left aside.
+// route id and the mark's generation are left aside.
 func Same(a, b api.Route) bool {
 	return a.Key() == b.Key() && a.SameTarget(b) && a.Mark.Same(b.Mark)
 }

@@ -68,9 +68,9 @@ func deposedError(term api.Term) error {
 	return fmt.Errorf("publish in term %d of %s: %w", term.Revision, term.Leader, api.ErrDeposed)
 }
 
-func (r *Registry) ops(entries []entry) []clientv3.Op {
+func (r *Registry) ops(puts []put) []clientv3.Op {
 	var ops []clientv3.Op
-	for _, e := range entries {
+	for _, e := range puts {
 		if e.value == "" {
 			ops = append(ops, clientv3.OpDelete(r.root+e.key))
 		} else {
@@ -80,19 +80,19 @@ func (r *Registry) ops(entries []entry) []clientv3.Op {
 	return ops
 }
 
-// entry is a record to write, or with an empty value to remove.
-type entry struct{ key, value string }
+// put is a record to write, or with an empty value to remove.
+type put struct{ key, value string }
 
 // draft is a publication on its way into the registry.
 type draft struct {
-	entries []entry
+	puts    []put
 	refused error // of the records that are of a newer version
 }
 
 func (d *draft) put(key string, body any, limit int) error {
 	value, err := encode(key, body, limit)
 	if err == nil {
-		d.entries = append(d.entries, entry{key, value})
+		d.puts = append(d.puts, put{key, value})
 	}
 	return err
 }
@@ -115,10 +115,10 @@ func (d *draft) writeAll(records []record, term api.Term, p api.Publication) err
 		}
 	}
 	for _, rec := range records {
-		// What cannot be read is left for a person to see, unless it is written anew.
+		// What cannot be read is left for a person to see, unless it is written again.
 		key, isRoute := rec.under(areaRoutes)
 		if _, err := decodeRoute(key, rec.value); isRoute && err == nil && !wanted[rec.key] {
-			d.entries = append(d.entries, entry{key: rec.key})
+			d.puts = append(d.puts, put{key: rec.key})
 		}
 	}
 	for i, a := range p.Applied {
@@ -162,12 +162,12 @@ func (d *draft) isNewer(key string, there []byte) bool {
 	return true
 }
 
-// batches cuts the entries into transactions that etcd takes, in the same order. The pass
+// batches cuts the puts into transactions that etcd takes, in the same order. The pass
 // comes last and alone.
-func (d *draft) batches() [][]entry {
-	var batches [][]entry
+func (d *draft) batches() [][]put {
+	var batches [][]put
 	var size int
-	for _, e := range d.entries {
+	for _, e := range d.puts {
 		size += len(e.key) + len(e.value)
 		n := len(batches)
 		if n == 0 || len(batches[n-1]) == txnLimit || size > passLimit || e.key == areaPass {

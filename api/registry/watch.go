@@ -16,7 +16,7 @@ import (
 
 // Watch wakes the receiver when something in the areas, or with none given in any area,
 // has changed, and whenever it cannot know that nothing has: at the start, and after each
-// gap, be it a lost connection, a restart of etcd or compacted history. Wakes that nobody
+// gap: a lost connection, a restart of etcd or compacted history. Wakes that nobody
 // waits for become one. The channel carries no news: read a Snapshot. It is closed soon
 // after the context ends.
 func (r *Registry) Watch(ctx context.Context, areas ...api.Area) <-chan struct{} {
@@ -52,7 +52,7 @@ func watchedKeys(areas []api.Area) []string {
 	return places
 }
 
-// watchOnce watches all places until one of the watches ends. Starting anew from the
+// watchOnce watches all places until one of the watches ends. Starting over from the
 // present, with a wake, is always right, so no revision has to be remembered.
 func (r *Registry) watchOnce(ctx context.Context, places []string, wake chan<- struct{}) {
 	ctx, cancel := context.WithCancel(clientv3.WithRequireLeader(ctx))

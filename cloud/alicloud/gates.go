@@ -59,7 +59,7 @@ func (p *Provider) sourceCheck(ctx context.Context, id api.InterfaceID) (bool, e
 	return false, fmt.Errorf("%s in %s: %w", id, p.vpc, api.ErrNotFound)
 }
 
-// confirm looks until a write is seen, whatever its answer was, unless that says that
+// confirm reads until a write is seen, whatever its answer was, unless that says that
 // nothing was done. A write that is not seen within the settle time is unknown.
 func (p *Provider) confirm(ctx context.Context, sent error, seen func(context.Context) (bool, error)) error {
 	if sent != nil && !errors.Is(sent, api.ErrUnknown) {
@@ -209,7 +209,7 @@ func (g group) marked(way direction, cluster string) []ecs.Permission {
 	return ours
 }
 
-// revoke removes rules of one direction and looks that they are gone. The cloud refuses all
+// revoke removes rules of one direction and reads that they are gone. The cloud refuses all
 // of them for one that somebody else removed meanwhile: then those that are left are tried.
 func (p *Provider) revoke(ctx context.Context, id api.GroupID, way direction, cluster string, rules []ecs.Permission, permit cloud.Permit) error {
 	left := func(ctx context.Context) ([]ecs.Permission, error) {

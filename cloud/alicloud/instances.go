@@ -33,7 +33,7 @@ const (
 // as do interfaces outside of the VPC; the type of a group whose members are kept apart is
 // asked for once.
 //
-// Where the permission to look at interfaces or security groups is missing, the answer is
+// Where the permission to read interfaces or security groups is missing, the answer is
 // the careful one: SourceCheck is true, Admits and Emits are empty, and Unread says so.
 func (p *Provider) Instances(ctx context.Context, ids []api.InstanceID) ([]cloud.Instance, error) {
 	// No id must never become no filter, which would describe every instance there is.
@@ -126,7 +126,7 @@ func (s *survey) pageOfInterfaces(ctx context.Context, about string, req *ecs.De
 // instanceOf puts together what was read of an instance, but for what its groups come to.
 func (s *survey) instanceOf(i ecs.Instance) cloud.Instance {
 	out := cloud.Instance{ID: api.InstanceID(i.InstanceId), Status: cloud.Status(i.Status), VPC: api.VPCID(i.VpcAttributes.VpcId)}
-	// An instance in the making has no interface and no address yet.
+	// An instance that is being created has no interface and no address yet.
 	primary := cloud.Interface{SourceCheck: true, Unread: true, VSwitch: api.VSwitchID(i.VpcAttributes.VSwitchId)}
 	if all := i.VpcAttributes.PrivateIpAddress.IpAddress; len(all) > 0 {
 		primary.IP, _ = netip.ParseAddr(all[0])

@@ -15,8 +15,8 @@
 // has more than 20 changes and another one follows, and one more for every read that comes
 // too early; no more than four reads are under way at once. Deletes and replaces are read
 // once before as well. Where a table is known to fill no more than a page it is listed whole
-// instead, in fewer calls; several pages cannot prove that an entry is missing. An entry that a batch
-// may have failed in one table or another is asked for alone.
+// instead, in fewer calls; several pages cannot prove that an entry is missing. An entry that a
+// batch may have failed in one table or another is asked for alone.
 //
 // A pass that finds nothing to do writes nothing, and reads
 //

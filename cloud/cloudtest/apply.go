@@ -99,7 +99,7 @@ func (f *Fake) judge(c api.Change) (done bool, err error) {
 	switch c.Verb {
 	case api.Delete:
 		if found && !cloud.Still(have, c.Route) {
-			return false, fmt.Errorf("the entry is now %s (%s): %w", have, owner(have.Mark), api.ErrRefused)
+			return false, fmt.Errorf("the route is now %s (%s): %w", have, owner(have.Mark), api.ErrRefused)
 		}
 		return !found, nil
 	case api.Replace:
@@ -107,9 +107,9 @@ func (f *Fake) judge(c api.Change) (done bool, err error) {
 		case asked:
 			return true, nil
 		case !found:
-			return false, fmt.Errorf("the entry is no longer there: %w", api.ErrRefused)
+			return false, fmt.Errorf("the route is no longer there: %w", api.ErrRefused)
 		case !cloud.Still(have, *c.Was):
-			return false, fmt.Errorf("the entry is now %s (%s): %w", have, owner(have.Mark), api.ErrRefused)
+			return false, fmt.Errorf("the route is now %s (%s): %w", have, owner(have.Mark), api.ErrRefused)
 		}
 	case api.Create:
 		switch {
@@ -118,7 +118,7 @@ func (f *Fake) judge(c api.Change) (done bool, err error) {
 		case found:
 			return false, fmt.Errorf("the destination is taken by %s (%s): %w", have, owner(have.Mark), api.ErrRefused)
 		case len(f.in(table.ID)) >= table.Quota:
-			return false, fmt.Errorf("%d entries: %w", table.Quota, api.ErrQuota)
+			return false, fmt.Errorf("%d routes: %w", table.Quota, api.ErrQuota)
 		}
 	}
 	return false, f.accepts(c.Route)
@@ -162,8 +162,8 @@ func (f *Fake) make(c api.Change) {
 	}
 	r.State, r.HopType, r.ID = api.RouteAvailable, cmp.Or(r.HopType, api.HopInstance), f.routes[key].ID
 	if r.ID == "" {
-		f.entries++
-		r.ID = fmt.Sprintf("rte-%d", f.entries)
+		f.lastID++
+		r.ID = fmt.Sprintf("rte-%d", f.lastID)
 	}
 	f.routes[key] = r
 }

@@ -23,7 +23,7 @@ type Fake struct {
 	groups    map[api.GroupID]Group
 	instances map[api.InstanceID]cloud.Instance
 	routes    map[api.RouteKey]api.Route
-	entries   int // entry ids given so far
+	lastID    int // number in the id of the route created last
 	faults    Faults
 	sent      []api.Change
 }
@@ -183,7 +183,7 @@ func clone(n cloud.Network) cloud.Network {
 	return n
 }
 
-// String prints the whole cloud, sorted: a line for each table, entry and instance.
+// String prints the whole cloud, sorted: a line for each table, route and instance.
 func (f *Fake) String() string {
 	f.mu.Lock()
 	defer f.mu.Unlock()

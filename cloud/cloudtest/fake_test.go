@@ -140,7 +140,7 @@ func TestFakeRefusesNonsenseOfTheHand(t *testing.T) {
 	for name, act := range map[string]func(*Fake){
 		"taken destination": func(f *Fake) { f.AddForeign(s.foreign(0, 1, 0)); f.AddForeign(s.foreign(0, 1, 1)) },
 		"unknown table":     func(f *Fake) { f.AddForeign(api.Route{Table: "x", Destination: subnet(1), NextHop: "i-1"}) },
-		"absent entry":      func(f *Fake) { f.Remove(s.foreign(0, 1, 0).Key()) },
+		"absent route":      func(f *Fake) { f.Remove(s.foreign(0, 1, 0).Key()) },
 		"absent instance":   func(f *Fake) { f.RemoveInstance("i-9") },
 		"empty instance":    func(f *Fake) { f.AddInstance(cloud.Instance{}) },
 		"another's interface": func(f *Fake) {
@@ -155,7 +155,7 @@ func TestFakeRefusesNonsenseOfTheHand(t *testing.T) {
 		},
 		"rule for nobody":   func(f *Fake) { f.SetGroup(Group{ID: Basic, Rules: []Rule{{}}}) },
 		"rules of no group": func(f *Fake) { f.Rules("sg-9") },
-		"label of no entry": func(f *Fake) { f.Label(s.foreign(0, 1, 0).Key(), "", "") },
+		"label of no route": func(f *Fake) { f.Label(s.foreign(0, 1, 0).Key(), "", "") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			defer func() {

@@ -20,13 +20,13 @@ type Hand interface {
 
 // EntryHand is a hand in the route tables.
 type EntryHand interface {
-	// AddForeign adds an entry at once; it carries r.Mark if that is not zero.
+	// AddForeign adds a route at once; it carries r.Mark if that is not zero.
 	AddForeign(r api.Route)
-	// Remove removes an entry at once.
+	// Remove removes a route at once.
 	Remove(api.RouteKey)
-	// Point gives an entry another instance as next hop and leaves its mark.
+	// Point gives a route another instance as next hop and leaves its mark.
 	Point(key api.RouteKey, nextHop string)
-	// Label gives an entry another name and description, as a mark of Seal{} or as none.
+	// Label gives a route another name and description, as a mark of Seal{} or as none.
 	Label(key api.RouteKey, name, description string)
 }
 
@@ -64,7 +64,7 @@ func (f *Fake) AddInstance(i cloud.Instance) {
 	f.instances[i.ID] = i
 }
 
-// RemoveInstance releases an instance; entries that point at it stay.
+// RemoveInstance releases an instance; routes that point at it stay.
 func (f *Fake) RemoveInstance(id api.InstanceID) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -100,7 +100,7 @@ func (f *Fake) group(id api.GroupID) Group {
 	return g
 }
 
-// SetNetwork changes vSwitches, tables and quotas. Entries of tables that are gone go too.
+// SetNetwork changes vSwitches, tables and quotas. Routes of tables that are gone go too.
 func (f *Fake) SetNetwork(n cloud.Network) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -121,8 +121,8 @@ func (f *Fake) AddForeign(r api.Route) {
 	if have, ok := f.routes[r.Key()]; ok {
 		panic(fmt.Sprintf("cloudtest: %s is taken by %s", r, have))
 	}
-	f.entries++
-	r.ID, r.State, r.HopType = fmt.Sprintf("rte-%d", f.entries), cmp.Or(r.State, api.RouteAvailable), cmp.Or(r.HopType, api.HopInstance)
+	f.lastID++
+	r.ID, r.State, r.HopType = fmt.Sprintf("rte-%d", f.lastID), cmp.Or(r.State, api.RouteAvailable), cmp.Or(r.HopType, api.HopInstance)
 	f.routes[r.Key()] = r
 }
 
@@ -153,7 +153,7 @@ func (f *Fake) Label(key api.RouteKey, name, description string) {
 func (f *Fake) must(key api.RouteKey) api.Route {
 	r, ok := f.routes[key]
 	if !ok {
-		panic(fmt.Sprintf("cloudtest: no entry %s in %s", key.Destination, key.Table))
+		panic(fmt.Sprintf("cloudtest: no route %s in %s", key.Destination, key.Table))
 	}
 	return r
 }

@@ -147,7 +147,7 @@ func (s *suite) holds(table int, want ...api.Route) {
 	ids := map[string]bool{}
 	for _, r := range got {
 		if r.ID == "" || ids[r.ID] {
-			s.Errorf("%s: entry id %q is missing or not its own", r, r.ID)
+			s.Errorf("%s: route id %q is missing or not its own", r, r.ID)
 		}
 		ids[r.ID] = true
 	}

@@ -68,13 +68,13 @@ func readTests() map[string]func(*suite) {
 	}
 }
 
-// listed is the entry of the n-th subnet as the cloud lists it.
+// listed is the route of the n-th subnet as the cloud lists it.
 func (s *suite) listed(table, n int) api.Route {
 	s.Helper()
 	routes, err := s.Tables.Routes(s.ctx, s.table(table))
 	i := slices.IndexFunc(routes, func(r api.Route) bool { return r.Destination == subnet(n) })
 	if err != nil || i < 0 {
-		s.Fatalf("no entry for %s: %v, %v", subnet(n), routes, err)
+		s.Fatalf("no route for %s: %v, %v", subnet(n), routes, err)
 	}
 	return routes[i]
 }
@@ -103,7 +103,7 @@ func changeTests() map[string]func(*suite) {
 			s.must(replacement(s.listed(0, 1), s.route(0, 1, 0)))
 			s.holds(0, s.route(0, 1, 0))
 		},
-		"a foreign entry made anew is another": func(s *suite) {
+		"a foreign route created again is another": func(s *suite) {
 			s.Hand.AddForeign(s.foreign(0, 1, 0))
 			seen := s.listed(0, 1)
 			s.Hand.Remove(seen.Key())
@@ -111,7 +111,7 @@ func changeTests() map[string]func(*suite) {
 			s.refuses(replacement(seen, s.route(0, 1, 1)), api.ErrRefused)
 			s.holds(0, s.foreign(0, 1, 0))
 		},
-		"an entry of ours made anew is another": func(s *suite) {
+		"a route of ours created again is another": func(s *suite) {
 			s.must(creates(s.route(0, 1, 0))...)
 			seen := s.listed(0, 1)
 			s.must(deletion(seen))

@@ -9,7 +9,7 @@ import (
 	"github.com/sealane/sealane/cloud"
 )
 
-// markTests are about what entries carry.
+// markTests are about what routes carry.
 func markTests() map[string]func(*suite) {
 	return map[string]func(*suite){
 		"generation of a mark": func(s *suite) {
@@ -63,10 +63,10 @@ func markTests() map[string]func(*suite) {
 	}
 }
 
-// hopTests are about what tables take, and where entries lead.
+// hopTests are about what tables take, and where routes lead.
 func hopTests() map[string]func(*suite) {
 	return map[string]func(*suite){
-		"entries that count against the quota": func(s *suite) {
+		"routes that count against the quota": func(s *suite) {
 			s.uses(0, 0)
 			s.must(creates(s.route(0, 1, 0), s.route(0, 2, 0), s.route(1, 1, 0))...)
 			s.Hand.AddForeign(s.foreign(0, 3, 0))
@@ -138,7 +138,7 @@ func (s *suite) uplink(table, n int) api.Route {
 	return r
 }
 
-// uses requires that this many entries count in each table.
+// uses requires that this many routes count in each table.
 func (s *suite) uses(want ...int) {
 	s.Helper()
 	got, err := s.Tables.Network(s.ctx)

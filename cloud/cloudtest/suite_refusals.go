@@ -12,7 +12,7 @@ import (
 
 func refusalTests() map[string]func(*suite) {
 	return map[string]func(*suite){
-		"create where a foreign entry is": func(s *suite) {
+		"create where a foreign route is": func(s *suite) {
 			equal, other := s.foreign(0, 1, 0), s.foreign(0, 2, 1)
 			s.Hand.AddForeign(equal)
 			s.Hand.AddForeign(other)

@@ -9,7 +9,7 @@ import (
 	"github.com/sealane/sealane/cloud"
 )
 
-// World is what a cloud holds before a test begins. Its tables have no custom entries.
+// World is what a cloud holds before a test begins. Its tables have no custom routes.
 type World struct {
 	Network   cloud.Network
 	Gateways  []api.TableID // tables of gateways, which no description of the network has

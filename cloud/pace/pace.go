@@ -36,7 +36,7 @@ type Limits struct {
 
 // DefaultLimits suit an account that other tools use too: VPC calls are counted for each
 // account, region and action together. Few rates are documented, from 120 to 1200 a minute
-// (VPC quota page); ECS takes 500 and more. A burst is a pass over ten tables, or the looks
+// (VPC quota page); ECS takes 500 and more. A burst is a pass over ten tables, or the reads
 // at a few batches.
 func DefaultLimits() Limits {
 	write := Limit{PerMinute: 300, Burst: 20}

@@ -73,7 +73,7 @@ var codes = map[string]Verdict{ //nolint:gochecknoglobals // a constant table
 
 	"OperationFailed.FilterParamUnderWrongRouteType": badCall(),
 	"OperationFailed.QueryCenEntry":                  badCall(),
-	"IllegalParam.NextTokenExpired":                  {Class: Refused, Kind: api.ErrUnreachable}, // the listing must begin anew
+	"IllegalParam.NextTokenExpired":                  {Class: Refused, Kind: api.ErrUnreachable}, // the listing must start over
 	"IllegalParam.NextToken":                         {Class: Refused, Kind: api.ErrUnreachable},
 
 	"InvalidCIDRBlock.Duplicate":                 taken(),

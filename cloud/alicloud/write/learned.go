@@ -143,17 +143,17 @@ func (l *learned) usualTime(verb api.Verb) time.Duration {
 }
 
 // inDoubt reports whether changes of this verb may have become far quicker than is known: one
-// that is done at the first look may have been done for a long while.
+// that is done at the first read may have been done for a long while.
 func (l *learned) inDoubt(verb api.Verb) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.pending[verb] > 0 && l.trust[verb] == 0
 }
 
-// noteTime notes that a change was pending at a look, which is 0 for none, and done at the next.
-// One that was done at the first look may have been done for a while: so the estimate
-// shrinks until a look comes too early, and stays close to the truth. One that was done at
-// a much earlier look than the estimate shows that this was wrong.
+// noteTime notes that a change was pending at a read, which is 0 for none, and done at the next.
+// One that was done at the first read may have been done for a while: so the estimate
+// shrinks until a read comes too early, and stays close to the truth. One that was done at
+// a much earlier read than the estimate shows that this was wrong.
 func (l *learned) noteTime(verb api.Verb, pending, done time.Duration) {
 	sample := (pending + done) / 2
 	if pending < done/4*3 {

@@ -17,8 +17,8 @@ type mover struct{ requests }
 
 // move replaces an entry that may not be modified, by others. Where the table has room for
 // two more it is bridged: the halves of the destination are sent to the new next hop first,
-// and while they are there the entry itself is made anew. The longest match keeps every
-// packet on the old or the new next hop, at whatever step this ends; and a
+// and while they are there the entry itself is deleted and created. The longest match keeps
+// every packet on the old or the new next hop, at whatever step this ends; and a
 // second try goes on where the first one ended. Otherwise there is a gap, see leap.
 func (m *mover) move(ctx context.Context, e, want api.Route) error {
 	err := m.bridge(ctx, e, want)
@@ -32,15 +32,15 @@ func (m *mover) move(ctx context.Context, e, want api.Route) error {
 		return fmt.Errorf("take away the entry to %s: %w", e.NextHop, err)
 	}
 	if err := m.makeAll(ctx, api.Create, want); err != nil {
-		return fmt.Errorf("make the entry anew: %w", err)
+		return fmt.Errorf("create the entry again: %w", err)
 	}
 	if err := m.makeAll(ctx, api.Delete, halfRoutes(want)...); err != nil {
-		return fmt.Errorf("the entry is made anew; take away the halves that bridged it: %w", err)
+		return fmt.Errorf("the entry is created again; take away the halves that bridged it: %w", err)
 	}
 	return nil
 }
 
-// leap takes the entry away before it makes it anew: there is a gap, which is announced. It
+// leap deletes the entry before it creates the new one: there is a gap, which is announced. It
 // is not opened where the cloud says beforehand that it will not make the new entry, and
 // when that fails all the same, the entry is made as it was.
 func (m *mover) leap(ctx context.Context, e, want api.Route, why error) error {
@@ -57,7 +57,7 @@ func (m *mover) leap(ctx context.Context, e, want api.Route, why error) error {
 	if err == nil {
 		return nil
 	}
-	err = fmt.Errorf("make the entry anew: %w", err)
+	err = fmt.Errorf("create the entry again: %w", err)
 	if e.Mark.IsZero() {
 		e.Mark = want.Mark // its own name and description are not known any more
 	}
