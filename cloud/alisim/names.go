@@ -22,7 +22,6 @@ type (
 	VSwitch       = seed.VSwitch
 	Table         = seed.Table
 	Route         = seed.Route
-	State         = seed.State
 	Instance      = seed.Instance
 	Interface     = seed.Interface
 	SecurityGroup = seed.SecurityGroup
@@ -30,7 +29,6 @@ type (
 	Direction     = seed.Direction
 	Packet        = seed.Packet
 	Verdict       = seed.Verdict
-	Duration      = seed.Duration
 )
 
 // The values of their fields.
@@ -38,7 +36,6 @@ const (
 	Available       = seed.Available
 	Pending         = seed.Pending
 	Modifying       = seed.Modifying
-	Deleting        = seed.Deleting
 	Running         = seed.Running
 	Stopped         = seed.Stopped
 	HopInstance     = seed.HopInstance
@@ -57,7 +54,6 @@ type (
 	Reading  = world.Reading
 	Edit     = world.Edit
 	Fault    = fault.Fault
-	Armed    = fault.Armed
 	Request  = call.Request
 )
 

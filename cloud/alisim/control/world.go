@@ -14,7 +14,7 @@ import (
 func (s Control) worldRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /v1/world", answerJSON(func(*http.Request) (any, error) { return s.Hands.Snapshot(), nil }))
 	mux.HandleFunc("GET /v1/world/instances", answerJSON(func(*http.Request) (any, error) { return world.NonNil(s.Hands.Snapshot().Instances), nil }))
-	mux.HandleFunc("POST /v1/world/instances", changeThing(func(i seed.Instance, _ string) error { return s.Hands.AddInstance(i) }))
+	mux.HandleFunc("POST /v1/world/instances", changeByBody(func(i seed.Instance, _ string) error { return s.Hands.AddInstance(i) }))
 	mux.HandleFunc("DELETE /v1/world/instances/{id}", answerJSON(func(r *http.Request) (any, error) {
 		if r.URL.Query().Get("reclaim") == "true" {
 			return nil, s.Hands.ReclaimInstance(r.PathValue("id"))
@@ -35,20 +35,20 @@ func (s Control) networkRoutes(mux *http.ServeMux) {
 		}
 		return routes, nil
 	}))
-	mux.HandleFunc("POST /v1/world/edits", changeThing(func(e world.Edit, _ string) error { return s.Hands.Edit(e) }))
+	mux.HandleFunc("POST /v1/world/edits", changeByBody(func(e world.Edit, _ string) error { return s.Hands.Edit(e) }))
 	mux.HandleFunc("PUT /v1/world/tables/{id}/quota", changeField("entries", s.Hands.SetQuota))
-	mux.HandleFunc("POST /v1/world/vpcs/{id}/tables", changeThing(func(t seed.Table, id string) error { return s.Hands.AddTable(id, t) }))
-	mux.HandleFunc("POST /v1/world/vpcs/{id}/vswitches", changeThing(func(v seed.VSwitch, id string) error { return s.Hands.AddVSwitch(id, v) }))
+	mux.HandleFunc("POST /v1/world/vpcs/{id}/tables", changeByBody(func(t seed.Table, id string) error { return s.Hands.AddTable(id, t) }))
+	mux.HandleFunc("POST /v1/world/vpcs/{id}/vswitches", changeByBody(func(v seed.VSwitch, id string) error { return s.Hands.AddVSwitch(id, v) }))
 	mux.HandleFunc("PUT /v1/world/vswitches/{id}/table", changeField("table", s.Hands.Associate))
-	mux.HandleFunc("PUT /v1/world/vpcs/{id}/security-groups", changeThing(func(g seed.SecurityGroup, id string) error { return s.Hands.SetSecurityGroup(id, g) }))
+	mux.HandleFunc("PUT /v1/world/vpcs/{id}/security-groups", changeByBody(func(g seed.SecurityGroup, id string) error { return s.Hands.SetSecurityGroup(id, g) }))
 	mux.HandleFunc("PUT /v1/world/vpcs/{id}/task-time", changeField("taskTime", func(id string, d seed.Duration) error {
 		return s.Hands.SetTaskTime(id, time.Duration(d))
 	}))
 	mux.HandleFunc("PUT /v1/world/states/{id}", changeField("state", s.Hands.SetState))
 }
 
-// changeThing makes a handler of a change, of a JSON body and the id in the path.
-func changeThing[T any](change func(body T, id string) error) http.HandlerFunc {
+// changeByBody makes a handler of a change, of a JSON body and the id in the path.
+func changeByBody[T any](change func(body T, id string) error) http.HandlerFunc {
 	return answerJSON(func(r *http.Request) (any, error) {
 		var zero T
 		body, err := readBody(r, zero)

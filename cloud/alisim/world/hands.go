@@ -15,11 +15,28 @@ type Hands struct{ live *Live }
 // HandsOn are the hands that reach into a live world.
 func HandsOn(live *Live) Hands { return Hands{live} }
 
-// Changed is a channel that is closed at the next change, see [Live.Changed].
-func (h Hands) Changed() <-chan struct{} { return h.live.Changed() }
+// Changed returns a channel that is closed at the next change of routes, instances or the
+// association of vSwitches with tables. Take it before reading, then wait for it. A task
+// that ends by the clock closes it only when somebody looks; see [Hands.Settles].
+func (h Hands) Changed() <-chan struct{} {
+	h.live.mu.Lock()
+	defer h.live.mu.Unlock()
+	return h.live.changed
+}
 
-// Settles is when the world changes next by the clock, see [Live.Settles].
-func (h Hands) Settles() (at time.Time, ok bool) { return h.live.Settles() }
+// Settles is when the next running task ends or a foreign writer acts; ok is false when
+// neither is to come.
+func (h Hands) Settles() (at time.Time, ok bool) {
+	h.live.mu.Lock()
+	defer h.live.mu.Unlock()
+	at, ok = h.live.world.nextEnd()
+	if h.live.writer != nil {
+		if next, due := h.live.writer.NextEdits(); due && (!ok || next.Before(at)) {
+			return next, true
+		}
+	}
+	return at, ok
+}
 
 // Routes lists a table's entries in order of creation, system entries included. It is nil
 // for a table that does not exist.

@@ -90,29 +90,6 @@ func (l *Live) Change(do func(*World) error) error {
 	})
 }
 
-// Changed returns a channel that is closed at the next change of routes, instances or the
-// association of vSwitches with tables. Take it before reading, then wait for it. A task
-// that ends by the clock closes it only when somebody looks; see [Live.Settles].
-func (l *Live) Changed() <-chan struct{} {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.changed
-}
-
-// Settles is when the next running task ends or a foreign writer acts; ok is false when
-// neither is to come.
-func (l *Live) Settles() (at time.Time, ok bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	at, ok = l.world.nextEnd()
-	if l.writer != nil {
-		if next, due := l.writer.NextEdits(); due && (!ok || next.Before(at)) {
-			return next, true
-		}
-	}
-	return at, ok
-}
-
 // settle lets time pass in the model. The caller holds mu.
 func (l *Live) settle(now time.Time) {
 	changed := l.world.settle(now)
