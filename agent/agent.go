@@ -19,17 +19,24 @@ import (
 	"github.com/sealane/sealane/api"
 )
 
-// Host is the machine the agent tends; package agent/host has the real one.
+// Host is the machine the agent tends; package agent/host/machine has the real one.
 type Host interface {
+	Traffic
 	// Facts reads the host; ip is the host's private address.
 	Facts(ctx context.Context, ip netip.Addr) (host.Facts, error)
 	// Apply brings the host to the wish and says what it had to change.
 	Apply(ctx context.Context, w host.Wish) host.Outcome
-	// Rules are all firewall rules of the host.
-	Rules(ctx context.Context) (firewall.Dump, error)
 	// Watch wakes when something changed that Apply put in place or Facts tells. It may miss
 	// changes, and closes when ctx ends.
 	Watch(ctx context.Context) <-chan struct{}
+}
+
+// Traffic tells what the kernel does with packets.
+type Traffic interface {
+	// Rules are all firewall rules of the host.
+	Rules(ctx context.Context) (firewall.Dump, error)
+	// Path is which way packets go, by the routes, rules and links of the host.
+	Path(ctx context.Context, q host.PathQuestion) (host.Path, error)
 }
 
 // Registry is what the agent needs of the registry; package api/registry keeps it in etcd.
@@ -122,10 +129,15 @@ type view struct {
 	wish    host.Wish
 	outcome host.Outcome
 	fights  []fight
-	drops   []drop
 	uplink  uplink
+	peers   []peer
+	path    host.Path
+	drops   []drop
+	kept    []api.Subnet // of ours that are granted, and that no bridge has now
 
-	unproven error // why the rules could not be asked what they drop
+	lost     []detour // ways that lead packets elsewhere
+	unproven []error  // why it is not known of some packets whether they pass
+	only     bool     // the host was looked at, and nothing was applied
 }
 
 // New builds an agent. metrics may be nil.

@@ -20,6 +20,7 @@ func diagnose(v *view, config Config, own *api.Host, conflicts []api.Conflict) [
 	diagnoseNetworks(v, config, own, add)
 	diagnoseForwarding(v, config, add)
 	diagnoseRules(v, add)
+	diagnosePath(v, add)
 	diagnoseDrops(v, add)
 	diagnoseParts(v, config, add)
 	for _, c := range conflicts {
@@ -77,9 +78,9 @@ func diagnoseBridge(name string, v *view, served []host.Bridge, kept []api.Subne
 		if len(kept) > 0 {
 			text += fmt.Sprintf("; its claim to %s is kept", join(kept))
 		}
-		add(noAddress(kept), api.Warning, text, "restart Docker, and see what takes the address away")
+		add(noAddress(kept), lostSeverity(kept, v.kept), text, "restart Docker, and see what takes the address away")
 	case len(kept) > 0:
-		add(api.FindingBridgeLost, api.Warning, fmt.Sprintf("%s is gone; its claim to %s is kept", name, join(kept)), "see whether Docker runs")
+		add(api.FindingBridgeLost, lostSeverity(kept, v.kept), fmt.Sprintf("%s is gone; its claim to %s is kept", name, join(kept)), "see whether Docker runs")
 	default:
 		add(api.FindingNoBridge, api.Warning, fmt.Sprintf("no %s yet: waiting for Docker to create it", name), "see whether Docker runs")
 	}
@@ -91,6 +92,14 @@ func noAddress(kept []api.Subnet) api.Code {
 		return api.FindingBridgeLost
 	}
 	return api.FindingNoBridge
+}
+
+// lostSeverity tells a subnet whose packets come here and die from one that nobody sends any to.
+func lostSeverity(kept, granted []api.Subnet) api.Severity {
+	if slices.ContainsFunc(kept, func(s api.Subnet) bool { return slices.Contains(granted, s) }) {
+		return api.Failure
+	}
+	return api.Warning
 }
 
 // diagnoseNetworks looks at what Docker tells of the networks.
@@ -130,6 +139,8 @@ func diagnoseForwarding(v *view, config Config, add adder) {
 		add(api.FindingForwardingOff, api.Failure, "net.ipv4.ip_forward is off: "+failed.Error(), "sysctl net.ipv4.ip_forward=1")
 	case !v.facts.Forwarding && slices.Contains(config.Leave, host.PartForwarding):
 		add(api.FindingForwardingOff, api.Failure, "net.ipv4.ip_forward is off, and the agent is told to leave it", "sysctl net.ipv4.ip_forward=1")
+	case !v.facts.Forwarding && v.only && v.wish.Forward:
+		add(api.FindingForwardingOff, api.Failure, "net.ipv4.ip_forward is off", "start the agent, which turns it on, or sysctl net.ipv4.ip_forward=1")
 	case !v.facts.Forwarding && !v.wish.Forward:
 		add(api.FindingForwardingOff, api.Warning, "net.ipv4.ip_forward is off; it is left to Docker, which has not started yet", "see whether Docker runs")
 	}
@@ -183,8 +194,8 @@ func diagnoseDrops(v *view, add adder) {
 		}
 		add(api.FindingDropped, severity, d.String()+present(v.facts), "remove that rule, or put one ahead of it that accepts these subnets")
 	}
-	if v.unproven != nil && len(v.facts.Missing) == 0 {
-		add(api.FindingDropped, api.Warning, "it cannot be told whether a rule drops packets between our subnets: "+v.unproven.Error(), "")
+	for _, err := range v.unproven {
+		add(api.FindingUnproven, api.Warning, "it is not known whether packets between our subnets pass: "+err.Error(), "")
 	}
 }
 

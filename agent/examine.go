@@ -84,8 +84,9 @@ func Examine(ctx context.Context, c Config, h Host, registry Snapshots, q Questi
 	if err != nil {
 		return Examination{}, err
 	}
-	v := view{facts: f, wish: wish(f, c, snapshot)}
+	v := view{facts: f, wish: wish(f, c, snapshot), peers: peersOf(c, snapshot), only: true}
 	own := hostOf(snapshot, c.Identity.Instance)
+	v.lookAtPath(ctx, h, c.Serve, own)
 	x := Examination{Facts: f, Served: subnetsOf(c.Serve.bridges(f, own))}
 	dump, err := h.Rules(ctx)
 	var rules *firewall.Ruleset
@@ -93,7 +94,7 @@ func Examine(ctx context.Context, c Config, h Host, registry Snapshots, q Questi
 		rules, err = firewall.Parse(dump)
 	}
 	if err != nil {
-		v.unproven = fmt.Errorf("read the host's rules: %w", err)
+		v.unproven = append(v.unproven, fmt.Errorf("read the host's rules: %w", err))
 		x.Findings = diagnose(&v, c, own, nil)
 		return x, nil
 	}
@@ -108,7 +109,10 @@ func Examine(ctx context.Context, c Config, h Host, registry Snapshots, q Questi
 			}
 		}
 	}
-	v.drops, v.unproven = drops(rules, v.wish, f.Redirect), unproven(rules)
+	v.drops = drops(rules, v.wish, f.Redirect)
+	if err := unproven(rules); err != nil {
+		v.unproven = append(v.unproven, err)
+	}
 	x.Findings = diagnose(&v, c, own, nil)
 	return x, nil
 }

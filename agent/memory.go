@@ -62,6 +62,17 @@ func (r recalled) into(w host.Wish, f host.Facts, c Config) host.Wish {
 	return w
 }
 
+// peers are the other hosts' subnets as they were remembered; whose they are is not.
+func (r recalled) peers(c Config) []peer {
+	var all []peer
+	for _, p := range r.Remotes {
+		if !p.Contains(c.Identity.IP) {
+			all = append(all, peer{prefix: p})
+		}
+	}
+	return all
+}
+
 // remember keeps what the registry says, if all of it could be read and it knows this host.
 // In a busy cluster it is not written for each change.
 func (a *Agent) remember(s *api.Snapshot, w host.Wish) {

@@ -74,9 +74,9 @@ func (a *Agent) try(ctx context.Context) (view, error) {
 		return view{}, err
 	}
 	snapshot := a.snapshot.Load()
-	v := view{facts: facts, wish: wish(facts, a.config, snapshot), uplink: a.locate(ctx, facts)}
+	v := view{facts: facts, wish: wish(facts, a.config, snapshot), uplink: a.locate(ctx, facts), peers: peersOf(a.config, snapshot)}
 	if snapshot == nil {
-		v.wish = a.memory.last.into(v.wish, facts, a.config)
+		v.wish, v.peers = a.memory.last.into(v.wish, facts, a.config), a.memory.last.peers(a.config)
 	}
 	wished := v.wish
 	v.wish.Leave = append(slices.Clone(wished.Leave), a.fights.resting(time.Now(), wished)...)
@@ -84,7 +84,12 @@ func (a *Agent) try(ctx context.Context) (view, error) {
 	v.fights = a.fights.note(time.Now(), wished, v.outcome.Repairs, facts.Writer)
 	applied := v.outcome.Failures[host.PartNative] == nil && !slices.Contains(v.wish.Leave, host.PartNative)
 	redirected := v.wish.Way == host.WayRedirect && (applied || facts.Redirect)
-	v.drops, v.unproven = a.proof.drops(ctx, a.host, v.wish, redirected)
+	v.lookAtPath(ctx, a.host, a.config.Serve, hostOf(snapshot, a.config.Identity.Instance))
+	drops, err := a.proof.drops(ctx, a.host, v.wish, redirected)
+	v.drops = drops
+	if err != nil {
+		v.unproven = append(v.unproven, err)
+	}
 	a.remember(snapshot, wished)
 	for _, r := range v.outcome.Repairs {
 		a.log.Info("host changed", api.KeyReason, string(r.Kind), api.KeyDetail, r.What)

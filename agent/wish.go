@@ -39,8 +39,7 @@ func wish(f host.Facts, c Config, snapshot *api.Snapshot) host.Wish {
 				return slices.Contains(prefixesOf(served), p) && pooled(p, snapshot.Config)
 			})
 			w.Locals = slices.DeleteFunc(served, func(l host.Local) bool { return !slices.Contains(locals, l.Prefix) })
-		case h.Life.Withdraws() || len(h.Claims) == 0 || h.VPC != self.VPC:
-		default:
+		case isPeer(h, self):
 			if h.IP.Is4() && h.IP != self.IP {
 				w.Peers = append(w.Peers, h.IP)
 			}
@@ -54,6 +53,11 @@ func wish(f host.Facts, c Config, snapshot *api.Snapshot) host.Wish {
 	slices.SortFunc(w.Keep, api.ComparePrefixes)
 	slices.SortFunc(w.Peers, netip.Addr.Compare)
 	return w
+}
+
+// isPeer reports whether a host is another one that holds subnets in our VPC.
+func isPeer(h api.Host, self Identity) bool {
+	return h.Instance != self.Instance && !h.Life.Withdraws() && len(h.Claims) > 0 && h.VPC == self.VPC
 }
 
 // way is how packets get through Docker's own nft table. Marks are the robust way, but
@@ -109,10 +113,12 @@ func covered(p netip.Prefix, all []netip.Prefix) bool {
 // keeper returns what tells whether the source address can be kept toward, or from, a
 // subnet of a host: the host forwards, its route is written in all tables, and the cloud
 // lets addresses through that are not the host's own. Both ends must pass. What is kept
-// stays so when the other host falls silent; nothing new is begun on a silent one's word.
+// stays so when the other host falls silent; nothing new is begun on a silent one's word. What
+// is lost by routes of our own is lost under any address; where another host's are at fault, it
+// still reaches ours.
 func keeper(f host.Facts, s api.Snapshot, self api.InstanceID) func(netip.Prefix, api.Host) bool {
 	own := hostOf(&s, self)
-	if s.Config == nil || s.Config.SourceMode != api.SourceKeep || own == nil || !own.Readiness.Ready() {
+	if s.Config == nil || s.Config.SourceMode != api.SourceKeep || own == nil || !own.Readiness.Forwarding || !own.Readiness.Rules {
 		return func(netip.Prefix, api.Host) bool { return false }
 	}
 	type place struct {

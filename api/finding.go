@@ -56,6 +56,14 @@ const (
 	FindingRedirected     Code = "SL-F018" // Docker's nftables backend is served by a redirect, not by marks
 	FindingLeftOut        Code = "SL-F019" // a change that the host needs is switched off
 	FindingUplink         Code = "SL-F020" // the uplink is no primary interface, and the cloud's id of it cannot be read
+	FindingPeerAstray     Code = "SL-F021" // packets for another host's subnet leave by something else than the uplink
+	FindingLocalAstray    Code = "SL-F022" // packets for a subnet of ours do not get to its bridge
+	FindingSavedRules     Code = "SL-F023" // rules saved to be loaded at boot name our sets: loading them fails as a whole
+	FindingUnprotected    Code = "SL-F024" // Docker's rules are gone, and its protection with them
+	FindingExposes        Code = "SL-F025" // forwarding is not turned on, because it would open containers to strangers
+	FindingSwings         Code = "SL-F026" // the state goes back and forth with our own changes: the careful reading is taken
+	FindingEngineUnfit    Code = "SL-F027" // an engine that cannot be served: rootless, from snap, or podman
+	FindingUnproven       Code = "SL-F028" // it is not known whether packets pass: something could not be read
 )
 
 // Finding codes of the controller and the cloud, F101 on.

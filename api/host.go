@@ -33,11 +33,15 @@ type Subnet struct {
 // Readiness says how far the host itself is prepared to forward.
 type Readiness struct {
 	Forwarding bool `json:"forwarding"` // net.ipv4.ip_forward is on
-	Rules      bool `json:"rules"`      // our accepts are in place wherever Docker would drop
+	Rules      bool `json:"rules"`      // our accepts are in place wherever Docker would drop, and no rule is known to drop what should pass
+
+	// Astray says that packets between our subnets are lost by the host's routes or links. An
+	// agent that does not look at these leaves it out.
+	Astray bool `json:"astray,omitempty"`
 }
 
 // Ready reports whether the host forwards traffic between our subnets.
-func (r Readiness) Ready() bool { return r.Forwarding && r.Rules }
+func (r Readiness) Ready() bool { return r.Forwarding && r.Rules && !r.Astray }
 
 // Versions of what runs on the host; empty means not known.
 type Versions struct {

@@ -141,6 +141,11 @@ func (w within) Apply(ctx context.Context, wish host.Wish) (out host.Outcome) {
 	return out
 }
 
+func (w within) Path(ctx context.Context, q host.PathQuestion) (p host.Path, err error) {
+	err = w.call(func() error { p, err = w.host.Path(ctx, q); return err })
+	return p, err
+}
+
 func (w within) Rules(ctx context.Context) (d model.Dump, err error) {
 	err = w.call(func() error { d, err = w.host.Rules(ctx); return err })
 	return d, err

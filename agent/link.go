@@ -1,0 +1,77 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/sealane/sealane/api"
+)
+
+// lookAtPath asks which way packets go, and finds the ways that lead elsewhere. own is the
+// host's record in the registry; nil if there is none.
+func (v *view) lookAtPath(ctx context.Context, traffic Traffic, serve Serve, own *api.Host) {
+	v.kept = slices.DeleteFunc(serve.kept(v.facts, own), func(s api.Subnet) bool {
+		return !slices.ContainsFunc(own.Claims, func(c api.Claim) bool { return c.Prefix == s.Prefix })
+	})
+	if v.wish.Uplink == "" {
+		return // which has a finding of its own
+	}
+	served := prefixesOf(subnetsOf(serve.bridges(v.facts, own)))
+	others := slices.DeleteFunc(slices.Clone(v.peers), func(p peer) bool { return overlapsAny(served, p.prefix) }) // ours is refused, which has a finding of its own
+	path, err := traffic.Path(ctx, pathQuestion(v.wish, others))
+	if err != nil {
+		v.unproven = append(v.unproven, fmt.Errorf("read the host's routes: %w", err))
+		return
+	}
+	v.path = path
+	lost, unknown := detours(v)
+	v.lost = lost
+	for _, d := range unknown {
+		v.unproven = append(v.unproven, fmt.Errorf("packets for %s%s: %w", namePrefixes(d.to, v.peers), comingFrom(d.from), d.lookup.Cause))
+	}
+}
+
+// deadLink is an interface that lets nothing through.
+type deadLink struct {
+	code      api.Code
+	text, fix string
+}
+
+// deadLinks are the interfaces that are down, or by which nothing is forwarded although the
+// host forwards.
+func deadLinks(v *view) []deadLink {
+	var all []deadLink
+	for _, l := range v.path.Links {
+		code := api.FindingLocalAstray
+		if l.Name == v.wish.Uplink {
+			code = api.FindingPeerAstray
+		}
+		setting := ""
+		switch {
+		case !l.There:
+			continue // which has a finding of its own
+		case !l.Up:
+			all = append(all, deadLink{code, l.Name + " is down", fmt.Sprintf("ip link set %s up", l.Name)})
+		case v.facts.Forwarding && !l.Forwarding:
+			setting = fmt.Sprintf("net.ipv4.conf.%s.forwarding", l.Name)
+		case v.facts.Forwarding && v.wish.WantsIPv6() && !l.Forwarding6:
+			setting = fmt.Sprintf("net.ipv6.conf.%s.forwarding", l.Name)
+		}
+		if setting != "" {
+			all = append(all, deadLink{api.FindingForwardingOff, setting + " is off: what comes in by " + l.Name + " is not forwarded", "sysctl " + setting + "=1"})
+		}
+	}
+	return all
+}
+
+// diagnosePath tells of packets that are lost by routes and links.
+func diagnosePath(v *view, add adder) {
+	for _, l := range deadLinks(v) {
+		add(l.code, api.Failure, l.text, l.fix)
+	}
+	for _, d := range v.lost {
+		text, fix := describeDetour(d, v)
+		add(d.code, api.Failure, text, fix)
+	}
+}
