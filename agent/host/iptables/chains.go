@@ -26,6 +26,7 @@ const (
 	ChainFwd   = "SEALANE-FWD"
 	DockerUser = "DOCKER-USER"
 	mine       = "-m comment --comment sealane"
+	accept     = mine + " -j ACCEPT"
 )
 
 // chainOf is our chain in a table.
@@ -36,42 +37,66 @@ func chainOf(table string) string {
 	return ChainFwd
 }
 
-// ourChain are the rules of our chain of a table, in the form iptables prints them. The
-// accepts are stateless, so that a flow of which the host sees one direction only is not
-// dropped. The icmp rules let path MTU discovery and traceroute work: routers on the way
-// answer to container addresses from their own. The uplink is matched so that no local
-// container can pose as a remote one.
-//
-// Strictly, new connections go through Docker's own chain, which accepts what is published,
-// and end there.
-func ourChain(f host.Family, table, uplink string, strict, docker bool) []string {
-	in := "-i " + uplink
-	remote := "-m set --match-set " + setName(f, setPeers)
-	local := "-m set --match-set " + setName(f, setLocal)
-	accept := mine + " -j ACCEPT"
-	chain := chainOf(table)
-	inward := func(target ...string) string {
-		return rule(chain, append([]string{in, remote, "src", local, "dst"}, target...)...)
-	}
-	if table == "raw" {
-		rules := []string{inward(accept)}
-		for _, icmp := range icmpMatches(f) {
-			rules = append(rules, rule(chain, in, "-p "+icmp[0], local, "dst "+icmp[1], accept))
-		}
-		return rules
-	}
-	outward := rule(chain, "-o "+uplink, local, "src", remote, "dst", accept)
-	if !strict {
-		return []string{inward(accept), outward}
-	}
-	rules := []string{inward("-m conntrack --ctstate RELATED,ESTABLISHED", accept)}
-	if docker {
-		rules = append(rules, inward(mine, "-j DOCKER"))
-	}
-	return append(rules, inward(mine, "-j DROP"), outward)
+// passage is what our chains of a family let through.
+type passage struct {
+	family   host.Family
+	uplink   string
+	strict   bool     // what is published only
+	docker   bool     // chain DOCKER is there, which says what is published
+	handedTo []string // the bridges that packets of others are handed to by the redirect
 }
 
-// icmp are the matches of what routers tell a sender: that a packet was too big, or took
+// rules are those of our chain of a table, in the form iptables prints them. The accepts are
+// stateless, so that a flow of which the host sees one direction only is not dropped. The
+// uplink is matched so that no local container can pose as a remote one.
+func (p passage) rules(table string) []string {
+	if table == "raw" {
+		return append([]string{p.inward(ChainRaw, "-i "+p.uplink, accept)}, p.errors(ChainRaw, "-i "+p.uplink)...)
+	}
+	rules := append(p.published(), p.outward())
+	for _, bridge := range p.handedTo {
+		// What is handed to a bridge comes in by it, and goes out by no other.
+		through := "-i " + bridge + " -o " + bridge
+		rules = append(append(rules, p.inward(ChainFwd, through, accept)), p.errors(ChainFwd, through)...)
+	}
+	return rules
+}
+
+// published are the rules for what comes in by the uplink. Strictly, new connections go through
+// Docker's own chain, which accepts what is published, and end there.
+func (p passage) published() []string {
+	in := "-i " + p.uplink
+	if !p.strict {
+		return []string{p.inward(ChainFwd, in, accept)}
+	}
+	rules := []string{p.inward(ChainFwd, in, "-m conntrack --ctstate RELATED,ESTABLISHED "+accept)}
+	if p.docker {
+		rules = append(rules, p.inward(ChainFwd, in, mine+" -j DOCKER"))
+	}
+	return append(rules, p.inward(ChainFwd, in, mine+" -j DROP"))
+}
+
+func (p passage) inward(chain, in, target string) string {
+	return rule(chain, in, p.match(setPeers), "src", p.match(setLocal), "dst", target)
+}
+
+func (p passage) outward() string {
+	return rule(ChainFwd, "-o "+p.uplink, p.match(setLocal), "src", p.match(setPeers), "dst", accept)
+}
+
+// errors let path MTU discovery and traceroute work: routers on the way answer to container
+// addresses from their own.
+func (p passage) errors(chain, in string) []string {
+	var rules []string
+	for _, icmp := range icmpMatches(p.family) {
+		rules = append(rules, rule(chain, in, "-p "+icmp[0], p.match(setLocal), "dst", icmp[1], accept))
+	}
+	return rules
+}
+
+func (p passage) match(set string) string { return "-m set --match-set " + setName(p.family, set) }
+
+// icmpMatches are those of what routers tell a sender: that a packet was too big, or took
 // too many hops.
 func icmpMatches(f host.Family) [][2]string {
 	if f == host.IPv6 {

@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"hash/maphash"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -199,7 +200,7 @@ func (p *Part) madeDockerUser(fw *tables) bool {
 func (p *Part) planTable(fw *tables, table string, w host.Wish, anchor bool) []host.Step {
 	chain := chainOf(table)
 	// Where Docker has its rules in nftables it decides there what is published.
-	want := ourChain(fw.family, table, w.Uplink, w.Strict && anchor, fw.has("filter", "DOCKER"))
+	want := passageOf(fw, w, anchor).rules(table)
 	var lines []string
 	var repairs []host.Repair
 	refill := !fw.has(table, chain) || !p.same(fw.chains[table+"/"+chain], want)
@@ -230,6 +231,20 @@ func (p *Part) planTable(fw *tables, table string, w host.Wish, anchor bool) []h
 		}})
 	}
 	return steps
+}
+
+// passageOf is what our chains are to let through. A packet that is redirected comes in by the
+// bridge, also where a policy of DROP is left over in iptables.
+func passageOf(fw *tables, w host.Wish, anchor bool) passage {
+	through := passage{family: fw.family, uplink: w.Uplink, strict: w.Strict && anchor, docker: fw.has("filter", "DOCKER")}
+	for _, l := range w.Locals {
+		if w.Way == host.WayRedirect && len(fw.family.Of([]netip.Prefix{l.Prefix})) > 0 {
+			through.handedTo = append(through.handedTo, l.Bridge)
+		}
+	}
+	slices.Sort(through.handedTo)
+	through.handedTo = slices.Compact(through.handedTo)
+	return through
 }
 
 // same reports whether a chain has the wanted rules. Releases of iptables may print a rule

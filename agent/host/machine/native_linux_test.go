@@ -174,6 +174,30 @@ func TestRedirectCapabilities(t *testing.T) {
 	}
 }
 
+// TestRedirectPolicy has a policy of DROP left over in iptables, as switching Docker's backend
+// in place leaves it. A redirected packet gets past it, into the bridge it is for only.
+func TestRedirectPolicy(t *testing.T) {
+	needReplay(t)
+	w := newWorld(t, readCapture(t, "29.7.2-nftables-published"))
+	w.b.in(t, func() { shell(t, "iptables -P FORWARD DROP; ip6tables -P FORWARD DROP") })
+	before := w.dump(t)
+	wish := w.wish(host.WayRedirect)
+	w.mustApply(t, wish)
+	w.wantIn(t, "a policy left over", "all", "-", false)
+	w.wantIdle(t, wish)
+	w.b.in(t, func() {
+		if rules := shell(t, "iptables -S SEALANE-FWD"); !strings.Contains(rules, "-i docker0 -o docker0") || strings.Contains(rules, "-i docker0 -m") {
+			t.Errorf("rules:\n%s", rules)
+		}
+		if _, err := w.host.Restore(t.Context()); err != nil {
+			t.Errorf("restore: %v", err)
+		}
+	})
+	if diff := cmp.Diff(before, w.dump(t)); diff != "" {
+		t.Errorf("not as before (-before +after):\n%s", diff)
+	}
+}
+
 // TestRedirectWatched takes the redirect away.
 func TestRedirectWatched(t *testing.T) {
 	needReplay(t)
