@@ -183,7 +183,9 @@ func TestRedirectPolicy(t *testing.T) {
 	before := w.dump(t)
 	wish := w.wish(host.WayRedirect)
 	w.mustApply(t, wish)
-	w.wantIn(t, "a policy left over", "all", "-", false)
+	want(t, "a policy left over", map[probe]string{
+		{w.peer, containerA, "10.1.0.2:80"}: containerA, {w.peer, hostA, "10.1.0.2:80"}: hostA, {w.peer, outsider, "10.1.0.2:80"}: "-",
+	})
 	w.wantIdle(t, wish)
 	w.b.in(t, func() {
 		if rules := shell(t, "iptables -S SEALANE-FWD"); !strings.Contains(rules, "-i docker0 -o docker0") || strings.Contains(rules, "-i docker0 -m") {

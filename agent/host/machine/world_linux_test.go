@@ -44,7 +44,7 @@ const (
 )
 
 // fixtures are kept next to the evaluator of rules, which needs more of them.
-const fixtures = "../../trace/testdata"
+const fixtures = "../../firewall/testdata"
 
 // capture is what a fixture says.
 type capture struct {
