@@ -11,7 +11,7 @@ import (
 
 func TestMissingHostsGetNothingNew(t *testing.T) {
 	law(t, func(t *rapid.T, c cluster) {
-		hosts := gather(c.hosts)
+		hosts := hostsByID(c.hosts)
 		for _, change := range c.plan().Changes {
 			h := hosts[change.Route.Mark.Host]
 			if change.Verb != api.Delete && change.Reason != api.ReasonResealed && h.Life == api.LifeMissing {
@@ -38,17 +38,17 @@ func TestAge(t *testing.T) {
 	} {
 		h := newHost("i-1", p, 0)
 		h.Claims = tt.claims
-		if got := age(&h, p); got != tt.want {
+		if got := claimAge(&h, p); got != tt.want {
 			t.Errorf("%s: age %d, want %d", tt.name, got, tt.want)
 		}
 	}
 }
 
 func TestOverlapping(t *testing.T) {
-	var taken taken
+	var granted trie
 	for _, p := range prefixes("10.0.0.0/24", "10.0.2.0/23", "10.0.2.0/25", "255.255.255.255/32",
 		"fd00::/64", "fd00:0:0:2::/63", "fd00:0:0:2::/80", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128") {
-		taken.add(claim{prefix: p})
+		granted.insert(claim{prefix: p})
 	}
 	for prefixText, want := range map[string]string{
 		"10.0.0.0/24":        "10.0.0.0/24",
@@ -74,7 +74,7 @@ func TestOverlapping(t *testing.T) {
 		"::/96":               "",
 	} {
 		got := ""
-		if c := taken.overlapping(prefix(prefixText)); c != nil {
+		if c := granted.overlapping(prefix(prefixText)); c != nil {
 			got = c.prefix.String()
 		}
 		if got != want {

@@ -26,49 +26,49 @@ import (
 // What the table decides the guard may still hold, see [Guard]. Changes come in the order
 // in which they are made: new subnets, replaces, missing routes, deletes, marks.
 func Diff(want, have []api.Route, guard Guard) api.Plan {
-	hosts := gather(guard.Hosts)
-	wanted, actual := byKey(want), byKey(have)
+	hosts := hostsByID(guard.Hosts)
+	wanted, actual := routesByKey(want), routesByKey(have)
 	var steps []api.Held // with an empty Reason: goes ahead
 	for _, w := range want {
 		a, there := actual[w.Key()]
 		switch {
 		case !there:
-			steps = append(steps, goes(guard.create(w)))
+			steps = append(steps, goAhead(guard.createChange(w)))
 		case !a.OwnedBy(guard.Cluster) && !guard.adopts(a):
-			c := guard.create(w)
+			c := guard.createChange(w)
 			c.Was = &a
-			steps = append(steps, held(c, api.ReasonForeignRoute, "the way is taken by "+a.String()))
-		case !a.OwnedBy(guard.Cluster) && settled(a):
-			steps = append(steps, goes(api.Change{Verb: api.Replace, Route: w, Was: &a, Reason: api.ReasonAdopted}))
+			steps = append(steps, holdChange(c, api.ReasonForeignRoute, "the way is taken by "+a.String()))
+		case !a.OwnedBy(guard.Cluster) && isSettled(a):
+			steps = append(steps, goAhead(api.Change{Verb: api.Replace, Route: w, Was: &a, Reason: api.ReasonAdopted}))
 		case a.State == api.RouteDeleting:
-			steps = append(steps, held(guard.create(w), api.ReasonInTransition, state(a)))
+			steps = append(steps, holdChange(guard.createChange(w), api.ReasonInTransition, stateText(a)))
 		case a.SameTarget(w) && a.Mark.Same(w.Mark) && !a.Stale:
-		case !settled(a):
-			steps = append(steps, held(replace(w, a), api.ReasonInTransition, state(a)))
+		case !isSettled(a):
+			steps = append(steps, holdChange(replaceChange(w, a), api.ReasonInTransition, stateText(a)))
 		case a.Mark.Host == w.Mark.Host:
 			// A mark never grows younger: it may be the witness of a registry that was put back.
 			w.Mark.Generation = max(w.Mark.Generation, a.Mark.Generation)
-			steps = append(steps, goes(replace(w, a)))
+			steps = append(steps, goAhead(replaceChange(w, a)))
 		default:
-			steps = append(steps, guard.take(replace(w, a), a, hosts))
+			steps = append(steps, guard.takeFromHost(replaceChange(w, a), a, hosts))
 		}
 	}
 	for _, a := range have {
 		if _, ok := wanted[a.Key()]; !ok && a.OwnedBy(guard.Cluster) {
-			steps = append(steps, guard.take(api.Change{Verb: api.Delete, Route: a}, a, hosts))
+			steps = append(steps, guard.takeFromHost(api.Change{Verb: api.Delete, Route: a}, a, hosts))
 		}
 	}
 	slices.SortFunc(steps, compareSteps)
-	guard.hold(steps, have)
-	return split(steps)
+	guard.holdSteps(steps, have)
+	return splitSteps(steps)
 }
 
-// adopts reports whether an operator gave this foreign entry to sealane.
+// adopts reports whether an operator gave this foreign route to sealane.
 func (g Guard) adopts(a api.Route) bool {
 	return slices.ContainsFunc(g.Adopt, func(o api.Adoption) bool { return o.Covers(a) })
 }
 
-func (g Guard) create(w api.Route) api.Change {
+func (g Guard) createChange(w api.Route) api.Change {
 	reason := api.ReasonNewSubnet
 	if g.Written[w.Key()] {
 		reason = api.ReasonDriftMissing
@@ -76,7 +76,7 @@ func (g Guard) create(w api.Route) api.Change {
 	return api.Change{Verb: api.Create, Route: w, Reason: reason}
 }
 
-func replace(w, a api.Route) api.Change {
+func replaceChange(w, a api.Route) api.Change {
 	reason := api.ReasonMoved
 	switch {
 	case a.Mark.Host != w.Mark.Host:
@@ -88,38 +88,38 @@ func replace(w, a api.Route) api.Change {
 	return api.Change{Verb: api.Replace, Route: w, Was: &a, Reason: reason}
 }
 
-// take decides a change that takes an entry away from the host it is marked for: it needs
+// takeFromHost decides a change that takes a route away from the host it is marked for: it needs
 // evidence that the host let it go.
-func (g Guard) take(c api.Change, from api.Route, hosts evidence) api.Held {
+func (g Guard) takeFromHost(c api.Change, from api.Route, hosts evidence) api.Held {
 	owner := from.Mark.Host
-	verdict := hosts.verdict(owner, from.Destination)
+	reason := hosts.releaseReason(owner, from.Destination)
 	if c.Verb == api.Delete {
-		c.Reason = verdict
+		c.Reason = reason
 	}
 	switch {
-	case verdict == api.ReasonNoEvidence && hosts[owner] == nil && !g.RegistryComplete:
-		return held(c, api.ReasonRegistryIncomplete, hosts.doubt(owner))
-	case verdict == api.ReasonNoEvidence:
-		return held(c, api.ReasonNoEvidence, hosts.doubt(owner))
-	case !settled(from):
-		return held(c, api.ReasonInTransition, state(from))
+	case reason == api.ReasonNoEvidence && hosts[owner] == nil && !g.RegistryComplete:
+		return holdChange(c, api.ReasonRegistryIncomplete, hosts.noReleaseText(owner))
+	case reason == api.ReasonNoEvidence:
+		return holdChange(c, api.ReasonNoEvidence, hosts.noReleaseText(owner))
+	case !isSettled(from):
+		return holdChange(c, api.ReasonInTransition, stateText(from))
 	default:
-		return goes(c)
+		return goAhead(c)
 	}
 }
 
-func goes(c api.Change) api.Held { return api.Held{Change: c} }
+func goAhead(c api.Change) api.Held { return api.Held{Change: c} }
 
-func held(c api.Change, why api.Reason, detail string) api.Held {
+func holdChange(c api.Change, why api.Reason, detail string) api.Held {
 	return api.Held{Change: c, Reason: why, Detail: detail}
 }
 
-// settled reports whether the cloud is done with the entry. It takes no change before.
-func settled(r api.Route) bool { return r.State == api.RouteAvailable || r.State == "" }
+// isSettled reports whether the cloud is done with the route. It takes no change before.
+func isSettled(r api.Route) bool { return r.State == api.RouteAvailable || r.State == "" }
 
-func state(r api.Route) string { return "the entry to " + r.NextHop + " is " + string(r.State) }
+func stateText(r api.Route) string { return "the route to " + r.NextHop + " is " + string(r.State) }
 
-func byKey(routes []api.Route) map[api.RouteKey]api.Route {
+func routesByKey(routes []api.Route) map[api.RouteKey]api.Route {
 	m := make(map[api.RouteKey]api.Route, len(routes))
 	for _, r := range routes {
 		m[r.Key()] = r
@@ -148,8 +148,8 @@ func turn(c api.Change) int {
 	}
 }
 
-// split parts what goes ahead from what is held, in order.
-func split(steps []api.Held) api.Plan {
+// splitSteps parts what goes ahead from what is held, in order.
+func splitSteps(steps []api.Held) api.Plan {
 	p := api.Plan{Changes: []api.Change{}, Held: []api.Held{}, Conflicts: []api.Conflict{}}
 	for _, s := range steps {
 		if s.Reason == "" {

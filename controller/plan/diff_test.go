@@ -34,7 +34,7 @@ func TestDiffMovesOnEvidenceOnly(t *testing.T) {
 	}
 }
 
-// An adopted entry is taken over as it is, and only the one that the operator saw.
+// An adopted route is taken over as it is, and only the one that the operator saw.
 func TestAdoption(t *testing.T) {
 	p := prefix("10.0.0.0/24")
 	hosts := []api.Host{newHost("i-1", p, 3)}
@@ -81,8 +81,8 @@ func TestRegistryOlderThanTheMarks(t *testing.T) {
 		revision, accepted int64
 		want               string
 	}{
-		{41, 0, "held delete 10.0.0.0/24 -> i-1 in vtb-1: registry-old (the entry is of revision 57, what the registry knows of its host is older)\n"},
-		{400, 0, "held delete 10.0.0.0/24 -> i-1 in vtb-1: registry-old (the entry is of revision 57, what the registry knows of its host is older)\n"},
+		{41, 0, "held delete 10.0.0.0/24 -> i-1 in vtb-1: registry-old (the route is of revision 57, what the registry knows of its host is older)\n"},
+		{400, 0, "held delete 10.0.0.0/24 -> i-1 in vtb-1: registry-old (the route is of revision 57, what the registry knows of its host is older)\n"},
 		{41, 57, "delete 10.0.0.0/24 -> i-1 in vtb-1: host-left\n"},
 		{-57, 0, "delete 10.0.0.0/24 -> i-1 in vtb-1: host-left\n"},
 	} {

@@ -18,7 +18,7 @@ const (
 	vpc    = api.VPCID("vpc-1")
 )
 
-// anyCluster makes small clusters over few prefixes, so that claims, entries, vSwitches and
+// anyCluster makes small clusters over few prefixes, so that claims, routes, vSwitches and
 // reserved ranges meet often.
 func anyCluster() *rapid.Generator[cluster] {
 	return rapid.Custom(func(t *rapid.T) cluster {
@@ -56,7 +56,7 @@ func anyCluster() *rapid.Generator[cluster] {
 	})
 }
 
-// witnessed is the cluster with marks that tell their age, and with some foreign entries
+// witnessed is the cluster with marks that tell their age, and with some foreign routes
 // given to sealane.
 func (c cluster) witnessed(t *rapid.T) cluster {
 	c.have = slices.Clone(c.have)
@@ -80,7 +80,7 @@ func (c cluster) witnessed(t *rapid.T) cluster {
 }
 
 // aged is the cluster some time later: while all hosts were alive a controller wrote what
-// it could; then some entries were edited or deleted, some hosts got other subnets (new ones, or those
+// it could; then some routes were edited or deleted, some hosts got other subnets (new ones, or those
 // of another host), and some records were lost.
 func (c cluster) aged(t *rapid.T) cluster {
 	young := c
@@ -95,7 +95,7 @@ func (c cluster) aged(t *rapid.T) cluster {
 	}
 	c.have = nil
 	for _, r := range have {
-		fate := rapid.IntRange(0, 7).Draw(t, "entry")
+		fate := rapid.IntRange(0, 7).Draw(t, "route")
 		if r.OwnedBy(ours) && fate == 6 { // deleted by hand
 			c.guard.Written[r.Key()] = true
 			continue
@@ -191,7 +191,7 @@ func anyHost() *rapid.Generator[api.Host] {
 	})
 }
 
-// anyRoutes are entries of every kind, many of them as a controller would have written them.
+// anyRoutes are routes of every kind, many of them as a controller would have written them.
 func anyRoutes(hosts []api.Host) *rapid.Generator[[]api.Route] {
 	place := rapid.Custom(func(t *rapid.T) api.Route {
 		r := api.Route{Table: anyTable().Draw(t, "table"), State: api.RouteAvailable}

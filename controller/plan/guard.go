@@ -17,17 +17,17 @@ type Guard struct {
 	Pools            []netip.Prefix
 	Deletes          api.GuardConfig       // the budget of deletes
 	Confirmed        string                // Plan.DeletesID of deletes that may exceed the budget
-	Adopt            []api.Adoption        // foreign entries that an operator gave to sealane
+	Adopt            []api.Adoption        // foreign routes that an operator gave to sealane
 	Accepted         int64                 // generation up to which marks may be newer than the registry
 	Revision         int64                 // of the registry's snapshot; 0 is not known
-	Quota            map[api.TableID]int   // custom entries a table may hold; a table left out has no known limit
+	Quota            map[api.TableID]int   // custom routes a table may hold; a table left out has no known limit
 	Hosts            []api.Host            // the evidence: the same hosts that Desired was given
 	Written          map[api.RouteKey]bool // places that had been written: absence there is drift
 }
 
-// hold gives a reason to every step that may not go ahead. Steps are sorted.
-func (g Guard) hold(steps []api.Held, have []api.Route) {
-	hosts := gather(g.Hosts)
+// holdSteps gives a reason to every step that may not go ahead. Steps are sorted.
+func (g Guard) holdSteps(steps []api.Held, have []api.Route) {
+	hosts := hostsByID(g.Hosts)
 	for i, s := range steps {
 		if s.Reason != "" {
 			continue
@@ -39,7 +39,7 @@ func (g Guard) hold(steps []api.Held, have []api.Route) {
 		}
 		if steps[i].Reason == "" && s.Change.Verb != api.Create && was.OwnedBy(g.Cluster) && g.ahead(was, hosts) {
 			steps[i].Reason = api.ReasonRegistryOld
-			steps[i].Detail = fmt.Sprintf("the entry is of revision %d, what the registry knows of its host is older", was.Mark.Generation)
+			steps[i].Detail = fmt.Sprintf("the route is of revision %d, what the registry knows of its host is older", was.Mark.Generation)
 		}
 	}
 	g.holdDeletes(steps, have)
@@ -49,7 +49,7 @@ func (g Guard) hold(steps []api.Held, have []api.Route) {
 // Ahead returns the newest generation among our marks that the registry has not come to: then
 // it was restored from a backup, or replaced. 0 is none.
 func (g Guard) Ahead(have []api.Route) int64 {
-	hosts, newest := gather(g.Hosts), int64(0)
+	hosts, newest := hostsByID(g.Hosts), int64(0)
 	for _, r := range have {
 		if r.OwnedBy(g.Cluster) && g.ahead(r, hosts) {
 			newest = max(newest, r.Mark.Generation)
@@ -58,7 +58,7 @@ func (g Guard) Ahead(have []api.Route) int64 {
 	return newest
 }
 
-// ahead reports whether the entry was made after what the registry now knows of its host was
+// ahead reports whether the route was made after what the registry now knows of its host was
 // written: nothing that the registry says of the host is news then.
 func (g Guard) ahead(r api.Route, hosts evidence) bool {
 	known := g.Revision
@@ -68,19 +68,19 @@ func (g Guard) ahead(r api.Route, hosts evidence) bool {
 	return g.Revision > 0 && r.Mark.Generation > max(known, g.Accepted)
 }
 
-// takes reports whether a change takes an entry away from a host.
-func takes(c api.Change) bool { return c.Verb == api.Delete || c.Reason == api.ReasonMoved }
+// takesFromHost reports whether a change takes a route away from a host.
+func takesFromHost(c api.Change) bool { return c.Verb == api.Delete || c.Reason == api.ReasonMoved }
 
 // forbids says why this change may not be made at all; empty if it may.
 func (g Guard) forbids(c api.Change) (why api.Reason, detail string) {
 	deletes := c.Verb == api.Delete
 	switch {
-	case !g.RegistryComplete && takes(c):
+	case !g.RegistryComplete && takesFromHost(c):
 		// The record that cannot be read may be the one that claims this route.
 		return api.ReasonRegistryIncomplete, ""
 	case !g.CloudComplete && deletes:
 		return api.ReasonCloudIncomplete, ""
-	case !within(g.Pools, c.Route.Destination):
+	case !inPools(g.Pools, c.Route.Destination):
 		return api.ReasonPolicy, "outside the pools nothing is written or deleted"
 	case g.Policy == api.PolicyObserve:
 		return "", "" // the plan shows all that would be done; the pass stops after showing it
@@ -144,7 +144,7 @@ func (g Guard) holdCreates(steps []api.Held, have []api.Route) {
 	}
 	for i, s := range steps {
 		if t := s.Change.Route.Table; s.Reason == api.ReasonQuota {
-			steps[i].Detail = fmt.Sprintf("table %s: %d of %d entries used, %d more wanted", t, used[t], g.Quota[t], more[t])
+			steps[i].Detail = fmt.Sprintf("table %s: %d of %d routes used, %d more wanted", t, used[t], g.Quota[t], more[t])
 		}
 	}
 }

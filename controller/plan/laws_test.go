@@ -66,7 +66,7 @@ func TestLaw03ForeignRoutesAreSafe(t *testing.T) {
 		p, want := c.decide()
 		kept := slices.DeleteFunc(slices.Clone(c.have), c.guard.adopts)
 		foreignIsSafe(t, p, want, kept)
-		after := byKey(applied(t, p, c.have))
+		after := routesByKey(applied(t, p, c.have))
 		for _, r := range c.have {
 			if !r.OwnedBy(ours) && !c.guard.adopts(r) && after[r.Key()] != r {
 				t.Fatalf("foreign %s became %s", r, after[r.Key()])
@@ -126,15 +126,15 @@ func TestLaw05DeletesHaveABudget(t *testing.T) {
 	})
 }
 
-// Law 6: incumbents win. A host that newly claims what overlaps an entry of ours changes
-// nothing but the list of conflicts, however old its claim, and whether or not the entry's
+// Law 6: incumbents win. A host that newly claims what overlaps an route of ours changes
+// nothing but the list of conflicts, however old its claim, and whether or not the route's
 // host is still heard, still reports it, or is known at all.
 func TestLaw06IncumbentsWin(t *testing.T) {
 	law(t, func(t *rapid.T, c cluster) {
 		var overlapping []netip.Prefix
-		hosts, check := gather(c.hosts), newChecker(c.rules)
+		hosts, check := hostsByID(c.hosts), newChecker(c.rules)
 		for _, r := range c.have {
-			if r.OwnedBy(ours) && hosts.verdict(r.Mark.Host, r.Destination) == api.ReasonNoEvidence && check.prefix(r.Destination) == nil {
+			if r.OwnedBy(ours) && hosts.releaseReason(r.Mark.Host, r.Destination) == api.ReasonNoEvidence && check.refusePrefix(r.Destination) == nil {
 				wider := netip.PrefixFrom(r.Destination.Addr(), r.Destination.Bits()-1).Masked()
 				narrower := netip.PrefixFrom(r.Destination.Addr(), r.Destination.Bits()+1)
 				overlapping = append(overlapping, r.Destination, wider, narrower)
@@ -158,7 +158,7 @@ func TestLaw06IncumbentsWin(t *testing.T) {
 	})
 }
 
-// Law 6, second half: between claims without entries the older wins, then the smaller id.
+// Law 6, second half: between claims without routes the older wins, then the smaller id.
 func TestLaw06TiesGoToTheOlderClaim(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		ages := rapid.SliceOfN(rapid.Int64Range(1, 3), 2, 2).Draw(t, "ages")
@@ -225,14 +225,14 @@ func TestLaw08EverythingHasAReason(t *testing.T) {
 			known(h.Change.Reason, h.Change)
 			named[h.Change.Route.Key()] = true
 		}
-		answered := map[holding]bool{}
+		answered := map[standingFor]bool{}
 		for _, conflict := range p.Conflicts {
 			known(conflict.Reason, conflict)
-			answered[holding{conflict.Host, conflict.Destination}] = true
+			answered[standingFor{conflict.Host, conflict.Destination}] = true
 		}
-		wanted, actual := byKey(want), byKey(c.have)
+		wanted, actual := routesByKey(want), routesByKey(c.have)
 		for key, w := range wanted {
-			answered[holding{w.Mark.Host, w.Destination}] = true
+			answered[standingFor{w.Mark.Host, w.Destination}] = true
 			a, there := actual[key]
 			if amiss := !there || !a.SameTarget(w) || !a.Mark.Same(w.Mark); amiss && !named[key] {
 				t.Fatalf("%s is wanted, is %s, and the plan does not name it", w, a)
@@ -245,7 +245,7 @@ func TestLaw08EverythingHasAReason(t *testing.T) {
 		}
 		for _, h := range c.hosts {
 			for _, s := range h.Subnets {
-				if !h.Life.Withdraws() && !answered[holding{h.Instance, s.Prefix}] {
+				if !h.Life.Withdraws() && !answered[standingFor{h.Instance, s.Prefix}] {
 					t.Fatalf("%s of %s is neither wanted nor refused", s.Prefix, h.Label())
 				}
 			}
@@ -257,7 +257,7 @@ func TestLaw08EverythingHasAReason(t *testing.T) {
 func TestLaw09AChangedNextHopIsOneReplace(t *testing.T) {
 	law(t, func(t *rapid.T, c cluster) {
 		p, want := c.decide()
-		wanted, actual := byKey(want), byKey(c.have)
+		wanted, actual := routesByKey(want), routesByKey(c.have)
 		seen := map[api.RouteKey]bool{}
 		for _, change := range p.Changes {
 			key := change.Route.Key()
@@ -275,7 +275,7 @@ func TestLaw09AChangedNextHopIsOneReplace(t *testing.T) {
 		}
 		for key, w := range wanted {
 			a, there := actual[key]
-			if there && a.OwnedBy(ours) && settled(a) && !a.SameTarget(w) && !named(p, api.Replace, key) {
+			if there && a.OwnedBy(ours) && isSettled(a) && !a.SameTarget(w) && !named(p, api.Replace, key) {
 				t.Fatalf("%s is to become %s, but there is no replace in\n%s", a, w, p)
 			}
 		}
@@ -287,9 +287,9 @@ func TestLaw09AChangedNextHopIsOneReplace(t *testing.T) {
 func TestLaw10QuotaIsRespected(t *testing.T) {
 	law(t, func(t *rapid.T, c cluster) {
 		p := c.plan()
-		entries, repairs := map[api.TableID]int{}, map[api.TableID]bool{}
+		routes, repairs := map[api.TableID]int{}, map[api.TableID]bool{}
 		for _, r := range c.have {
-			entries[r.Table]++
+			routes[r.Table]++
 		}
 		created := map[api.TableID]int{}
 		for _, change := range p.Changes {
@@ -299,8 +299,8 @@ func TestLaw10QuotaIsRespected(t *testing.T) {
 			}
 		}
 		for table, quota := range c.guard.Quota {
-			if n := created[table]; n > 0 && entries[table]+n > quota {
-				t.Fatalf("%d entries and %d creates exceed %d in %s", entries[table], n, quota, table)
+			if n := created[table]; n > 0 && routes[table]+n > quota {
+				t.Fatalf("%d routes and %d creates exceed %d in %s", routes[table], n, quota, table)
 			}
 		}
 		for _, h := range p.Held {
@@ -308,8 +308,8 @@ func TestLaw10QuotaIsRespected(t *testing.T) {
 			quota, limited := c.guard.Quota[table]
 			switch {
 			case h.Reason != api.ReasonQuota:
-			case !limited || entries[table]+created[table] < quota || h.Detail == "":
-				t.Fatalf("%s although %s has room for %d", h, table, quota-entries[table]-created[table])
+			case !limited || routes[table]+created[table] < quota || h.Detail == "":
+				t.Fatalf("%s although %s has room for %d", h, table, quota-routes[table]-created[table])
 			case h.Change.Reason == api.ReasonNewSubnet && repairs[table]:
 				t.Fatalf("%s although something else is repaired in %s", h, table)
 			}

@@ -50,7 +50,7 @@ func (c cluster) plan() api.Plan {
 
 // apply is a model of the cloud: it makes the changes and refuses those that make no sense.
 func apply(p api.Plan, have []api.Route) ([]api.Route, error) {
-	tables := byKey(have)
+	tables := routesByKey(have)
 	for _, c := range p.Changes {
 		key := c.Route.Key()
 		is, there := tables[key]

@@ -14,7 +14,7 @@ type failer interface {
 
 // foreignIsSafe is law 3.
 func foreignIsSafe(t failer, p api.Plan, want, have []api.Route) {
-	wanted := byKey(want)
+	wanted := routesByKey(want)
 	for _, r := range have {
 		if r.OwnedBy(ours) {
 			continue
@@ -71,8 +71,8 @@ func deletes(p api.Plan) (made, over []api.Change) {
 	return made, over
 }
 
-// taking are the places where the plan takes an entry from its owner, or holds that only
-// until the guard lets it. Where the cloud is at work on the entry nothing is taken.
+// taking are the places where the plan takes an route from its owner, or holds that only
+// until the guard lets it. Where the cloud is at work on the route nothing is taken.
 func taking(p api.Plan) map[api.RouteKey]api.InstanceID {
 	places := map[api.RouteKey]api.InstanceID{}
 	all := p.Changes

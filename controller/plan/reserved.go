@@ -12,7 +12,7 @@ import (
 func Reserved() []netip.Prefix {
 	return []netip.Prefix{
 		ipv4(0, 0, 8),      // "this network"
-		ipv4(100, 64, 10),  // the cloud's own services: a system entry in every table
+		ipv4(100, 64, 10),  // the cloud's own services: a system route in every table
 		ipv4(127, 0, 8),    // loopback
 		ipv4(169, 254, 16), // link-local, instance metadata
 		ipv4(224, 0, 4),    // multicast
@@ -48,16 +48,16 @@ func newChecker(rules Rules) checker {
 	return checker{rules.VPC, Reserved(), vswitches, rules.Pools}
 }
 
-// host returns why this host may not have this prefix; nil if nothing speaks against it.
-func (c checker) host(h *api.Host, p netip.Prefix) *api.Conflict {
+// refuseHost returns why this host may not have this prefix; nil if nothing speaks against it.
+func (c checker) refuseHost(h *api.Host, p netip.Prefix) *api.Conflict {
 	if h.VPC != c.vpc {
 		return &api.Conflict{Reason: api.ReasonWrongVPC}
 	}
-	return c.prefix(p)
+	return c.refusePrefix(p)
 }
 
-// prefix returns why nobody may have this prefix; nil if nothing speaks against it.
-func (c checker) prefix(p netip.Prefix) *api.Conflict {
+// refusePrefix returns why nobody may have this prefix; nil if nothing speaks against it.
+func (c checker) refusePrefix(p netip.Prefix) *api.Conflict {
 	switch {
 	case !p.IsValid() || p.Addr().Is4In6():
 		return &api.Conflict{Reason: api.ReasonNoPrefix}
@@ -74,15 +74,15 @@ func (c checker) prefix(p netip.Prefix) *api.Conflict {
 			return &api.Conflict{Reason: api.ReasonOverlapsVSwitch, With: v.CIDR, Holder: string(v.ID)}
 		}
 	}
-	if !within(c.pools, p) {
+	if !inPools(c.pools, p) {
 		return &api.Conflict{Reason: api.ReasonOutsidePools}
 	}
 	return nil
 }
 
-// within reports whether the prefix lies wholly inside one of the pools. Contains is false
+// inPools reports whether the prefix lies wholly inside one of the pools. Contains is false
 // between families.
-func within(pools []netip.Prefix, p netip.Prefix) bool {
+func inPools(pools []netip.Prefix, p netip.Prefix) bool {
 	return slices.ContainsFunc(pools, func(pool netip.Prefix) bool {
 		return pool.Bits() <= p.Bits() && pool.Contains(p.Addr())
 	})

@@ -26,7 +26,7 @@ var update = flag.Bool("update", false, "rewrite the expected text in testdata")
 //	host i-a alive 10.0.0.0/24 name=web-1 age=1   life, subnets, claim revision
 //	forget i-a                                    its record is lost
 //	route vtb-1 10.0.0.0/24 i-a owned             or owned=<host>, foreign, other=<host>; state=Pending
-//	lose vtb-1 10.0.0.0/24                        somebody deletes the entry
+//	lose vtb-1 10.0.0.0/24                        somebody deletes the route
 //	policy full | guard 5 0.1 | quota vtb-1 200 | confirm <id> | written vtb-1 10.0.0.0/24
 //	incomplete registry | incomplete cloud | complete
 //	plan | routes | apply                         show the plan, show the tables, make the changes
