@@ -27,7 +27,7 @@ type adoption struct {
 	output    options
 }
 
-// candidate is a foreign entry where the cluster wants a route of its own.
+// candidate is a foreign route where the cluster wants a route of its own.
 type candidate struct {
 	Is     api.Route `json:"is"`
 	Wanted api.Route `json:"wanted"`
@@ -47,8 +47,8 @@ func (c candidate) String() string {
 // adoptDocument is the JSON of routes adopt.
 type adoptDocument struct {
 	Schema   string      `json:"schema"` // api.SchemaAdopt
-	Entries  []candidate `json:"entries"`
-	Confirm  string      `json:"confirm,omitempty"` // id that gives exactly these entries to sealane
+	Routes   []candidate `json:"entries"`
+	Confirm  string      `json:"confirm,omitempty"` // id that gives exactly these routes to sealane
 	Recorded bool        `json:"recorded"`          // they were given
 }
 
@@ -56,15 +56,15 @@ func newAdopt() *cobra.Command {
 	a := &adoption{}
 	cmd := &cobra.Command{
 		Use:   "adopt [DESTINATION]...",
-		Short: "Give foreign route entries to sealane, where it wants routes of its own",
-		Long: `Give foreign route entries to sealane, where it wants routes of its own.
+		Short: "Give foreign routes to sealane, where it wants routes of its own",
+		Long: `Give foreign routes to sealane, where it wants routes of its own.
 
-Without --confirm, shows the entries that are in the way, all or those of the given
+Without --confirm, shows the routes that are in the way, all or those of the given
 destinations, and what would become of each. With the id that this prints, records that they
 may be taken over: the controller then marks each in place and points it at the host that owns
-the subnet, if it still is what was shown. An entry that changed since is left alone.
+the subnet, if it still is what was shown. A route that changed since is left alone.
 
-Exit code 6 when there is something to confirm, 4 when the entries are no longer those of the
+Exit code 6 when there is something to confirm, 4 when the routes are no longer those of the
 id.`,
 		Example: `  sealane routes adopt
   sealane routes adopt 10.0.3.0/24
@@ -73,18 +73,18 @@ id.`,
 			if err := a.output.checkOutput(); err != nil {
 				return err
 			}
-			return a.adoptEntries(cmd.Context(), cmd.OutOrStdout(), args)
+			return a.adoptRoutes(cmd.Context(), cmd.OutOrStdout(), args)
 		},
 	}
 	cmd.Flags().StringVar(&a.cluster, "cluster", "default", "name of the cluster")
 	cmd.Flags().StringSliceVar(&a.endpoints, "etcd-endpoints", []string{"http://127.0.0.1:2379"}, "etcd that holds the registry; repeatable")
-	cmd.Flags().BoolVar(&a.marked, "marked", false, "also entries with a mark of another cluster, or one that does not fit")
-	cmd.Flags().StringVar(&a.confirm, "confirm", "", "id of the entries that may be taken over")
+	cmd.Flags().BoolVar(&a.marked, "marked", false, "also routes with a mark of another cluster, or one that does not fit")
+	cmd.Flags().StringVar(&a.confirm, "confirm", "", "id of the routes that may be taken over")
 	cmd.Flags().StringVarP(&a.output.output, "output", "o", "table", "output format: table or json")
 	return cmd
 }
 
-func (a *adoption) adoptEntries(ctx context.Context, out io.Writer, args []string) error {
+func (a *adoption) adoptRoutes(ctx context.Context, out io.Writer, args []string) error {
 	if err := cli.CheckCluster(a.cluster); err != nil {
 		return err
 	}
@@ -111,7 +111,7 @@ func (a *adoption) adoptEntries(ctx context.Context, out io.Writer, args []strin
 			return err
 		}
 	}
-	if err := a.output.print(out, doc, func(w io.Writer) { adoptRows(w, doc) }); err != nil {
+	if err := a.output.print(out, doc, func(w io.Writer) { writeAdoption(w, doc) }); err != nil {
 		return err
 	}
 	if doc.Confirm != "" && !doc.Recorded {
@@ -120,13 +120,13 @@ func (a *adoption) adoptEntries(ctx context.Context, out io.Writer, args []strin
 	return nil
 }
 
-// recordAdoption writes the operator's word, if it is for exactly these entries.
+// recordAdoption writes the operator's word, if it is for exactly these routes.
 func (a *adoption) recordAdoption(ctx context.Context, reg *registry.Registry, doc *adoptDocument) error {
 	if a.confirm != doc.Confirm {
-		return fmt.Errorf("--confirm %s: these are not the entries of that id any more; look again without --confirm: %w", a.confirm, api.ErrRefused)
+		return fmt.Errorf("--confirm %s: these are not the routes of that id any more; look again without --confirm: %w", a.confirm, api.ErrRefused)
 	}
 	_, err := reg.UpdateConfig(ctx, func(c *api.Config) error {
-		for _, e := range doc.Entries {
+		for _, e := range doc.Routes {
 			c.Adopt = slices.DeleteFunc(c.Adopt, func(o api.Adoption) bool {
 				return o.Table == e.Is.Table && o.Destination == e.Is.Destination
 			})
@@ -138,9 +138,9 @@ func (a *adoption) recordAdoption(ctx context.Context, reg *registry.Registry, d
 	return err
 }
 
-// foreignIn finds in the last plan what foreign entries hold up.
+// foreignIn finds in the last plan what foreign routes hold up.
 func (a *adoption) foreignIn(snap api.Snapshot, only []netip.Prefix) (adoptDocument, error) {
-	doc := adoptDocument{Schema: api.SchemaAdopt, Entries: []candidate{}}
+	doc := adoptDocument{Schema: api.SchemaAdopt, Routes: []candidate{}}
 	if snap.Pass == nil {
 		return doc, fmt.Errorf("no controller has made a pass yet, so nothing is known of the route tables: %w", api.ErrNotFound)
 	}
@@ -158,15 +158,15 @@ func (a *adoption) foreignIn(snap api.Snapshot, only []netip.Prefix) (adoptDocum
 			continue
 		}
 		c := candidate{Is: *h.Change.Was, Wanted: h.Change.Route}
-		doc.Entries = append(doc.Entries, c)
+		doc.Routes = append(doc.Routes, c)
 		lines = append(lines, c.String())
 		missing = slices.DeleteFunc(missing, func(p netip.Prefix) bool { return p == at })
 	}
 	if len(missing) > 0 && snap.Pass.Omitted > 0 {
-		return doc, fmt.Errorf("%s is not among what the last pass could publish (%d entries were left out): %w", missing[0], snap.Pass.Omitted, api.ErrNotFound)
+		return doc, fmt.Errorf("%s is not among what the last pass could publish (%d entries of it were left out): %w", missing[0], snap.Pass.Omitted, api.ErrNotFound)
 	}
 	if len(missing) > 0 {
-		return doc, fmt.Errorf("no foreign entry for %s is in the way of a route of ours, as of the last pass: %w", missing[0], api.ErrNotFound)
+		return doc, fmt.Errorf("no foreign route for %s is in the way of a route of ours, as of the last pass: %w", missing[0], api.ErrNotFound)
 	}
 	if len(lines) > 0 {
 		sum := sha256.Sum256([]byte(strings.Join(lines, "\n")))
@@ -187,13 +187,13 @@ func parseDestinations(args []string) ([]netip.Prefix, error) {
 	return all, nil
 }
 
-func adoptRows(w io.Writer, doc adoptDocument) {
-	for _, e := range doc.Entries {
+func writeAdoption(w io.Writer, doc adoptDocument) {
+	for _, e := range doc.Routes {
 		_, _ = fmt.Fprintln(w, e)
 	}
 	switch {
-	case len(doc.Entries) == 0:
-		_, _ = fmt.Fprintln(w, "no foreign entry is in the way")
+	case len(doc.Routes) == 0:
+		_, _ = fmt.Fprintln(w, "no foreign route is in the way")
 	case doc.Recorded:
 		_, _ = fmt.Fprintln(w, "recorded; the controller takes them over in its next pass")
 	default:

@@ -56,11 +56,11 @@ func TestAge(t *testing.T) {
 		-time.Second: "0s", 0: "0s", 59 * time.Second: "59s", time.Minute: "1m", 59 * time.Minute: "59m",
 		time.Hour: "1h", 47 * time.Hour: "47h", 48 * time.Hour: "2d",
 	} {
-		if got := age(now.Add(-d), now); got != want {
+		if got := ageText(now.Add(-d), now); got != want {
 			t.Errorf("%s: got %s, want %s", d, got, want)
 		}
 	}
-	if got := age(time.Time{}, now); got != "-" {
+	if got := ageText(time.Time{}, now); got != "-" {
 		t.Errorf("never: got %s", got)
 	}
 }

@@ -17,8 +17,8 @@ func (o *options) print(w io.Writer, doc any, table func(io.Writer)) error {
 	return cli.PrintDocument(w, o.output, doc, table)
 }
 
-// age is a duration as people say it: the two largest units are too much at 3 a.m.
-func age(since, now time.Time) string {
+// ageText is a duration as people say it: the two largest units are too much at 3 a.m.
+func ageText(since, now time.Time) string {
 	d := now.Sub(since)
 	switch {
 	case since.IsZero():
@@ -34,7 +34,7 @@ func age(since, now time.Time) string {
 	}
 }
 
-func hostRows(w io.Writer, hosts []api.HostStatus) {
+func writeHosts(w io.Writer, hosts []api.HostStatus) {
 	cli.PrintRow(w, "INSTANCE", "NAME", "IP", "SUBNETS", "AGENT", "STATE", "WHY")
 	for _, h := range hosts {
 		var subnets []string
@@ -45,7 +45,7 @@ func hostRows(w io.Writer, hosts []api.HostStatus) {
 	}
 }
 
-func routeRows(w io.Writer, routes []api.RouteStatus, now time.Time) {
+func writeRoutes(w io.Writer, routes []api.RouteStatus, now time.Time) {
 	cli.PrintRow(w, "DESTINATION", "NEXT HOP", "STAGE", "TABLES", "SOURCE", "SINCE", "REASON")
 	for _, r := range routes {
 		written := 0
@@ -58,6 +58,6 @@ func routeRows(w io.Writer, routes []api.RouteStatus, now time.Time) {
 		if r.KeepSource {
 			source = "kept"
 		}
-		cli.PrintRow(w, r.Destination, r.Host, r.Stage, fmt.Sprintf("%d/%d", written, len(r.Tables)), source, age(r.Since, now), r.Reason)
+		cli.PrintRow(w, r.Destination, r.Host, r.Stage, fmt.Sprintf("%d/%d", written, len(r.Tables)), source, ageText(r.Since, now), r.Reason)
 	}
 }

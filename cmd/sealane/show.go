@@ -32,13 +32,13 @@ read, or no pass for ten minutes. A warning alone is 0, and so is a host that is
 				return err
 			}
 			out, problems := cmd.OutOrStdout(), cmd.ErrOrStderr()
-			if err := o.print(out, s, func(w io.Writer) { statusRows(w, s, time.Now()) }); err != nil {
+			if err := o.print(out, s, func(w io.Writer) { writeStatus(w, s, time.Now()) }); err != nil {
 				return err
 			}
 			if o.output == "table" {
 				cli.PrintFindings(problems, allFindings(s))
 			}
-			if degraded(s, time.Now()) {
+			if isDegraded(s, time.Now()) {
 				return cli.Exit(api.ExitDegraded)
 			}
 			return nil
@@ -46,22 +46,22 @@ read, or no pass for ten minutes. A warning alone is 0, and so is a host that is
 	}
 }
 
-func statusRows(w io.Writer, s api.Status, now time.Time) {
+func writeStatus(w io.Writer, s api.Status, now time.Time) {
 	lead, pass := "nobody", "never"
 	if s.Pass != nil {
 		lead = s.Pass.Term.Leader
 		if !s.Pass.At.IsZero() {
-			pass = age(s.Pass.At, now) + " ago"
+			pass = ageText(s.Pass.At, now) + " ago"
 		}
 	}
 	_, _ = fmt.Fprintf(w, "cluster %s, policy %s, led by %s, last pass %s\n", s.Cluster, s.Config.Policy, lead, pass)
 	if !s.Registry.Reachable {
-		_, _ = fmt.Fprintf(w, "the registry does not answer; this is from %s ago: %s\n", age(s.Registry.ReadAt, now), s.Registry.Problem)
+		_, _ = fmt.Fprintf(w, "the registry does not answer; this is from %s ago: %s\n", ageText(s.Registry.ReadAt, now), s.Registry.Problem)
 	}
 	_, _ = fmt.Fprintln(w)
-	hostRows(w, s.Hosts)
+	writeHosts(w, s.Hosts)
 	_, _ = fmt.Fprintln(w)
-	routeRows(w, s.Routes, now)
+	writeRoutes(w, s.Routes, now)
 	if s.Pass != nil && len(s.Pass.Plan.Held) > 0 {
 		_, _ = fmt.Fprintln(w)
 		for _, h := range s.Pass.Plan.Held {
@@ -85,7 +85,7 @@ func allFindings(s api.Status) []api.Finding {
 	return out
 }
 
-func degraded(s api.Status, now time.Time) bool {
+func isDegraded(s api.Status, now time.Time) bool {
 	if !s.Registry.Reachable {
 		return true
 	}
@@ -120,7 +120,7 @@ func newHosts(o *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return o.print(cmd.OutOrStdout(), doc, func(w io.Writer) { hostRows(w, doc.Hosts) })
+			return o.print(cmd.OutOrStdout(), doc, func(w io.Writer) { writeHosts(w, doc.Hosts) })
 		},
 	}
 }
@@ -140,7 +140,7 @@ func newRoutes(o *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return o.print(cmd.OutOrStdout(), doc, func(w io.Writer) { routeRows(w, doc.Routes, time.Now()) })
+			return o.print(cmd.OutOrStdout(), doc, func(w io.Writer) { writeRoutes(w, doc.Routes, time.Now()) })
 		},
 	}
 	cmd.AddCommand(newAdopt())

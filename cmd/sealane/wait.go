@@ -36,21 +36,21 @@ controller does not answer.`,
 			if err != nil {
 				return err
 			}
-			hosts, err := wait(cmd.Context(), c, args, timeout)
+			hosts, err := awaitHosts(cmd.Context(), c, args, timeout)
 			if err != nil {
 				return err
 			}
 			doc := api.HostList{Schema: api.SchemaHosts, Hosts: hosts}
-			return o.print(cmd.OutOrStdout(), doc, func(w io.Writer) { hostRows(w, hosts) })
+			return o.print(cmd.OutOrStdout(), doc, func(w io.Writer) { writeHosts(w, hosts) })
 		},
 	}
 	cmd.Flags().DurationVar(&timeout, "timeout", 2*time.Minute, "how long to wait")
 	return cmd
 }
 
-// wait asks until the hosts are ready, one is refused, or the time is over. A controller that
+// awaitHosts asks until the hosts are ready, one is refused, or the time is over. A controller that
 // does not answer is asked again until then, since it may be restarting.
-func wait(ctx context.Context, c *client.Client, names []string, timeout time.Duration) ([]api.HostStatus, error) {
+func awaitHosts(ctx context.Context, c *client.Client, names []string, timeout time.Duration) ([]api.HostStatus, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	tick := time.NewTicker(500 * time.Millisecond)
@@ -62,7 +62,7 @@ func wait(ctx context.Context, c *client.Client, names []string, timeout time.Du
 		case err == nil && !doc.Registry.Reachable:
 			pending = fmt.Errorf("the controller cannot read the registry: %s: %w", doc.Registry.Problem, api.ErrUnreachable)
 		case err == nil:
-			hosts, err := judge(doc.Hosts, names)
+			hosts, err := readyHosts(doc.Hosts, names)
 			if err == nil || errors.Is(err, api.ErrRefused) {
 				return hosts, err
 			}
@@ -90,14 +90,14 @@ func timedOut(ctx context.Context, timeout time.Duration, pending error) error {
 	return fmt.Errorf("wait: not ready after %s: %w: %w", timeout, pending, api.ErrTimeout)
 }
 
-// judge picks the named hosts, or all. The error says why waiting goes on, and is ErrRefused
+// readyHosts picks the named hosts, or all. The error says why waiting goes on, and is ErrRefused
 // when waiting will not help.
-func judge(all []api.HostStatus, names []string) ([]api.HostStatus, error) {
+func readyHosts(all []api.HostStatus, names []string) ([]api.HostStatus, error) {
 	hosts := slices.DeleteFunc(slices.Clone(all), func(h api.HostStatus) bool { return h.State == api.HostGoneAway })
 	if len(names) > 0 {
 		hosts = nil
 		for _, name := range names {
-			i := slices.IndexFunc(all, func(h api.HostStatus) bool { return named(h, name) })
+			i := slices.IndexFunc(all, func(h api.HostStatus) bool { return hasName(h, name) })
 			if i < 0 {
 				return nil, fmt.Errorf("no host %s is registered yet; does sealane-agent run there?", name)
 			}
@@ -123,6 +123,6 @@ func judge(all []api.HostStatus, names []string) ([]api.HostStatus, error) {
 	return hosts, nil
 }
 
-func named(h api.HostStatus, name string) bool {
+func hasName(h api.HostStatus, name string) bool {
 	return string(h.Instance) == name || h.Name == name || h.IP.String() == name
 }

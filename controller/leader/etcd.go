@@ -43,7 +43,7 @@ func NewEtcd(client *clientv3.Client, cluster, name string, ttl time.Duration) *
 // waits stands again, as the last in line.
 func (e *Etcd) Campaign(ctx context.Context) (Lease, error) {
 	for {
-		s, err := e.begin(ctx)
+		s, err := e.openSession(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -60,8 +60,8 @@ func (e *Etcd) Campaign(ctx context.Context) (Lease, error) {
 	}
 }
 
-// begin gets a lease and starts what holds it.
-func (e *Etcd) begin(ctx context.Context) (*session, error) {
+// openSession gets a lease and starts what holds it.
+func (e *Etcd) openSession(ctx context.Context) (*session, error) {
 	call, cancel := etcd.Call(ctx)
 	defer cancel()
 	sent := e.boot()
@@ -76,14 +76,14 @@ func (e *Etcd) begin(ctx context.Context) (*session, error) {
 
 // stand puts the candidate's key under the lease and waits until it leads.
 func (s *session) stand() error {
-	if err := s.enter(); err != nil {
+	if err := s.putKey(); err != nil {
 		return s.why(err)
 	}
 	s.running.Go(s.guard)
-	return s.why(s.lead())
+	return s.why(s.awaitTurn())
 }
 
-func (s *session) enter() error {
+func (s *session) putKey() error {
 	ctx, cancel := etcd.Call(s.ctx)
 	defer cancel()
 	e := s.elector
@@ -96,15 +96,15 @@ func (s *session) enter() error {
 	return nil
 }
 
-// lead waits until no candidate is older, and has that and the existence of its own key
+// awaitTurn waits until no candidate is older, and has that and the existence of its own key
 // proven in one transaction.
-func (s *session) lead() error {
+func (s *session) awaitTurn() error {
 	for {
-		older, revision, err := s.look()
+		older, revision, err := s.olderCandidate()
 		if err != nil || older == "" {
 			return err
 		}
-		if err := s.gone(older, revision); err != nil {
+		if err := s.awaitDeletion(older, revision); err != nil {
 			return err
 		}
 	}
@@ -118,9 +118,9 @@ func (s *session) why(err error) error {
 	return err
 }
 
-// look returns the key of the next older candidate, empty when there is none, and the
+// olderCandidate returns the key of the next older candidate, empty when there is none, and the
 // revision at which that was so. Without its own key it ends the session.
-func (s *session) look() (older string, revision int64, err error) {
+func (s *session) olderCandidate() (older string, revision int64, err error) {
 	ctx, cancel := etcd.Call(s.ctx)
 	defer cancel()
 	before := append(clientv3.WithLastCreate(), clientv3.WithMaxCreateRev(s.term.Revision-1))
@@ -141,9 +141,9 @@ func (s *session) look() (older string, revision int64, err error) {
 	return older, resp.Header.Revision, nil
 }
 
-// gone waits until the key is deleted after the revision. It also returns nil when the
+// awaitDeletion waits until the key is deleted after the revision. It also returns nil when the
 // watch breaks, after a while: then whoever asks must look again.
-func (s *session) gone(key string, revision int64) error {
+func (s *session) awaitDeletion(key string, revision int64) error {
 	ctx, cancel := context.WithCancel(clientv3.WithRequireLeader(s.ctx))
 	defer cancel()
 	for resp := range s.elector.client.Watch(ctx, key, clientv3.WithRev(revision+1)) {

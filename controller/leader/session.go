@@ -35,7 +35,7 @@ type session struct {
 func (s *session) start(ctx context.Context, sent time.Duration) {
 	s.ctx, s.end = context.WithCancelCause(ctx)
 	s.extend(sent)
-	s.running.Go(s.renew)
+	s.running.Go(s.renewLease)
 	s.running.Go(s.expire)
 }
 
@@ -46,8 +46,8 @@ func (s *session) extend(sent time.Duration) {
 	s.deadline.Store(int64(sent + s.ttl - s.ttl*3/10))
 }
 
-// renew keeps the lease. A renewal that fails is repeated soon, until the deadline.
-func (s *session) renew() {
+// renewLease keeps the lease. A renewal that fails is repeated soon, until the deadline.
+func (s *session) renewLease() {
 	wait := s.ttl / 3
 	for etcd.Pause(s.ctx, wait) == nil {
 		ctx, cancel := context.WithTimeout(s.ctx, s.ttl/3)
@@ -82,12 +82,12 @@ func (s *session) expire() {
 // until its next renewal.
 func (s *session) guard() {
 	for s.ctx.Err() == nil {
-		_, revision, err := s.look()
+		_, revision, err := s.olderCandidate()
 		if err != nil {
 			_ = etcd.Pause(s.ctx, time.Second)
 			continue
 		}
-		_ = s.gone(s.term.Key, revision)
+		_ = s.awaitDeletion(s.term.Key, revision)
 	}
 }
 
