@@ -110,17 +110,6 @@ func (d *decision) showLast(snap api.Snapshot) {
 	}
 }
 
-// lastLives are those of the last pass.
-func lastLives(last *api.Pass) map[api.InstanceID]api.Life {
-	lives := map[api.InstanceID]api.Life{}
-	if last != nil {
-		for _, l := range last.Hosts {
-			lives[l.Instance] = l.Life
-		}
-	}
-	return lives
-}
-
 // adoptedBefore are the ids of routes whose adoption was used already, as far as the
 // configuration still names them: the operator's word is good for one time.
 func adoptedBefore(snap api.Snapshot) []string {
@@ -155,44 +144,6 @@ func configOf(snap api.Snapshot) api.Config {
 	return *snap.Config
 }
 
-// hostsWith adds the cloud's word to the registry's: what it knows of an instance outranks a
-// lease. But a host that left has left, and one whose agent is heard is not gone, whatever
-// the cloud says: then the cloud answers in part, or the host names another instance.
-// Instances without a record come along when the cloud says that they are gone, as evidence
-// against the routes that still point at them.
-func hostsWith(hosts []api.Host, lives map[api.InstanceID]api.Life) []api.Host {
-	out := slices.Clone(hosts)
-	seen := map[api.InstanceID]bool{}
-	for i, h := range out {
-		seen[h.Instance] = true
-		life, ok := lives[h.Instance]
-		switch {
-		case !ok || h.Life == api.LifeLeft:
-		case life == api.LifeGone && h.Life == api.LifeAlive:
-			out[i].Life = api.LifeMissing
-		default:
-			out[i].Life = life
-		}
-	}
-	for _, id := range slices.Sorted(maps.Keys(lives)) {
-		if lives[id] == api.LifeGone && !seen[id] {
-			out = append(out, api.Host{Report: api.Report{Instance: id}, Life: api.LifeGone})
-		}
-	}
-	return out
-}
-
-func planVSwitches(n cloud.Network) []plan.VSwitch {
-	out := make([]plan.VSwitch, 0, 2*len(n.VSwitches))
-	for _, s := range n.VSwitches {
-		out = append(out, plan.VSwitch{ID: s.ID, CIDR: s.CIDR})
-		if s.CIDR6.IsValid() {
-			out = append(out, plan.VSwitch{ID: s.ID, CIDR: s.CIDR6})
-		}
-	}
-	return out
-}
-
 // inReadTables leaves out the routes of tables that could not be read: nothing is changed there.
 func inReadTables(want []api.Route, unread []api.TableID) []api.Route {
 	return slices.DeleteFunc(slices.Clone(want), func(r api.Route) bool { return slices.Contains(unread, r.Table) })
@@ -207,14 +158,6 @@ func writtenBefore(routes []api.RouteStatus) map[api.RouteKey]bool {
 				out[api.RouteKey{Table: table, Destination: r.Destination}] = true
 			}
 		}
-	}
-	return out
-}
-
-func hostLives(lives map[api.InstanceID]api.Life) []api.HostLife {
-	out := make([]api.HostLife, 0, len(lives))
-	for _, id := range slices.Sorted(maps.Keys(lives)) {
-		out = append(out, api.HostLife{Instance: id, Life: lives[id]})
 	}
 	return out
 }

@@ -129,6 +129,25 @@ func (t *term) openGate(ctx context.Context, g gate, pools []netip.Prefix, permi
 	return true, t.gates.Admit(ctx, g.group, t.config.Cluster, pools, permit)
 }
 
+// findings says which gates could not be opened.
+func (l locked) findings() []api.Finding {
+	var out []api.Finding
+	for g, f := range l {
+		if f.err == nil {
+			continue
+		}
+		fix := "open it by hand, or take it off --manage"
+		if errors.Is(f.err, api.ErrDenied) {
+			fix = "give the controller the RAM policy of deploy/policy for it, or take it off --manage"
+		}
+		out = append(out, api.Finding{
+			Code: api.FindingManage, Severity: api.Warning, Text: fmt.Sprintf("%s is not open: %v", g, f.err), Fix: fix,
+		})
+	}
+	slices.SortFunc(out, func(a, b api.Finding) int { return strings.Compare(a.Text, b.Text) })
+	return out
+}
+
 // managed is what the controller changed beside routes, in all. It is kept in the published
 // pass, ahead of the change, so that cleanup finds all of it.
 type managed struct {
@@ -189,23 +208,4 @@ func (m managed) withoutClosed(v view, config api.Config) managed {
 	}
 	m.checks = slices.DeleteFunc(slices.Clone(m.checks), func(id api.InterfaceID) bool { return on[id] })
 	return m
-}
-
-// findings says which gates could not be opened.
-func (l locked) findings() []api.Finding {
-	var out []api.Finding
-	for g, f := range l {
-		if f.err == nil {
-			continue
-		}
-		fix := "open it by hand, or take it off --manage"
-		if errors.Is(f.err, api.ErrDenied) {
-			fix = "give the controller the RAM policy of deploy/policy for it, or take it off --manage"
-		}
-		out = append(out, api.Finding{
-			Code: api.FindingManage, Severity: api.Warning, Text: fmt.Sprintf("%s is not open: %v", g, f.err), Fix: fix,
-		})
-	}
-	slices.SortFunc(out, func(a, b api.Finding) int { return strings.Compare(a.Text, b.Text) })
-	return out
 }

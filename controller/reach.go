@@ -51,6 +51,18 @@ func routable(pool netip.Prefix, n cloud.Network) []netip.Prefix {
 	return cloud.Minus(pool, taken)
 }
 
+// planVSwitches are the ranges of vSwitches, of both families.
+func planVSwitches(n cloud.Network) []plan.VSwitch {
+	out := make([]plan.VSwitch, 0, 2*len(n.VSwitches))
+	for _, s := range n.VSwitches {
+		out = append(out, plan.VSwitch{ID: s.ID, CIDR: s.CIDR})
+		if s.CIDR6.IsValid() {
+			out = append(out, plan.VSwitch{ID: s.ID, CIDR: s.CIDR6})
+		}
+	}
+	return out
+}
+
 // usedPools is what may carry routes of the pools from which a host in service has a subnet.
 // Nothing else needs to be let through.
 func usedPools(hosts []api.Host, n cloud.Network, pools []netip.Prefix) []netip.Prefix {

@@ -59,6 +59,18 @@ func (t *term) readNew(ctx context.Context, snap api.Snapshot) (view, bool) {
 	return v, v.places(snap.Hosts)
 }
 
+// places reports whether the view has the uplinks of all hosts in service, and their vSwitches.
+// What was not found when everything was read is not asked for again by each event.
+func (v view) places(hosts []api.Host) bool {
+	for _, u := range uplinksOf(hosts, v) {
+		lost := v.astray[u.host.Instance]
+		if !lost && (!u.known || !v.hasVSwitch(u.VSwitch)) {
+			return false
+		}
+	}
+	return true
+}
+
 // readAll reads everything, and says when that is due again.
 func (t *term) readAll(ctx context.Context, snap api.Snapshot) view {
 	v := t.readView(ctx, snap)

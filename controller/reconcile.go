@@ -9,20 +9,7 @@ import (
 
 	"github.com/sealane/sealane/api"
 	"github.com/sealane/sealane/cloud"
-	"github.com/sealane/sealane/controller/leader"
 )
-
-// term is one leadership: what a leader remembers from pass to pass, and no longer.
-type term struct {
-	*Controller
-	lease    leader.Lease
-	news     func() bool // whether something came up since the pass began
-	compared bool        // whether the flags were held against the registry's configuration
-	absent   absences    // what the cloud did not know, and since when
-	seen     view        // what was read last of the cloud
-	due      time.Time   // when everything is to be read again
-	locked   locked      // gates that could not be opened, and when
-}
 
 // makePass reads, decides, publishes and applies once. It reports whether there is more to do
 // at once, and an error when it ended early. What cannot be read makes the view incomplete,
@@ -186,11 +173,6 @@ func summary(errs []error) error {
 		errs = append(errs[:shown:shown], fmt.Errorf("and %d more, the last of them %w", n, errs[len(errs)-1]))
 	}
 	return errors.Join(errs...)
-}
-
-// stops reports whether an error of one change says that the others would fail as well.
-func stops(err error) bool {
-	return errors.Is(err, api.ErrThrottled) || errors.Is(err, api.ErrDenied) || errors.Is(err, api.ErrDeposed)
 }
 
 func (t *term) logResult(r cloud.Result) {

@@ -105,18 +105,6 @@ func instancesIn(hosts []api.Host, have []api.Route, cluster string) []api.Insta
 	return slices.Sorted(maps.Keys(ids))
 }
 
-// places reports whether the view has the uplinks of all hosts in service, and their vSwitches.
-// What was not found when everything was read is not asked for again by each event.
-func (v view) places(hosts []api.Host) bool {
-	for _, u := range uplinksOf(hosts, v) {
-		lost := v.astray[u.host.Instance]
-		if !lost && (!u.known || !v.hasVSwitch(u.VSwitch)) {
-			return false
-		}
-	}
-	return true
-}
-
 func (v view) hasVSwitch(id api.VSwitchID) bool {
 	return slices.ContainsFunc(v.network.VSwitches, func(s cloud.VSwitch) bool { return s.ID == id })
 }
