@@ -125,7 +125,7 @@ func TestAGateThatOpensInVainIsNamed(t *testing.T) {
 		before := s.blind.counts()
 		s.after(5 * time.Minute)
 		if now := s.blind.counts(); now.networks > before.networks+11 {
-			t.Errorf("%d full looks in five minutes", now.networks-before.networks)
+			t.Errorf("%d full readings in five minutes", now.networks-before.networks)
 		}
 		if texts := s.finding(api.FindingManage); len(texts) != 1 || !strings.Contains(texts[0], "something else still keeps packets back") {
 			t.Errorf("findings %q", texts)

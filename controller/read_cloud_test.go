@@ -11,13 +11,13 @@ import (
 	"github.com/sealane/sealane/cloud"
 )
 
-// Between two full looks a host that joins costs one read of its instance, and gets its
+// Between two full readings a host that joins costs one read of its instance, and gets its
 // routes at once.
 func TestJoiningReadsOnlyWhatIsNew(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := start(t)
 		s.report(one, "10.0.0.0/24")
-		s.after(31 * time.Second) // a full look has just been made
+		s.after(31 * time.Second) // a full reading has just been made
 		before := s.blind.counts()
 		s.report(two, "10.1.0.0/24")
 		s.want("a 10.0.0.0/24 1", "a 10.1.0.0/24 2", "b 10.0.0.0/24 1", "b 10.1.0.0/24 2")
@@ -26,13 +26,13 @@ func TestJoiningReadsOnlyWhatIsNew(t *testing.T) {
 		}
 		s.after(time.Minute)
 		if now := s.blind.counts(); now.networks < before.networks+2 || now.networks > before.networks+3 {
-			t.Errorf("full looks went from %+v to %+v in a minute", before, now)
+			t.Errorf("full readings went from %+v to %+v in a minute", before, now)
 		}
 	})
 }
 
 // A host that joins and that the cloud does not know yet is looked for again, and is not
-// given up by a glance.
+// given up by reading what is new.
 func TestUnknownNewcomerIsWaitedFor(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := start(t)

@@ -66,7 +66,7 @@ func TestAdoptionIsUsedOnce(t *testing.T) {
 	})
 }
 
-// A host that joins on a vSwitch that came up after the last full look gets its routes there.
+// A host that joins on a vSwitch that came up after the last full reading gets its routes there.
 func TestNewVSwitchIsSeenWithTheHostOnIt(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := start(t)

@@ -142,7 +142,7 @@ func (s *session) olderCandidate() (older string, revision int64, err error) {
 }
 
 // awaitDeletion waits until the key is deleted after the revision. It also returns nil when the
-// watch breaks, after a while: then whoever asks must look again.
+// watch breaks, after a while: then whoever asks must ask again.
 func (s *session) awaitDeletion(key string, revision int64) error {
 	ctx, cancel := context.WithCancel(clientv3.WithRequireLeader(s.ctx))
 	defer cancel()
