@@ -44,3 +44,32 @@ func BenchmarkForward(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkOutcomes asks what a thousand peers may send to one subnet, through some hundred
+// rules of which each tells one of them, or one port, apart.
+func BenchmarkOutcomes(b *testing.B) {
+	for _, peers := range []int{250, 1000} {
+		b.Run(fmt.Sprint(peers), func(b *testing.B) {
+			var save strings.Builder
+			save.WriteString("*filter\n:FORWARD ACCEPT [0:0]\n")
+			f := Flow{In: "eth0", Out: "docker0", To: prefixes("10.1.0.0/16")}
+			for i := range peers {
+				f.From = append(f.From, netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(16 + i/256), byte(i), 0}), 24))
+			}
+			for i := range 150 {
+				fmt.Fprintf(&save, "-A FORWARD -s 10.16.%d.0/24 -j DROP\n-A FORWARD -d 10.1.0.%d/32 -j DROP\n", i, i)
+			}
+			save.WriteString("-A FORWARD -p tcp -m tcp --dport 8080 -j DROP\nCOMMIT\n")
+			r, err := Parse(Dump{NFT: save.String()})
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				if all := r.Outcomes(f); len(all) < 300 {
+					b.Fatal(len(all))
+				}
+			}
+		})
+	}
+}

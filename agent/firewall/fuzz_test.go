@@ -18,7 +18,10 @@ func FuzzParse(f *testing.F) {
 		f.Add(d.NFT+d.Legacy, d.Ruleset)
 	}
 	f.Add("*filter\n:FORWARD DROP [0:0]\n:A - [0:0]\n-A FORWARD -j A\n-A A -j A\n-A A -g A\nCOMMIT\n",
-		"table inet t {\n\tset s {\n\t\ttype ipv4_addr\n\t\telements = { 10.0.0.0/8,\n\t\t\t     10.1.0.1-10.1.0.9 timeout 1h }\n\t}\n\tchain c {\n\t\ttype nat hook forward priority filter - 1; policy drop;\n\t\tip saddr != @s ct state vmap { new : jump c, established : accept }\n\t}\n}\n")
+		`{"nftables": [{"set": {"family": "inet", "name": "s", "table": "t", "type": "ipv4_addr", "elem": [{"prefix": {"addr": "10.0.0.0", "len": 8}}, {"elem": {"val": {"range": ["10.1.0.1", "10.1.0.9"]}, "timeout": 3600}}]}},
+			{"chain": {"family": "inet", "table": "t", "name": "c", "type": "nat", "hook": "forward", "prio": -1, "policy": "drop"}},
+			{"rule": {"family": "inet", "table": "t", "chain": "c", "expr": [{"match": {"op": "!=", "left": {"payload": {"protocol": "ip", "field": "saddr"}}, "right": "@s"}},
+			{"vmap": {"key": {"ct": {"key": "state"}}, "data": {"set": [["new", {"jump": {"target": "c"}}], ["established", {"accept": null}]]}}}]}}]}`)
 	f.Fuzz(func(t *testing.T, save, listing string) {
 		r, err := Parse(Dump{NFT: save, NFT6: save, Legacy: save, Ruleset: listing})
 		if err != nil {
@@ -38,6 +41,10 @@ func FuzzParse(f *testing.F) {
 				}
 				p.In, p.ToHost = "", true
 				r.Forward(p)
+				whole := []netip.Prefix{netip.PrefixFrom(a, a.BitLen()-4).Masked()}
+				if len(r.Outcomes(Flow{In: "eth0", Out: "docker0", From: whole, To: whole, State: state})) == 0 {
+					t.Error("no outcome")
+				}
 			}
 		}
 	})

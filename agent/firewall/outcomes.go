@@ -73,13 +73,16 @@ func (r *Ruleset) Outcomes(f Flow) []Outcome {
 	t := traveler{in: f.In, out: f.Out, v6: v6, state: f.State, mark: f.Mark, toHost: f.ToHost}
 	whole := f.values(v6)
 	var parts []part
-	for todo := []values{whole}; len(todo) > 0 && len(parts) < maxParts; {
-		next := todo[len(todo)-1]
-		s := r.send(t, next)
+	todo := []values{whole}
+	for len(todo) > 0 && len(parts) < maxParts {
+		s := r.send(t, todo[len(todo)-1])
 		todo = append(todo[:len(todo)-1], s.others...)
 		parts = append(parts, part{s.origin, Outcome{
 			Dropped: s.dropped, By: s.by, Unsure: s.doubts(), Masqueraded: s.masked && !s.dropped, Redirected: s.redirected && !s.dropped,
 		}})
+	}
+	for _, v := range todo {
+		parts = append(parts, part{v, Outcome{Unsure: []Rule{unasked()}}})
 	}
 	var all []Outcome
 	for _, p := range mergeParts(parts) {
@@ -89,7 +92,10 @@ func (r *Ruleset) Outcomes(f Flow) []Outcome {
 }
 
 // maxParts bounds what rules made to tell everything apart may cost.
-const maxParts = 1 << 14
+const maxParts = 1 << 13
+
+// unasked stands for the rules that met what is beyond that.
+func unasked() Rule { return Rule{Text: "the rules tell too many packets apart for all to be asked"} }
 
 // part is a set of packets that fare alike.
 type part struct {
