@@ -27,7 +27,7 @@ func cleanup(cmd *cobra.Command, f *flags) error {
 		return err
 	}
 	h := machine.New(options)
-	lacks := slices.DeleteFunc(h.Missing(), func(what string) bool { return !strings.HasPrefix(what, "CAP_") })
+	lacks := slices.DeleteFunc(h.Missing(cmd.Context()), func(what string) bool { return !strings.HasPrefix(what, "CAP_") })
 	if len(lacks) > 0 {
 		return fmt.Errorf("this process lacks %s; start it as root: %w", strings.Join(lacks, " and "), api.ErrPermission)
 	}

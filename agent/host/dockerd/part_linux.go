@@ -39,12 +39,12 @@ type Options struct {
 
 // Around is what the part is told of by the rest of the host.
 type Around struct {
-	Table       func() (Table, error)                 // what Docker's own nft table says
-	Guards      func() ([]host.Step, error)           // what stands in for Docker's own drops, made ahead of the options
-	FreeMark    func(context.Context) (uint32, error) // a bit of packets' marks that nobody uses; zero if there is none
-	Answers     func() bool                           // the engine answered when it was last asked, or is not asked
-	Forwards    func() (bool, error)                  // the kernel forwards IPv4
-	WillForward func() (bool, error)                  // it does, or will once what is planned is done
+	Table       func(context.Context) (Table, error)       // what Docker's own nft table says
+	Guards      func(context.Context) ([]host.Step, error) // what stands in for Docker's own drops, made ahead of the options
+	FreeMark    func(context.Context) (uint32, error)      // a bit of packets' marks that nobody uses; zero if there is none
+	Answers     func() bool                                // the engine answered when it was last asked, or is not asked
+	Forwards    func() (bool, error)                       // the kernel forwards IPv4
+	WillForward func() (bool, error)                       // it does, or will once what is planned is done
 }
 
 // Table is what matters of Docker's own nft table.
@@ -96,7 +96,7 @@ func (p *Part) Plan(ctx context.Context, w host.Wish) ([]host.Step, error) {
 	if p.options.Restart == "" || p.options.File == "" || w.Incomplete || len(w.Locals) == 0 || slices.Contains(w.Leave, host.PartNative) {
 		return nil, nil
 	}
-	d, err := p.around.Table()
+	d, err := p.around.Table(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +114,7 @@ func (p *Part) Plan(ctx context.Context, w host.Wish) ([]host.Step, error) {
 	if err := forwards(p.around.WillForward); err != nil {
 		return nil, err
 	}
-	guards, err := p.around.Guards()
+	guards, err := p.around.Guards(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -234,7 +234,7 @@ func forwards(ask func() (bool, error)) error {
 // Undo puts the file back. If somebody changed it since, only what we set in it. The
 // engine goes on with what it was started with until it is restarted; until then, what stands
 // in for its own drops stays, and so does the memory.
-func (p *Part) Undo(context.Context) ([]host.Step, error) {
+func (p *Part) Undo(ctx context.Context) ([]host.Step, error) {
 	if p.record.Value().Engine == nil {
 		return nil, nil
 	}
@@ -247,7 +247,7 @@ func (p *Part) Undo(context.Context) ([]host.Step, error) {
 	if err != nil {
 		return nil, fmt.Errorf("put dockerd's options in %s back: %w", e.Path, err)
 	}
-	d, err := p.around.Table()
+	d, err := p.around.Table(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -279,7 +279,7 @@ func (p *Part) restartWithout(ctx context.Context, e enrolment) error {
 	if err := p.restart(ctx); err != nil {
 		return errors.Join(err, e.restartPending())
 	}
-	d, err := p.around.Table()
+	d, err := p.around.Table(ctx)
 	if err == nil && e.Mark && e.inForce(d) {
 		err = e.restartPending()
 	}

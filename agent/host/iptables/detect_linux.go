@@ -46,7 +46,7 @@ func (p *Part) Detect(ctx context.Context) (Detected, error) {
 			return Detected{}, err
 		}
 	}
-	if d.Native, err = p.around.Native(); err != nil {
+	if d.Native, err = p.around.Native(ctx); err != nil {
 		return Detected{}, err
 	}
 	// Not DOCKER-USER: we make that one ourselves when we are first.
@@ -81,7 +81,7 @@ func blocked(d Detected) host.Variant {
 
 // others names the programs that are known to keep rules of their own beside Docker's.
 func (p *Part) others(fw *tables) ([]string, error) {
-	firewalld, err := p.around.HasTable("firewalld")
+	firewalld, err := p.around.NFT.Named("firewalld")
 	if err != nil {
 		return nil, err
 	}

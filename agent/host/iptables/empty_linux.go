@@ -1,49 +1,42 @@
 package iptables
 
 import (
-	"errors"
+	"context"
 	"fmt"
 	"slices"
 	"strings"
 
-	"github.com/google/nftables"
-
 	"github.com/sealane/sealane/agent/host"
-	"github.com/sealane/sealane/agent/host/kernel"
+	"github.com/sealane/sealane/agent/host/nft"
 )
 
 // removable are the commands that delete what iptables made along with our first rule and
-// what has nothing else in it. What iptables-save prints is not all there in nftables.
-func removable(fw *tables, before []string, dropped bool) ([]string, error) {
-	conn, err := nftables.New()
-	if err != nil {
-		return nil, fmt.Errorf("open nftables: %w", err)
-	}
-	chains, err := conn.ListChainsOfTableFamily(nftFamily(fw.family))
-	if err != nil {
-		return nil, fmt.Errorf("list nftables chains: %w", kernel.Explain(err))
-	}
+// what has nothing else in it. What iptables-save prints is not all there in nftables. A host
+// without the command nft keeps those chains, which do nothing.
+func (p *Part) removable(ctx context.Context, fw *tables, before []string, dropped bool) ([]string, error) {
 	var commands []string
-	left := map[string]bool{}
-	for _, c := range chains {
-		table, name := c.Table.Name, c.Table.Name+"/"+c.Name
-		if table != "raw" && table != "filter" || c.Name == chainOf(table) || c.Name == DockerUser && dropped {
-			continue
+	for _, table := range []string{"raw", "filter"} {
+		chains, err := p.nftChains(ctx, fw.family, table)
+		if err != nil {
+			return nil, err
 		}
 		ours := func(r string) bool {
 			return strings.HasSuffix(r, " -j "+chainOf(table)) || strings.HasSuffix(r, " -j "+DockerUser)
 		}
-		open := c.Policy != nil && *c.Policy == nftables.ChainPolicyAccept
-		empty := !slices.ContainsFunc(fw.chains[name], func(r string) bool { return !ours(r) })
-		if slices.Contains(before, name) || !empty || !open {
-			left[table] = true
-			continue
+		left := len(chains) == 0
+		for _, c := range chains {
+			name := table + "/" + c.Name
+			if c.Name == chainOf(table) || c.Name == DockerUser && dropped {
+				continue
+			}
+			empty := !slices.ContainsFunc(fw.chains[name], func(r string) bool { return !ours(r) })
+			if slices.Contains(before, name) || !empty || c.Policy != "accept" {
+				left = true
+				continue
+			}
+			commands = append(commands, fmt.Sprintf("nft delete chain %s %s %s", fw.family.NFT(), table, c.Name))
 		}
-		commands = append(commands, fmt.Sprintf("nft delete chain %s %s %s", fw.family.NFT(), table, c.Name))
-	}
-	slices.Sort(commands)
-	for _, table := range []string{"raw", "filter"} {
-		if !slices.Contains(before, table) && !left[table] && fw.has(table, chainOf(table)) {
+		if !slices.Contains(before, table) && !left && fw.has(table, chainOf(table)) {
 			commands = append(commands, fmt.Sprintf("nft delete table %s %s", fw.family.NFT(), table))
 		}
 	}
@@ -53,44 +46,38 @@ func removable(fw *tables, before []string, dropped bool) ([]string, error) {
 // removeEmpty deletes the base chains and tables that came with our first rule: iptables
 // makes them when they are missing and never takes them away. One that has a rule, a chain
 // or a policy by now is somebody's.
-func removeEmpty(f host.Family, before []string) error {
-	conn, err := nftables.New()
-	if err != nil {
-		return fmt.Errorf("open nftables: %w", err)
-	}
-	chains, err := conn.ListChainsOfTableFamily(nftFamily(f))
-	if err != nil {
-		return fmt.Errorf("list nftables chains: %w", kernel.Explain(err))
-	}
-	left := map[string]int{}
-	for _, c := range chains {
-		table := c.Table.Name
-		if table != "raw" && table != "filter" {
-			continue
-		}
-		rules, err := conn.GetRules(c.Table, c)
+func (p *Part) removeEmpty(ctx context.Context, f host.Family, before []string) error {
+	var text strings.Builder
+	for _, table := range []string{"raw", "filter"} {
+		chains, err := p.nftChains(ctx, f, table)
 		if err != nil {
-			return fmt.Errorf("list chain %s of table %s: %w", c.Name, table, kernel.Explain(err))
+			return err
 		}
-		open := c.Policy != nil && *c.Policy == nftables.ChainPolicyAccept
-		if len(rules) == 0 && open && !slices.Contains(before, table+"/"+c.Name) {
-			conn.DelChain(c)
-			continue
+		left := len(chains) == 0
+		for _, c := range chains {
+			if c.Rules > 0 || c.Policy != "accept" || slices.Contains(before, table+"/"+c.Name) {
+				left = true
+				continue
+			}
+			fmt.Fprintf(&text, "delete chain %s %s %s\n", f.NFT(), table, c.Name)
 		}
-		left[table]++
+		if !left && !slices.Contains(before, table) {
+			fmt.Fprintf(&text, "delete table %s %s\n", f.NFT(), table)
+		}
 	}
-	tables, err := conn.ListTablesOfFamily(nftFamily(f))
-	for _, t := range tables {
-		if (t.Name == "raw" || t.Name == "filter") && left[t.Name] == 0 && !slices.Contains(before, t.Name) {
-			conn.DelTable(t)
-		}
+	if text.Len() == 0 {
+		return nil
 	}
-	return errors.Join(err, kernel.Explain(conn.Flush()))
+	if err := p.around.NFT.Run(ctx, text.String()); err != nil {
+		return fmt.Errorf("delete empty chains of %s: %w", toolOf(f), err)
+	}
+	return nil
 }
 
-func nftFamily(f host.Family) nftables.TableFamily {
-	if f == host.IPv6 {
-		return nftables.TableFamilyIPv6
+// nftChains are the chains of a table as nftables has it; none where nft is not installed.
+func (p *Part) nftChains(ctx context.Context, f host.Family, table string) ([]nft.ListedChain, error) {
+	if p.around.NFT.Absent() != nil {
+		return nil, nil
 	}
-	return nftables.TableFamilyIPv4
+	return p.around.NFT.Chains(ctx, nft.ID{Family: f.NFT(), Name: table})
 }

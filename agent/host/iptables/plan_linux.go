@@ -14,6 +14,7 @@ import (
 
 	"github.com/sealane/sealane/agent/host"
 	"github.com/sealane/sealane/agent/host/kernel"
+	"github.com/sealane/sealane/agent/host/nft"
 	"github.com/sealane/sealane/agent/host/state"
 	"github.com/sealane/sealane/api"
 )
@@ -28,9 +29,8 @@ type Part struct {
 
 // Around is what the part is told of by the rest of the host.
 type Around struct {
-	Native     func() (*host.Native, error)                 // Docker's own nft table; nil without one
-	HasTable   func(name string) (bool, error)              // there is a table of nftables of that name
-	Generation func() (count uint32, known bool, err error) // the kernel's count of changes to nftables; not known without nftables
+	Native func(context.Context) (*host.Native, error) // Docker's own nft table; nil without one
+	NFT    *nft.Client
 }
 
 // New returns the part. It reads and changes nothing yet.
@@ -38,7 +38,7 @@ func New(store *state.Store, around Around) *Part {
 	return &Part{
 		reader: reader{
 			commands:   commands{found: map[string]string{}, standards: map[string]host.Variant{}},
-			generation: around.Generation, counted: map[host.Family]reading{}, legacy: map[host.Family]*tables{},
+			generation: around.NFT.Generation, counted: map[host.Family]reading{}, legacy: map[host.Family]*tables{},
 		},
 		around: around, record: state.NewRecord[memory](store, nil), asPrinted: map[string][]string{},
 	}

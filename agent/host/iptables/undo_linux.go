@@ -40,14 +40,14 @@ func (p *Part) undoChains(ctx context.Context, variants ...host.Variant) ([]host
 				failures = append(failures, err)
 				continue
 			}
-			more, err := p.undoFamily(fw)
+			more, err := p.undoFamily(ctx, fw)
 			steps, failures = append(steps, more...), append(failures, err)
 		}
 	}
 	return steps, errors.Join(failures...)
 }
 
-func (p *Part) undoFamily(fw *tables) ([]host.Step, error) {
+func (p *Part) undoFamily(ctx context.Context, fw *tables) ([]host.Step, error) {
 	var steps []host.Step
 	dropped := false // DOCKER-USER
 	for _, table := range []string{"raw", "filter"} {
@@ -65,10 +65,10 @@ func (p *Part) undoFamily(fw *tables) ([]host.Step, error) {
 		return steps, nil // legacy tables go with the kernel module only
 	}
 	before := p.record.Value().chains(fw.family)
-	removals, err := removable(fw, before, dropped)
+	removals, err := p.removable(ctx, fw, before, dropped)
 	if err == nil && len(removals) > 0 {
-		steps = append(steps, host.Step{Command: strings.Join(removals, "\n"), Do: func(context.Context) error {
-			return removeEmpty(fw.family, before)
+		steps = append(steps, host.Step{Command: strings.Join(removals, "\n"), Do: func(ctx context.Context) error {
+			return p.removeEmpty(ctx, fw.family, before)
 		}})
 	}
 	return steps, err

@@ -5,7 +5,6 @@ import (
 
 	"github.com/sealane/sealane/agent/host"
 	"github.com/sealane/sealane/agent/host/dockerd"
-	"github.com/sealane/sealane/agent/host/kernel"
 )
 
 // What one part of the host needs to know of another's, none of which knows the other.
@@ -17,22 +16,17 @@ func (h *Host) seesDocker(ctx context.Context) (there, shielded bool, err error)
 }
 
 // engineTable tells dockerd's part what Docker's own nft table says.
-func (h *Host) engineTable() (dockerd.Table, error) {
-	d, err := h.readDocker()
+func (h *Host) engineTable(ctx context.Context) (dockerd.Table, error) {
+	d, err := h.readDocked(ctx)
 	if err != nil {
 		return dockerd.Table{}, err
 	}
-	return dockerd.Table{Native: d.native, Bridges: d.bridges, Starting: d.starting()}, nil
+	native, err := h.readNative(ctx)
+	return dockerd.Table{Native: native, Bridges: len(d.Told) - len(d.Internal), Starting: d.Starting()}, err
 }
 
-// engineGuards are the steps that make what stands in for Docker's own drops.
-func (h *Host) engineGuards() ([]host.Step, error) {
-	d, err := h.readDocker()
-	if err != nil {
-		return nil, err
-	}
-	return h.planGuards(d)
-}
+// markGuards are the steps that make what stands in for Docker's own drops.
+func (h *Host) markGuards(ctx context.Context) ([]host.Step, error) { return h.marks.Guards(ctx) }
 
 // chooseMark finds a bit of packets' marks that no rule of this host uses; zero if there is
 // none.
@@ -46,18 +40,3 @@ func (h *Host) chooseMark(ctx context.Context) (uint32, error) {
 
 // answers reports whether the engine answered when it was last asked, or is not asked.
 func (h *Host) answers() bool { return h.opts.Engine == nil || h.asking.known && h.asking.err == nil }
-
-// hasTable reports whether nftables has a table of this name, in whatever family.
-func (h *Host) hasTable(name string) (bool, error) {
-	tables, err := h.tables.look(nftTables)
-	return tables[name], err
-}
-
-// countChanges is the kernel's count of changes to nftables; not known without nftables.
-func countChanges() (count uint32, known bool, err error) {
-	count, err = generation()
-	if kernel.Lacks(err) {
-		return 0, false, nil
-	}
-	return count, err == nil, err
-}

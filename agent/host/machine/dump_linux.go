@@ -2,8 +2,6 @@ package machine
 
 import (
 	"context"
-	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -12,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/vishvananda/netlink"
-	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
 	"github.com/sealane/sealane/agent/firewall"
@@ -22,17 +19,15 @@ import (
 	"github.com/sealane/sealane/api"
 )
 
-// listing is what nft printed at a count of the kernel's.
-type listing struct {
-	count uint32
-	text  string
-}
-
 // Rules are all rules of the host, for package firewall to read: of both variants and families
 // of iptables, of nftables, and the sets they match. What could not be read is among them.
 func (h *Host) Rules(ctx context.Context) (firewall.Dump, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	return h.dump(ctx), nil
+}
+
+func (h *Host) dump(ctx context.Context) firewall.Dump {
 	var d firewall.Dump
 	for _, place := range []struct {
 		text    *string
@@ -63,7 +58,7 @@ func (h *Host) Rules(ctx context.Context) (firewall.Dump, error) {
 	if err != nil {
 		d.Unread = append(d.Unread, firewall.Unread{Source: "ipset", Reason: err.Error()})
 	}
-	return d, nil
+	return d
 }
 
 func legacyNames(f host.Family) string {
@@ -85,91 +80,25 @@ func (h *Host) addNFT(ctx context.Context, d *firewall.Dump) error {
 	if err != nil {
 		return err
 	}
-	at := slices.IndexFunc(all, func(id nft.ID) bool { return !printedBySave(id, d) })
+	at := slices.IndexFunc(all, func(t nft.Found) bool { return !printedBySave(t.ID, d) })
 	if at < 0 {
 		return nil
 	}
-	if err := h.system.Installed(); err != nil {
-		return fmt.Errorf("%w, and there is table %s", err, all[at])
-	}
-	if d.Dormant, err = dormantTables(); err != nil {
-		return err
-	}
-	count, _, err := h.nft.Generation()
-	if err != nil {
-		return err
-	}
-	if h.listing.text == "" || h.listing.count != count {
-		text, err := h.listNFT(ctx)
-		if err != nil {
-			return err
+	for _, t := range all {
+		if t.Dormant { // nft does not tell before 1.0.9
+			d.Dormant = append(d.Dormant, t.String())
 		}
-		h.listing = listing{count, text}
 	}
-	d.Ruleset = h.listing.text
-	return nil
+	if d.Ruleset, err = h.nft.Ruleset(ctx); errors.Is(err, api.ErrUnsupported) {
+		return fmt.Errorf("there is table %s: %w", all[at], err)
+	}
+	return err
 }
 
 // printedBySave reports whether iptables-save printed all that is in a table.
 func printedBySave(id nft.ID, d *firewall.Dump) bool {
 	text, known := map[string]string{"ip": d.NFT, "ip6": d.NFT6}[id.Family]
 	return known && strings.Contains(text, "*"+id.Name+"\n") && !strings.Contains(text, "incompatible")
-}
-
-// listNFT has nft print everything. Before 1.0.9 it breaks off, or prints rubbish, at a table
-// that has flags: then everything but the tables themselves is printed piece by piece.
-func (h *Host) listNFT(ctx context.Context) (string, error) {
-	out, err := h.system.Command(ctx, "", "-j", "list", "ruleset")
-	if err != nil || json.Valid(out) {
-		return string(out), err
-	}
-	var all []byte
-	for _, kind := range []string{"sets", "maps", "chains"} {
-		if out, err = h.system.Command(ctx, "", "-j", "list", kind); err != nil {
-			return "", err
-		}
-		all = append(all, out...)
-	}
-	var chains struct {
-		Nftables []struct {
-			Chain *struct{ Family, Table, Name string }
-		}
-	}
-	if err := json.Unmarshal(out, &chains); err != nil {
-		return "", fmt.Errorf("read the chains of nftables: %w", err)
-	}
-	for _, o := range chains.Nftables {
-		if o.Chain == nil {
-			continue
-		}
-		out, err := h.system.Command(ctx, "", "-j", "list", "chain", o.Chain.Family, o.Chain.Table, o.Chain.Name)
-		if err != nil {
-			return "", err
-		}
-		all = append(all, out...)
-	}
-	return string(all), nil
-}
-
-// dormantTables are the tables of nftables that are asleep, as "inet NAME". The command nft
-// does not tell before 1.0.9.
-func dormantTables() ([]string, error) {
-	req := nl.NewNetlinkRequest(unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_GETTABLE, unix.NLM_F_DUMP)
-	req.AddData(&nl.Nfgenmsg{NfgenFamily: unix.AF_UNSPEC, Version: nl.NFNETLINK_V0})
-	messages, err := req.Execute(unix.NETLINK_NETFILTER, 0)
-	if err != nil {
-		return nil, fmt.Errorf("list nftables tables: %w", kernel.Explain(err))
-	}
-	families := map[byte]string{unix.NFPROTO_IPV4: "ip", unix.NFPROTO_IPV6: "ip6", unix.NFPROTO_INET: "inet"}
-	var all []string
-	for _, m := range messages {
-		name, named := attribute(m, unix.NFTA_TABLE_NAME)
-		flags, flagged := attribute(m, unix.NFTA_TABLE_FLAGS)
-		if named && flagged && len(flags) == 4 && binary.BigEndian.Uint32(flags)&unix.NFT_TABLE_F_DORMANT != 0 {
-			all = append(all, families[m[0]]+" "+unix.ByteSliceToString(name))
-		}
-	}
-	return all, nil
 }
 
 // matchedSets lists the members of the ipsets that rules match, of those that hold addresses

@@ -37,6 +37,7 @@ import (
 	"github.com/sealane/sealane/agent/host/dockerd"
 	"github.com/sealane/sealane/agent/host/iptables"
 	"github.com/sealane/sealane/agent/host/kernel"
+	"github.com/sealane/sealane/agent/host/mark"
 	"github.com/sealane/sealane/agent/host/nft"
 	"github.com/sealane/sealane/agent/host/redirect"
 	"github.com/sealane/sealane/agent/host/route"
@@ -67,14 +68,12 @@ type Host struct {
 	redirect *redirect.Part
 	engine   *dockerd.Part
 	rules    *iptables.Part
-	listing  listing
 	asking   asking
 	routes   *route.Reader
-	tables   sight[map[string]bool] // of nftables, by name
 	nft      *nft.Client
 	source   *source.Part
-	docker   sight[*dockerTable]
-	marks    [2]sight[marking] // of both families
+	docked   docked
+	marks    *mark.Part
 
 	system   nft.Real
 	applying atomic.Bool            // changes of nftables are ours now
@@ -85,15 +84,16 @@ type Host struct {
 // New returns the host. It reads and changes nothing yet.
 func New(opts Options) *Host {
 	h := &Host{opts: opts, store: state.New(opts.StateDir)}
-	h.rules = iptables.New(h.store, iptables.Around{Native: h.readNative, HasTable: h.hasTable, Generation: countChanges})
+	h.nft = nft.New(&h.system)
+	h.rules = iptables.New(h.store, iptables.Around{Native: h.readNative, NFT: h.nft})
 	h.settings = sysctl.New(h.store, opts.SysctlDir, h.seesDocker)
 	h.redirect = redirect.New(h.store, h.settings.LoosenBridges)
+	h.source = source.New(h.nft, iptables.Masquerading{Part: h.rules}, iptables.Masquerading{Part: h.rules})
 	h.engine = dockerd.New(h.store, dockerd.Options{File: opts.DaemonConfig, Restart: opts.RestartEngine}, dockerd.Around{
-		Table: h.engineTable, Guards: h.engineGuards, FreeMark: h.chooseMark, Answers: h.answers,
+		Table: h.engineTable, Guards: h.markGuards, FreeMark: h.chooseMark, Answers: h.answers,
 		Forwards: sysctl.Forwards, WillForward: h.settings.WillForward,
 	})
-	h.nft = nft.New(&h.system)
-	h.source = source.New(h.nft, iptables.Masquerading{Part: h.rules}, iptables.Masquerading{Part: h.rules})
+	h.marks = mark.New(h.store, h.nft, h.readDocked, h.engine)
 	h.routes = route.New(h.log())
 	return h
 }
@@ -111,7 +111,7 @@ func (h *Host) Facts(ctx context.Context, ip netip.Addr) (host.Facts, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.rules.Expire()
-	lacks, blind := h.missing()
+	lacks, blind := h.missing(ctx)
 	f := host.Facts{Kernel: kernelRelease(), Missing: lacks, BridgeNetfilter: sysctl.BridgeNetfilter()}
 	var err error
 	if f.Forwarding, err = sysctl.Forwards(); err != nil {
@@ -141,7 +141,7 @@ func (h *Host) Facts(ctx context.Context, ip netip.Addr) (host.Facts, error) {
 func (h *Host) lookAtFirewall(ctx context.Context, f *host.Facts) error {
 	d, err := h.rules.Detect(ctx)
 	if err != nil {
-		d.Native, _ = h.readNative() // needs no command
+		d.Native, _ = h.readNative(ctx) // needs no iptables
 		d.Docker, d.Shielded = d.Native != nil, d.Native != nil
 	}
 	d.Tell(f)
@@ -214,9 +214,9 @@ func (h *Host) log() *slog.Logger {
 }
 
 // Missing names what this process needs to change a host and has not, each with what for.
-func (h *Host) Missing() []string {
+func (h *Host) Missing(ctx context.Context) []string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	lacks, _ := h.missing()
+	lacks, _ := h.missing(ctx)
 	return lacks
 }

@@ -1,6 +1,8 @@
 package machine
 
 import (
+	"context"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/sealane/sealane/agent/host/kernel"
@@ -12,7 +14,7 @@ import (
 //
 // Measured with iptables 1.8.9: without CAP_NET_RAW the legacy variant cannot even list,
 // and the nft variant fails at each rule that matches a set, in listing it as well.
-func (h *Host) missing() (lacks []string, blind bool) {
+func (h *Host) missing(ctx context.Context) (lacks []string, blind bool) {
 	lack := func(absent, hides bool, what string) {
 		if absent {
 			lacks, blind = append(lacks, what), blind || hides
@@ -21,7 +23,7 @@ func (h *Host) missing() (lacks []string, blind bool) {
 	lack(!kernel.Capable(unix.CAP_NET_ADMIN), true, "CAP_NET_ADMIN (to change rules and kernel settings)")
 	lack(!kernel.Capable(unix.CAP_NET_RAW), true, "CAP_NET_RAW (iptables needs it for rules that match sets, and iptables-legacy for all)")
 	lack(!sysctl.Writable(), false, "a writable /proc/sys (to change kernel settings; in a container it is read-only unless privileged)")
-	if d, err := h.readDocker(); err == nil && d.native != nil {
+	if d, err := h.readDocked(ctx); err == nil && d.Present {
 		return lacks, blind // it needs no iptables, and so do we
 	}
 	for _, command := range h.rules.MissingCommands() {

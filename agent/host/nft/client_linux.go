@@ -24,6 +24,12 @@ type ID struct {
 // String is the table as nft's text names it, behind the word table.
 func (id ID) String() string { return id.Family + " " + id.Name }
 
+// Found is a table that is there.
+type Found struct {
+	ID
+	Dormant bool // it is asleep: the kernel asks none of its chains
+}
+
 // System is what a client asks of the kernel and of the command. Tests put one of their own
 // in place of [Real].
 type System interface {
@@ -31,7 +37,7 @@ type System interface {
 	// whoever made them and in whatever table.
 	Generation() (uint32, error)
 	// Tables are all tables of this network namespace; no command is needed for it.
-	Tables() ([]ID, error)
+	Tables() ([]Found, error)
 	// Command runs nft with this input and these arguments, and returns what it printed.
 	// ErrUnsupported: there is no such command.
 	Command(ctx context.Context, input string, args ...string) ([]byte, error)
@@ -42,8 +48,8 @@ type System interface {
 // Client reads and writes nftables. It is for one goroutine at a time.
 type Client struct {
 	system  System
-	names   cached[[]ID]
-	ruleset cached[[]byte]
+	names   cached[[]Found]
+	ruleset cached[string]
 	tables  map[ID]cached[State] // as last read or written
 }
 
@@ -79,7 +85,7 @@ func (c *Client) Generation() (count uint32, known bool, err error) {
 
 // Tables are all tables, whoever made them; none on a kernel without nftables. They are told
 // also where the command is missing.
-func (c *Client) Tables() ([]ID, error) {
+func (c *Client) Tables() ([]Found, error) {
 	count, known, err := c.Generation()
 	if err != nil || !known {
 		return nil, err
@@ -91,33 +97,20 @@ func (c *Client) Tables() ([]ID, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.names = cached[[]ID]{true, count, all}
+	c.names = cached[[]Found]{true, count, all}
 	return all, nil
 }
 
-// Has reports whether there is a table of that name.
+// Has reports whether there is this table.
 func (c *Client) Has(id ID) (bool, error) {
 	all, err := c.Tables()
-	return slices.Contains(all, id), err
+	return slices.ContainsFunc(all, func(f Found) bool { return f.ID == id }), err
 }
 
-// Ruleset is the JSON of all tables, sets without their members; nil without tables.
-// ErrUnsupported: there are tables, and no command that lists them.
-func (c *Client) Ruleset(ctx context.Context) ([]byte, error) {
+// Named reports whether there is a table of that name, in whatever family.
+func (c *Client) Named(name string) (bool, error) {
 	all, err := c.Tables()
-	if err != nil || len(all) == 0 {
-		return nil, err
-	}
-	count := c.names.count
-	if c.ruleset.known && c.ruleset.count == count {
-		return c.ruleset.value, nil
-	}
-	out, err := c.system.Command(ctx, "", "-j", "-t", "list", "ruleset")
-	if err != nil {
-		return nil, fmt.Errorf("list the rules of nftables: %w", err)
-	}
-	c.ruleset = cached[[]byte]{true, count, out}
-	return out, nil
+	return slices.ContainsFunc(all, func(f Found) bool { return f.Name == name }), err
 }
 
 // Check asks whether the kernel would take a transaction, and changes nothing.

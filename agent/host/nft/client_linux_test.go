@@ -18,14 +18,14 @@ import (
 type script struct {
 	count    uint32
 	lacks    error
-	tables   []ID
+	tables   []Found
 	answers  map[string]string // by the arguments of a command
 	refuse   string            // an input with these words is refused
 	commands []string
 }
 
 func (s *script) Generation() (uint32, error) { return s.count, s.lacks }
-func (s *script) Tables() ([]ID, error)       { return s.tables, nil }
+func (s *script) Tables() ([]Found, error)    { return s.tables, nil }
 func (s *script) Installed() error            { return nil }
 
 func (s *script) Command(_ context.Context, input string, args ...string) ([]byte, error) {
@@ -68,8 +68,8 @@ const exampleJSON = `{"nftables": [{"metainfo": {"version": "1.0.6"}}, {"table":
 
 // TestIdle reads once for each count of the kernel's, and not what it wrote itself.
 func TestIdle(t *testing.T) {
-	s := &script{count: 7, tables: []ID{{"ip", "ours"}, {"ip", "filter"}}, answers: map[string]string{
-		"-j list table ip ours": exampleJSON, "-j -t list ruleset": "{}",
+	s := &script{count: 7, tables: []Found{{ID: ID{"ip", "ours"}}, {ID: ID{"ip", "filter"}}}, answers: map[string]string{
+		"-j list table ip ours": exampleJSON, "-j list ruleset": "{}",
 	}}
 	c := New(s)
 	table := example("10.0.0.0/24", "10.9.0.1/32")
@@ -91,7 +91,7 @@ func TestIdle(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	s.want(t, "three times the same", "-j list table ip ours", "-j -t list ruleset")
+	s.want(t, "three times the same", "-j list table ip ours", "-j list ruleset")
 	for range 3 {
 		write(example("10.0.0.0/24", "10.1.0.0/24"))
 	}

@@ -89,7 +89,7 @@ func TestReal(t *testing.T) {
 		t.Errorf("damaged: mended by %q", again)
 	}
 	all, err := c.Tables()
-	if err != nil || !slices.Equal(all, []ID{{"ip", "ours"}}) {
+	if err != nil || !slices.Equal(all, []Found{{ID: ID{"ip", "ours"}}}) {
 		t.Errorf("tables %v, %v", all, err)
 	}
 	if err := c.Check(t.Context(), "add rule ip ours post ip saddr @none accept"); !errors.Is(err, unix.ENOENT) {

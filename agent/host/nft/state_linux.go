@@ -55,28 +55,15 @@ func (c *Client) Read(ctx context.Context, id ID) (State, error) {
 // the members of its sets.
 func (t Table) Intact(have State) bool { return have.There && have.Frame == t.state().Frame }
 
-// listed is an object of nft's JSON: one of these.
-type listed struct {
-	Chain *struct {
-		Name, Type, Hook, Policy string
-		Prio                     json.RawMessage
-	}
-	Rule *struct{ Chain, Comment string }
-	Set  *struct {
-		Name string
-		Elem []json.RawMessage
-	}
-}
-
 // decodeTable reads what nft lists of one table.
 func decodeTable(text []byte) (State, error) {
-	var all struct{ NFTables []listed }
-	if err := json.Unmarshal(text, &all); err != nil {
-		return State{}, fmt.Errorf("read the JSON of nft: %w: %w", api.ErrInvalid, err)
+	all, err := decodeListing(text)
+	if err != nil {
+		return State{}, err
 	}
 	s := State{There: true, Sets: map[string][]netip.Prefix{}}
 	var frame []string
-	for _, o := range all.NFTables {
+	for _, o := range all {
 		switch {
 		case o.Chain != nil:
 			frame = append(frame, fmt.Sprintf("%s %s %s %s %s", o.Chain.Name, o.Chain.Type, o.Chain.Hook, o.Chain.Prio, o.Chain.Policy))

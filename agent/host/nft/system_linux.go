@@ -46,7 +46,7 @@ func (*Real) Generation() (uint32, error) {
 }
 
 // Tables asks the kernel.
-func (*Real) Tables() ([]ID, error) {
+func (*Real) Tables() ([]Found, error) {
 	req := nl.NewNetlinkRequest(unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_GETTABLE, unix.NLM_F_DUMP)
 	req.AddData(&nl.Nfgenmsg{NfgenFamily: unix.AF_UNSPEC, Version: nl.NFNETLINK_V0})
 	messages, err := req.Execute(unix.NETLINK_NETFILTER, 0)
@@ -57,10 +57,12 @@ func (*Real) Tables() ([]ID, error) {
 		unix.NFPROTO_IPV4: "ip", unix.NFPROTO_IPV6: "ip6", unix.NFPROTO_INET: "inet",
 		unix.NFPROTO_ARP: "arp", unix.NFPROTO_BRIDGE: "bridge", unix.NFPROTO_NETDEV: "netdev",
 	}
-	var all []ID
+	var all []Found
 	for _, m := range messages {
 		if name, ok := attribute(m, unix.NFTA_TABLE_NAME); ok {
-			all = append(all, ID{families[m[0]], unix.ByteSliceToString(name)})
+			flags, ok := attribute(m, unix.NFTA_TABLE_FLAGS)
+			dormant := ok && len(flags) == 4 && binary.BigEndian.Uint32(flags)&unix.NFT_TABLE_F_DORMANT != 0
+			all = append(all, Found{ID{families[m[0]], unix.ByteSliceToString(name)}, dormant})
 		}
 	}
 	return all, nil

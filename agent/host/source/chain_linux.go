@@ -48,7 +48,7 @@ func familySuffix(f host.Family) string {
 
 // keepAccept is the rule of our chain.
 func keepAccept(f host.Family) string {
-	return fmt.Sprintf("-A %s -m set --match-set %s%[4]s src -m set --match-set %s%[4]s dst %s -j ACCEPT",
+	return fmt.Sprintf("-A %[1]s -m set --match-set %[2]s%[4]s src -m set --match-set %[3]s%[4]s dst %[5]s -j ACCEPT",
 		chainKeep, setFrom, setTo, familySuffix(f), comment)
 }
 

@@ -22,9 +22,9 @@ type refusing struct {
 	commands     []string
 }
 
-func (r *refusing) Generation() (uint32, error) { return 1, r.lacks }
-func (r *refusing) Tables() ([]nft.ID, error)   { return nil, nil }
-func (r *refusing) Installed() error            { return nil }
+func (r *refusing) Generation() (uint32, error)  { return 1, r.lacks }
+func (r *refusing) Tables() ([]nft.Found, error) { return nil, nil }
+func (r *refusing) Installed() error             { return nil }
 func (r *refusing) Command(_ context.Context, _ string, args ...string) ([]byte, error) {
 	r.commands = append(r.commands, strings.Join(args, " "))
 	return nil, r.check
