@@ -57,7 +57,7 @@ func newCloud(o Options, l layout, hosts []Host, out Outsider) (*alisim.Sim, str
 	if out.exists() {
 		net := &seed.VPCs[0]
 		net.VSwitches = append(net.VSwitches, alisim.VSwitch{ID: outVSwitch, CIDR: l.outNet})
-		seed.Instances = append(seed.Instances, out.instance())
+		seed.Instances = append(seed.Instances, cloudOutsider(out))
 	}
 	sim, err := alisim.New(seed, alisim.Options{TaskTime: taskTime})
 	if err != nil {
@@ -82,4 +82,14 @@ func securityGroup(o Options, l layout) alisim.SecurityGroup {
 // cloudInstance is a host as the cloud knows it.
 func cloudInstance(h Host) alisim.Instance {
 	return alisim.Instance{ID: string(h.Instance), Name: h.Name, VSwitch: hostVSwitch, IP: h.IP, SecurityGroups: []string{SecurityGroup}}
+}
+
+const (
+	outsidePort = "vo"
+	outsiderID  = "i-8vbsealanelabout0001"
+)
+
+// cloudOutsider is the outsider as the cloud knows it.
+func cloudOutsider(o Outsider) alisim.Instance {
+	return alisim.Instance{ID: outsiderID, Name: "outsider", VSwitch: outVSwitch, IP: o.IP, SecurityGroups: []string{SecurityGroup}}
 }

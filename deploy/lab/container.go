@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -17,6 +18,18 @@ func logPath(lab, part string) string { return filepath.Join(stateDir(lab), "log
 
 func dockerSocket(lab string, h Host) string {
 	return filepath.Join(stateDir(lab), h.short(), "docker.sock")
+}
+
+// hostCommand is the command that runs argv with the host's root file system and search path,
+// given that it is born in the host's network namespace.
+func (h Host) hostCommand(argv ...string) []string {
+	if h.Path != "" {
+		argv = slices.Concat([]string{"env", "PATH=" + h.Path}, argv)
+	}
+	if h.Keeper != 0 {
+		argv = slices.Concat([]string{"nsenter", fmt.Sprintf("--mount=/proc/%d/ns/mnt", h.Keeper), "--"}, argv)
+	}
+	return argv
 }
 
 // engineHost is a host of the lab of this name as its engine sees it.

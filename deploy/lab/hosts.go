@@ -3,17 +3,19 @@ package lab
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/netip"
 	"slices"
 	"strconv"
 	"time"
 
+	"github.com/vishvananda/netlink"
+
 	"github.com/sealane/sealane/api"
 	"github.com/sealane/sealane/deploy/lab/engine"
+	"github.com/sealane/sealane/deploy/lab/netns"
+	"github.com/sealane/sealane/deploy/lab/probe"
 )
-
-// startLimit is how long a part may take to answer; engines start slowly on a busy machine.
-const startLimit = 90 * time.Second
 
 func (l *Lab) planHost(k int) (Host, error) {
 	h, err := l.layout.host(l.opts.Name, k)
@@ -48,13 +50,6 @@ func (l *Lab) startHost(ctx context.Context, h Host) error {
 	}
 	l.tellProgress("%s %s at %s, bip %s, container %s", h.Name, h.Instance, h.IP, h.Bip, h.Bip.Addr().Next())
 	return nil
-}
-
-// noteHost notes what is new about a host.
-func (l *Lab) noteHost(h Host) error {
-	return l.updateInventory(func(v *Inventory) {
-		v.Hosts[slices.IndexFunc(v.Hosts, func(o Host) bool { return o.Index == h.Index })] = h
-	})
 }
 
 // AddHost adds the next host of the plan, its agent not started.
@@ -115,4 +110,43 @@ func (l *Lab) ReplaceEngine(ctx context.Context, index int, e HostEngine) (Host,
 		return h, err
 	}
 	return h, l.engine.StartHost(ctx, engineHost(l.opts.Name, h))
+}
+
+// plugOutsider makes the outsider, where the lab has one.
+func (l *Lab) plugOutsider() error {
+	if !l.opts.Outsider {
+		return nil
+	}
+	o := Outsider{Namespace: namespaceName(l.opts.Name, "out"), IP: addressAfter(l.layout.outNet.Addr(), mgrOctet)}
+	if err := l.attach(o.Namespace, outsidePort, o.IP, l.layout.outNet); err != nil {
+		return err
+	}
+	return l.updateInventory(func(v *Inventory) { v.Outsider = o })
+}
+
+// listenOutsider gives nil where the lab has no outsider.
+func (l *Lab) listenOutsider(ctx context.Context) (net.Listener, error) {
+	o := l.Inventory().Outsider
+	if !o.exists() {
+		return nil, nil
+	}
+	return netns.ListenTCP(ctx, netns.Path(o.Namespace), fmt.Sprintf("%s:%d", o.IP, probe.ServicePort))
+}
+
+// Narrow sets the MTU of the link between a host and the VPC. Containers do not learn of
+// it but from the routers on the way.
+func (l *Lab) Narrow(h Host, mtu int) error {
+	for namespace, port := range map[string]string{h.Namespace: "eth0", l.router.Namespace: h.port()} {
+		err := netns.WithLinks(namespace, func(n *netlink.Handle) error {
+			link, err := n.LinkByName(port)
+			if err != nil {
+				return err
+			}
+			return n.LinkSetMTU(link, mtu)
+		})
+		if err != nil {
+			return fmt.Errorf("set the MTU of %s to %d: %w", h.Name, mtu, err)
+		}
+	}
+	return nil
 }

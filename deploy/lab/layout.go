@@ -20,6 +20,9 @@ type layout struct {
 	stride  uint32 // addresses between one host's bip and the next
 }
 
+// MaxHosts is the most hosts a lab can have: the addresses from .196 on stay clear of the gateway.
+const MaxHosts = 50
+
 const (
 	firstHost = 196 // last octet of host 1, as in the scenario
 	mgrOctet  = 10

@@ -6,24 +6,10 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 
 	"github.com/sealane/sealane/api"
 )
-
-// EngineKind says what runs the containers of a host.
-type EngineKind string
-
-// The engines of a lab.
-const (
-	EngineAuto   EngineKind = "auto"   // docker where it can be had, else netns
-	EngineDocker EngineKind = "docker" // a real dockerd for each host
-	EngineNetns  EngineKind = "netns"  // plain namespaces on a bridge stand in as containers
-)
-
-// MaxHosts is the most hosts a lab can have: the addresses from .196 on stay clear of the gateway.
-const MaxHosts = 50
 
 // Options say what lab to build. The zero value of a field means its default.
 type Options struct {
@@ -114,16 +100,4 @@ func (o Options) validate() error {
 	}
 	_, err := newLayout(o.VPC, o.BipPool, o.Hosts)
 	return err
-}
-
-// DefaultName is the name of a lab that was given none.
-const DefaultName = "lab"
-
-// checkName keeps one lab's names from being a prefix of another's, and paths short: a
-// unix socket's path ends at 108 bytes (unix(7)).
-func checkName(name string) error {
-	if !regexp.MustCompile(`^[a-z][a-z0-9]{0,11}$`).MatchString(name) {
-		return fmt.Errorf("name %q: up to 12 small letters and digits, a letter first, are allowed: %w", name, api.ErrUsage)
-	}
-	return nil
 }

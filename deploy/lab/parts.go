@@ -22,15 +22,10 @@ import (
 	"github.com/sealane/sealane/deploy/lab/supervisor"
 )
 
-// Names of parts, for Signal: those of hosts carry the host's index, those of
-// controllers their number, "agent-h1", "dockerd-h2", "controller-1".
-const (
-	partAgent      = "agent-"
-	partController = "controller-"
-	partDocker     = "dockerd-"
-	partRoot       = "root-"
-	partEtcd       = "etcd"
-)
+const apiPort = 8480 // of the first controller, inside the VPC
+
+// startLimit is how long a part may take to answer; engines start slowly on a busy machine.
+const startLimit = 90 * time.Second
 
 // Start starts controllers and agents and returns when all containers reach each other. A
 // single host has no pair: it is up when the VPC has its route.

@@ -7,37 +7,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 
-	"github.com/sealane/sealane/api"
 	"github.com/sealane/sealane/deploy/lab/netns"
 	"github.com/sealane/sealane/deploy/lab/supervisor"
 )
-
-// HostEngine says which Docker engine a host runs, and what that finds on the host. The
-// zero value is the machine's own engine on a fresh host.
-type HostEngine struct {
-	// Root is a directory with another root file system, whose engine, firewall tools and
-	// Docker command the host then uses. Several hosts may have the same one: none of them
-	// writes to it.
-	Root string `json:"root,omitempty"`
-	// IPTables is the variant that the commands iptables and ip6tables are on the host, nft
-	// or legacy. Empty: what they are in its root file system.
-	IPTables string `json:"iptables,omitempty"`
-	// Forwarding tells that the host forwards before Docker starts: Docker then leaves the
-	// policy of FORWARD at ACCEPT.
-	Forwarding bool `json:"forwarding,omitempty"`
-}
-
-func (e HostEngine) validate() error {
-	if e.Root != "" && !filepath.IsAbs(e.Root) {
-		return fmt.Errorf("root %q is not an absolute path: %w", e.Root, api.ErrUsage)
-	}
-	if !slices.Contains([]string{"", "nft", "legacy"}, e.IPTables) {
-		return fmt.Errorf("iptables %q is neither nft nor legacy: %w", e.IPTables, api.ErrUsage)
-	}
-	return nil
-}
 
 // rootScript gives the mount namespace it is born in to one host, and keeps it. What the
 // host writes goes to a layer of its own. The root must be a mount, or runc cannot make
@@ -89,18 +62,6 @@ func (l *Lab) keepRoot(ctx context.Context, h Host) (pid int, err error) {
 		return err
 	})
 	return p.PID(), err
-}
-
-// hostCommand is the command that runs argv with the host's root file system and search path,
-// given that it is born in the host's network namespace.
-func (h Host) hostCommand(argv ...string) []string {
-	if h.Path != "" {
-		argv = slices.Concat([]string{"env", "PATH=" + h.Path}, argv)
-	}
-	if h.Keeper != 0 {
-		argv = slices.Concat([]string{"nsenter", fmt.Sprintf("--mount=/proc/%d/ns/mnt", h.Keeper), "--"}, argv)
-	}
-	return argv
 }
 
 // toolsDir holds the host's own iptables commands, where it has its own.

@@ -15,8 +15,6 @@ import (
 	"github.com/sealane/sealane/deploy/lab/netns"
 )
 
-const apiPort = 8480
-
 // startServices starts what this process itself does for the lab: the cloud's API and metadata
 // inside the VPC, the routes of its tables in the kernel, and a way to the controllers'
 // API from the machine. All of it ends with leave.

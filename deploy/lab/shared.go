@@ -124,3 +124,6 @@ func unmakeHidden() error {
 	_ = os.Remove(runRoot)
 	return nil
 }
+
+// isRoot reports whether this process may make namespaces.
+func isRoot() bool { return os.Geteuid() == 0 }

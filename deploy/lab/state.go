@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 
@@ -29,6 +30,16 @@ type Inventory struct {
 	Supervisor supervisor.ID  `json:"supervisor"`    // the process that holds the lab
 }
 
+// EngineKind says what runs the containers of a host.
+type EngineKind string
+
+// The engines of a lab.
+const (
+	EngineAuto   EngineKind = "auto"   // docker where it can be had, else netns
+	EngineDocker EngineKind = "docker" // a real dockerd for each host
+	EngineNetns  EngineKind = "netns"  // plain namespaces on a bridge stand in as containers
+)
+
 // Host is one host of a lab.
 type Host struct {
 	Index     int            `json:"index"` // from 1
@@ -42,6 +53,40 @@ type Host struct {
 	Path      string         `json:"path,omitempty"`   // its search path; empty: the machine's
 	Keeper    int            `json:"keeper,omitempty"` // the process that keeps its root file system, where that is not the machine's
 }
+
+// HostEngine says which Docker engine a host runs, and what that finds on the host. The
+// zero value is the machine's own engine on a fresh host.
+type HostEngine struct {
+	// Root is a directory with another root file system, whose engine, firewall tools and
+	// Docker command the host then uses. Several hosts may have the same one: none of them
+	// writes to it.
+	Root string `json:"root,omitempty"`
+	// IPTables is the variant that the commands iptables and ip6tables are on the host, nft
+	// or legacy. Empty: what they are in its root file system.
+	IPTables string `json:"iptables,omitempty"`
+	// Forwarding tells that the host forwards before Docker starts: Docker then leaves the
+	// policy of FORWARD at ACCEPT.
+	Forwarding bool `json:"forwarding,omitempty"`
+}
+
+func (e HostEngine) validate() error {
+	if e.Root != "" && !filepath.IsAbs(e.Root) {
+		return fmt.Errorf("root %q is not an absolute path: %w", e.Root, api.ErrUsage)
+	}
+	if !slices.Contains([]string{"", "nft", "legacy"}, e.IPTables) {
+		return fmt.Errorf("iptables %q is neither nft nor legacy: %w", e.IPTables, api.ErrUsage)
+	}
+	return nil
+}
+
+// Outsider is an instance of the VPC that is no host of the cluster: it has a vSwitch of
+// its own and runs no agent. It serves what the containers do.
+type Outsider struct {
+	Namespace string     `json:"namespace"` // name of its network namespace
+	IP        netip.Addr `json:"ip"`
+}
+
+func (o Outsider) exists() bool { return o.IP.IsValid() }
 
 // short is the host's part in names of namespaces, directories and processes.
 func (h Host) short() string { return "h" + strconv.Itoa(h.Index) }
@@ -57,6 +102,28 @@ func (v Inventory) Host(ref string) (Host, error) {
 		}
 	}
 	return Host{}, fmt.Errorf("host %q: lab %s has hosts 1 to %d: %w", ref, v.Name, len(v.Hosts), api.ErrUsage)
+}
+
+// Names of parts, for Signal: those of hosts carry the host's index, those of
+// controllers their number, "agent-h1", "dockerd-h2", "controller-1".
+const (
+	partAgent      = "agent-"
+	partController = "controller-"
+	partDocker     = "dockerd-"
+	partRoot       = "root-"
+	partEtcd       = "etcd"
+)
+
+// DefaultName is the name of a lab that was given none.
+const DefaultName = "lab"
+
+// checkName keeps one lab's names from being a prefix of another's, and paths short: a
+// unix socket's path ends at 108 bytes (unix(7)).
+func checkName(name string) error {
+	if !regexp.MustCompile(`^[a-z][a-z0-9]{0,11}$`).MatchString(name) {
+		return fmt.Errorf("name %q: up to 12 small letters and digits, a letter first, are allowed: %w", name, api.ErrUsage)
+	}
+	return nil
 }
 
 // runRoot holds the state of all labs.

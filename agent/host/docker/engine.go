@@ -45,6 +45,10 @@ func (c *Client) Close() error {
 	return nil
 }
 
+// Transport carries HTTP to the engine, for a caller that does more than this package: it only
+// reads, and the lab also runs containers.
+func (c *Client) Transport() http.RoundTripper { return c.http.Transport }
+
 // Look asks for the engine and its networks. Errors: ErrUnreachable when no engine answers
 // before ctx ends, ErrPermission when the socket may not be opened, ErrUnsupported when what
 // answers is no Docker engine, ErrInvalid when the answer makes no sense.

@@ -6,11 +6,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/netip"
 	"strings"
 
+	"github.com/sealane/sealane/agent/host/docker"
 	"github.com/sealane/sealane/api"
 )
 
@@ -19,26 +19,25 @@ const ImageName = "sealane-lab:web"
 
 const containerName = "web"
 
-// docker speaks the few calls of Docker's HTTP API that the lab needs, without a version
-// in the path: each engine then answers in its own newest.
-type docker struct{ client *http.Client }
+// webAPI speaks the few calls of Docker's HTTP API that the lab needs, without a version in
+// the path: each engine then answers in its own newest.
+type webAPI struct{ client *http.Client }
 
-func dockerAPI(socket string) docker {
-	return docker{&http.Client{Transport: &http.Transport{
-		DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", socket)
-		},
-	}}}
+func dialDocker(socket string) (webAPI, error) {
+	engine, err := docker.Dial("unix://" + socket)
+	if err != nil {
+		return webAPI{}, err
+	}
+	return webAPI{&http.Client{Transport: engine.Transport()}}, nil
 }
 
-func (d docker) ping(ctx context.Context) error {
+func (d webAPI) ping(ctx context.Context) error {
 	_, err := d.call(ctx, http.MethodGet, "/_ping", "", nil)
 	return err
 }
 
 // runWeb imports the image, makes the container web where it is not there yet, and starts it.
-func (d docker) runWeb(ctx context.Context, image []byte) error {
+func (d webAPI) runWeb(ctx context.Context, image []byte) error {
 	if _, err := d.call(ctx, http.MethodGet, "/images/"+ImageName+"/json", "", nil); err != nil {
 		answer, err := d.call(ctx, http.MethodPost, "/images/create?fromSrc=-&repo=sealane-lab&tag=web", "application/x-tar", image)
 		if err != nil {
@@ -62,7 +61,7 @@ func (d docker) runWeb(ctx context.Context, image []byte) error {
 }
 
 // inspectWeb finds the container web.
-func (d docker) inspectWeb(ctx context.Context) (Container, error) {
+func (d webAPI) inspectWeb(ctx context.Context) (Container, error) {
 	raw, err := d.call(ctx, http.MethodGet, "/containers/"+containerName+"/json", "", nil)
 	if err != nil {
 		return Container{}, err
@@ -82,7 +81,7 @@ func (d docker) inspectWeb(ctx context.Context) (Container, error) {
 }
 
 // call makes one request; an answer of 400 or more is an error with Docker's own words.
-func (d docker) call(ctx context.Context, method, path, kind string, body []byte) ([]byte, error) {
+func (d webAPI) call(ctx context.Context, method, path, kind string, body []byte) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, method, "http://docker"+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, fmt.Errorf("docker %s: %w", path, err)

@@ -71,7 +71,10 @@ func (e *Docker) StartHost(ctx context.Context, h Host) error {
 	e.mu.Lock()
 	e.daemons[h.Name] = daemon
 	e.mu.Unlock()
-	web := dockerAPI(h.Socket)
+	web, err := dialDocker(h.Socket)
+	if err != nil {
+		return err
+	}
 	if err := daemon.Await(ctx, web.ping); err != nil {
 		return err
 	}

@@ -63,7 +63,11 @@ func FindContainer(ctx context.Context, h Host) (Container, error) {
 	if h.Socket == "" {
 		return plainContainer(h), nil
 	}
-	c, err := dockerAPI(h.Socket).inspectWeb(ctx)
+	web, err := dialDocker(h.Socket)
+	if err != nil {
+		return Container{}, err
+	}
+	c, err := web.inspectWeb(ctx)
 	if err == nil && !c.Addr.IsValid() {
 		err = fmt.Errorf("it has no address: %w", api.ErrNotFound)
 	}
