@@ -68,16 +68,14 @@ func (s *Service) Handler() http.Handler {
 	return mux
 }
 
+// giveToken gives an instance a token for as long as it asks for.
 func (s *Service) giveToken(w http.ResponseWriter, r *http.Request) {
 	settings := s.ask()
 	s.live.Locked(func(have *world.World) {
 		i := callerOf(have, r, settings)
 		seconds, err := strconv.Atoi(r.Header.Get(ttlHeader))
 		switch {
-		case i == nil:
-			http.Error(w, "no instance has this address", http.StatusNotFound)
-		case i.HTTPEndpoint == "disabled":
-			http.Error(w, "the metadata service is disabled", http.StatusForbidden)
+		case !isServed(w, i):
 		case r.Header.Get("X-Forwarded-For") != "":
 			http.Error(w, "forwarded requests get no token", http.StatusForbidden)
 		case err != nil || seconds < 1 || seconds > longestPass:
@@ -90,6 +88,19 @@ func (s *Service) giveToken(w http.ResponseWriter, r *http.Request) {
 			writeText(w, token)
 		}
 	})
+}
+
+// isServed reports whether the service answers an instance at all, and says why not.
+func isServed(w http.ResponseWriter, i *seed.Instance) bool {
+	switch {
+	case i == nil:
+		http.Error(w, "no instance has this address", http.StatusNotFound)
+	case i.HTTPEndpoint == "disabled":
+		http.Error(w, "the metadata service is disabled", http.StatusForbidden)
+	default:
+		return true
+	}
+	return false
 }
 
 // visit is a request of an instance that may ask.
@@ -106,10 +117,7 @@ func (s *Service) forInstance(serve func(http.ResponseWriter, *http.Request, vis
 		s.live.Locked(func(have *world.World) {
 			i := callerOf(have, r, settings)
 			switch {
-			case i == nil:
-				http.Error(w, "no instance has this address", http.StatusNotFound)
-			case i.HTTPEndpoint == "disabled":
-				http.Error(w, "the metadata service is disabled", http.StatusForbidden)
+			case !isServed(w, i):
 			case !s.holdsPass(r, i):
 				http.Error(w, "token is missing or wrong", http.StatusForbidden)
 			default:

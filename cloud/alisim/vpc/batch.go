@@ -208,9 +208,6 @@ func beginTasks(w *world.World, c *call.Call, entries []*world.Entry) {
 	for v, es := range byVPC {
 		w.BeginTask(v, c.Now, es)
 	}
-	if len(entries) > 0 {
-		w.Touch()
-	}
 }
 
 // createFailure is the item with its code. Of the batch codes only three are known; for the other

@@ -37,7 +37,6 @@ func (s *Service) createRouteEntry(w *world.World, c *call.Call) (call.Reply, er
 	}
 	w.BeginTask(t.VPC, c.Now, []*world.Entry{e})
 	s.rememberToken(c, e.ID)
-	w.Touch()
 	return &created{RouteEntryID: e.ID}, nil
 }
 
@@ -156,7 +155,6 @@ func deleteRouteEntry(w *world.World, c *call.Call) (call.Reply, error) {
 	}
 	e.State = seed.Deleting
 	w.BeginTask(e.Table.VPC, c.Now, []*world.Entry{e})
-	w.Touch()
 	return &call.Body{}, nil
 }
 

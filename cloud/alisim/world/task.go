@@ -1,26 +1,21 @@
 package world
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
 	"github.com/sealane/sealane/cloud/alisim/world/seed"
 )
 
-// taskTime is how long a change of this VPC takes.
-func (v *VPC) taskTime(common time.Duration) time.Duration {
-	if v.TaskTime != 0 {
-		return time.Duration(v.TaskTime)
-	}
-	return common
-}
-
 // BeginTask starts a change of these entries; it must be checked before that none is running.
 func (w *World) BeginTask(v *VPC, now time.Time, entries []*Entry) {
 	for _, e := range entries {
 		e.Modified = now
 	}
-	v.task = task{running: true, ends: now.Add(v.taskTime(w.TaskTime)), entries: entries}
+	length := cmp.Or(time.Duration(v.TaskTime), w.TaskTime)
+	v.task = task{running: true, ends: now.Add(length), entries: entries}
+	w.Touch()
 }
 
 // ModifyEntry starts the change of an entry. What it was stays in force until the task ends.
@@ -35,7 +30,6 @@ func (w *World) ModifyEntry(e *Entry, next seed.Route, now time.Time) {
 	}
 	e.State, e.next = seed.Modifying, &next
 	w.BeginTask(e.Table.VPC, now, []*Entry{e})
-	w.Touch()
 }
 
 // AssociateVSwitch starts to move a vSwitch to another table, which serves it at once, though the
@@ -44,7 +38,6 @@ func (w *World) AssociateVSwitch(s *VSwitch, t *Table, now time.Time) {
 	s.Uses, s.Status = t, seed.Pending
 	w.BeginTask(t.VPC, now, nil)
 	t.VPC.task.vswitch = s
-	w.Touch()
 }
 
 // IsMaking reports whether the task that makes the entry still runs.
