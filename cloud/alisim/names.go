@@ -12,23 +12,38 @@ import (
 	"github.com/sealane/sealane/cloud/alisim/world/seed"
 )
 
-// What a simulator starts with, and what it is found to be: see package seed.
+// The world, and what is asked of it.
 type (
-	Seed          = seed.Seed
-	Key           = seed.Key
-	Role          = seed.Role
-	Document      = seed.Document
-	VPC           = seed.VPC
-	VSwitch       = seed.VSwitch
-	Table         = seed.Table
-	Route         = seed.Route
-	Instance      = seed.Instance
-	Interface     = seed.Interface
+	// Seed is what a simulator starts with, and is found to be, see [seed.Seed].
+	Seed = seed.Seed
+	// Key is an access key, see [seed.Key].
+	Key = seed.Key
+	// Role is a RAM role of instances, see [seed.Role].
+	Role = seed.Role
+	// Document is a RAM policy in JSON, see [seed.Document].
+	Document = seed.Document
+	// VPC is a virtual network, see [seed.VPC].
+	VPC = seed.VPC
+	// VSwitch is one subnet of a VPC, see [seed.VSwitch].
+	VSwitch = seed.VSwitch
+	// Table is a route table, see [seed.Table].
+	Table = seed.Table
+	// Route is an entry of a table, see [seed.Route].
+	Route = seed.Route
+	// Instance is a machine, see [seed.Instance].
+	Instance = seed.Instance
+	// Interface is a network interface, see [seed.Interface].
+	Interface = seed.Interface
+	// SecurityGroup is a group of interfaces, with rules, see [seed.SecurityGroup].
 	SecurityGroup = seed.SecurityGroup
-	Rule          = seed.Rule
-	Direction     = seed.Direction
-	Packet        = seed.Packet
-	Verdict       = seed.Verdict
+	// Rule is a rule of a security group, see [seed.Rule].
+	Rule = seed.Rule
+	// Direction is the way of a packet as its interface sees it, see [seed.Direction].
+	Direction = seed.Direction
+	// Packet is the first of a connection, see [seed.Packet].
+	Packet = seed.Packet
+	// Verdict is one line of what decides about packets, see [seed.Verdict].
+	Verdict = seed.Verdict
 )
 
 // The values of their fields.
@@ -46,15 +61,20 @@ const (
 	Egress          = seed.Egress
 )
 
-// How a simulator behaves, what goes wrong with it, and what it was asked: see the packages
-// control, world, fault and call.
+// How the simulator behaves, what goes wrong with it, and what it was asked.
 type (
-	Options  = control.Options
+	// Options say how a simulator behaves, see [control.Options].
+	Options = control.Options
+	// Readings are what the API's documents leave open, see [world.Readings].
 	Readings = world.Readings
-	Reading  = world.Reading
-	Edit     = world.Edit
-	Fault    = fault.Fault
-	Request  = call.Request
+	// Reading is one way to read them, see [world.Reading].
+	Reading = world.Reading
+	// Edit is what a foreign hand does to an entry, see [world.Edit].
+	Edit = world.Edit
+	// Fault is something that goes wrong, see [fault.Fault].
+	Fault = fault.Fault
+	// Request is what was asked and answered once, see [call.Request].
+	Request = call.Request
 )
 
 // The values of their fields.

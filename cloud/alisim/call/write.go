@@ -58,24 +58,24 @@ func (w Wire) failure(c *Call, id string, r *world.Refusal) failure {
 type Wire struct{ Region, Account string }
 
 // Write sends an answer to a call, under the id of the request.
-func (wire Wire) Write(w http.ResponseWriter, c *Call, id string, a Answer) {
+func (w Wire) Write(to http.ResponseWriter, c *Call, id string, a Answer) {
 	switch {
 	case a.reset:
-		breakOff(w)
+		breakOff(to)
 	case a.Drop:
 		panic(http.ErrAbortHandler) // net/http's way to close a connection
 	case a.HTML:
-		w.Header().Set("Content-Type", "text/html")
-		w.WriteHeader(a.Status)
-		_, _ = fmt.Fprintf(w, "<html><head><title>%d %s</title></head><body>Powered by Tengine</body></html>\n", a.Status, http.StatusText(a.Status))
+		to.Header().Set("Content-Type", "text/html")
+		to.WriteHeader(a.Status)
+		_, _ = fmt.Fprintf(to, "<html><head><title>%d %s</title></head><body>Powered by Tengine</body></html>\n", a.Status, http.StatusText(a.Status))
 	case a.bad != nil:
 		if after := a.bad.RetryAfter; after > 0 {
-			w.Header().Set("x-acs-retry-after", strconv.FormatInt(after.Milliseconds(), 10))
+			to.Header().Set("x-acs-retry-after", strconv.FormatInt(after.Milliseconds(), 10))
 		}
-		WriteJSON(w, a.Status, wire.failure(c, id, a.bad))
+		WriteJSON(to, a.Status, w.failure(c, id, a.bad))
 	default:
 		a.Reply.setRequestID(id)
-		WriteJSON(w, a.Status, a.Reply)
+		WriteJSON(to, a.Status, a.Reply)
 	}
 }
 

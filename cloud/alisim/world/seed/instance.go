@@ -92,6 +92,7 @@ func macOf(ip netip.Addr) string {
 	return fmt.Sprintf("02:16:%02x:%02x:%02x:%02x", b[0], b[1], b[2], b[3])
 }
 
+// What every instance is.
 const (
 	InstanceType = "ecs.g7.large"
 	ImageID      = "aliyun_3_x64_20G_alibase_sim.vhd"
