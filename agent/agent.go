@@ -114,7 +114,7 @@ type Agent struct {
 	view     atomic.Pointer[view]         // of the last pass; nil before the first
 	trouble  string                       // of the last pass; likewise
 	fights   fights                       // used by the task that tends the host only
-	proof    proof                        // likewise
+	check    ruleCheck                    // likewise
 	uplink   uplink                       // likewise
 	memory   memory                       // likewise, once running
 	before   []api.InstanceID             // hosts that were in the registry when a former agent last looked

@@ -189,10 +189,10 @@ func diagnoseRules(v *view, add adder) {
 func diagnoseDrops(v *view, add adder) {
 	for _, d := range v.drops {
 		severity := api.Failure
-		if len(d.unsure) > 0 {
+		if !d.certain() {
 			severity = api.Warning
 		}
-		add(api.FindingDropped, severity, d.String()+present(v.facts), "remove that rule, or put one ahead of it that accepts these subnets")
+		add(api.FindingDropped, severity, describeDrop(d, v.peers)+present(v.facts), "remove that rule, or put one ahead of it that accepts these subnets")
 	}
 	for _, err := range v.unproven {
 		add(api.FindingUnproven, api.Warning, "it is not known whether packets between our subnets pass: "+err.Error(), "")

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"slices"
 
 	"github.com/sealane/sealane/agent/firewall"
 	"github.com/sealane/sealane/agent/host"
@@ -16,149 +15,172 @@ type Snapshots interface {
 	Snapshot(ctx context.Context) (api.Snapshot, error)
 }
 
-// Planner is a host that says what would be done to it.
-type Planner interface {
+// previewed is a host that says what would be done to it.
+type previewed interface {
 	Host
 	Plan(ctx context.Context, w host.Wish) ([]host.Step, error)
 }
 
 // Preview says what an agent that starts now would change on the host, and changes nothing.
 // registry may be nil: then the host is taken to be alone.
-func Preview(ctx context.Context, c Config, h Planner, registry Snapshots) ([]host.Step, error) {
-	f, snapshot, err := read(ctx, c, h, registry)
+func Preview(ctx context.Context, c Config, h previewed, registry Snapshots) ([]host.Step, error) {
+	f, err := h.Facts(ctx, c.Identity.IP)
 	if err != nil {
 		return nil, err
 	}
-	return h.Plan(ctx, wish(f, c, snapshot))
-}
-
-func read(ctx context.Context, c Config, h Host, registry Snapshots) (host.Facts, *api.Snapshot, error) {
-	f, err := h.Facts(ctx, c.Identity.IP)
-	if err != nil || registry == nil {
-		return f, nil, err
+	var snapshot *api.Snapshot
+	if registry != nil {
+		s, err := registry.Snapshot(ctx)
+		if err != nil {
+			return nil, err
+		}
+		snapshot = &s
 	}
-	s, err := registry.Snapshot(ctx)
-	return f, &s, err
+	return h.Plan(ctx, wish(f, c, snapshot))
 }
 
 // Examination is what a look at a host found, without a change to it.
 type Examination struct {
 	Facts    host.Facts
+	Path     host.Path
 	Served   []host.Local // subnets that others may reach
 	Answers  []Answer
 	Findings []api.Finding
-}
-
-// Answer is what the host's rules do to packets from one place to another. One direction
-// and state of a connection each.
-type Answer struct {
-	From    netip.Prefix `json:"from"`
-	To      netip.Prefix `json:"to"`
-	Bridge  string       `json:"bridge"` // of the two, the one that is ours is on it
-	State   string       `json:"state"`  // new: the first packet of a connection; established: a later one
-	Dropped bool         `json:"dropped"`
-	By      string       `json:"by,omitempty"`     // the rule
-	Unsure  []string     `json:"unsure,omitempty"` // rules that were not understood and may decide otherwise
-}
-
-func (a Answer) String() string {
-	text := fmt.Sprintf("%s -> %s (%s, %s): ", a.From, a.To, a.Bridge, a.State)
-	if !a.Dropped {
-		return text + "passes"
-	}
-	return text + "dropped by " + a.By
+	Away     error // why the registry could not be read; what it last said stands in
 }
 
 // Question is one packet to ask about. An unset From or To leaves the choice to the host's
-// subnets and to one of each kind of the others.
+// subnets and those of the others.
 type Question struct {
 	From, To netip.Addr
 	Proto    string // tcp, udp or icmp
 	Port     uint16
+
+	// Registry is where the registry is, for a look at the way there when it does not answer.
+	Registry []netip.Addr
 }
 
-// Examine looks at a host: what it is like, what is wrong with it, and which rule, if any,
-// drops packets between its subnets and the others'. It changes nothing. registry may be nil.
+// Examine looks at a host: what it is like, what is wrong with it, and what becomes of packets
+// between its subnets and those of each other host. It changes nothing. registry may be nil;
+// while it does not answer, what Config.Memory has of it stands in.
 func Examine(ctx context.Context, c Config, h Host, registry Snapshots, q Question) (Examination, error) {
-	f, snapshot, err := read(ctx, c, h, registry)
+	f, err := h.Facts(ctx, c.Identity.IP)
 	if err != nil {
 		return Examination{}, err
 	}
-	v := view{facts: f, wish: wish(f, c, snapshot), peers: peersOf(c, snapshot), only: true}
+	v := view{facts: f, only: true}
+	var snapshot *api.Snapshot
+	x := Examination{Facts: f}
+	if registry != nil {
+		s, err := registry.Snapshot(ctx)
+		if x.Away = err; err == nil {
+			snapshot = &s
+		}
+	}
+	v.wish, v.peers = wish(f, c, snapshot), peersOf(c, snapshot)
+	if last, known := lastSaid(c); snapshot == nil && known {
+		v.wish, v.peers = last.into(v.wish, f, c), last.peers(c)
+	}
 	own := hostOf(snapshot, c.Identity.Instance)
+	x.Served = subnetsOf(c.Serve.bridges(f, own))
+	if snapshot == nil {
+		v.wish.Locals = x.Served
+	}
 	v.lookAtPath(ctx, h, c.Serve, own)
-	x := Examination{Facts: f, Served: subnetsOf(c.Serve.bridges(f, own))}
-	dump, err := h.Rules(ctx)
+	x.Path = v.path
+	x.askRules(ctx, &v, h, q)
+	x.Findings = diagnose(&v, c, own, refusals(snapshot, c.Identity, x.Served))
+	if x.Away != nil {
+		x.Findings = append(x.Findings, wayToRegistry(ctx, &v, h, q.Registry)...)
+	}
+	return x, nil
+}
+
+// lastSaid is what the registry last said of this host, if that is remembered.
+func lastSaid(c Config) (recalled, bool) {
+	if c.Memory == nil {
+		return recalled{}, false
+	}
+	p, err := c.Memory.RecallPeers()
+	return recalled(p), err == nil && p.Instance == c.Identity.Instance && p.VPC == c.Identity.VPC && p.Cluster == c.Cluster
+}
+
+// askRules fills in what becomes of packets.
+func (x *Examination) askRules(ctx context.Context, v *view, traffic Traffic, q Question) {
+	dump, err := traffic.Rules(ctx)
 	var rules *firewall.Ruleset
 	if err == nil {
 		rules, err = firewall.Parse(dump)
 	}
 	if err != nil {
 		v.unproven = append(v.unproven, fmt.Errorf("read the host's rules: %w", err))
-		x.Findings = diagnose(&v, c, own, nil)
-		return x, nil
+	} else if err := gapsOf(rules); err != nil {
+		v.unproven = append(v.unproven, err)
 	}
 	w := v.wish
 	w.Locals = x.Served
-	if q.From.IsValid() && q.To.IsValid() {
-		x.Answers = []Answer{ask(rules, f, q)}
-	} else {
-		for _, l := range x.Served {
-			for _, p := range probes(l, w, f.Redirect) {
-				x.Answers = append(x.Answers, answer(rules, l.Bridge, p))
+	switch {
+	case q.From.IsValid() && q.To.IsValid() && rules != nil:
+		x.Answers = []Answer{askPacket(rules, v.facts, q)}
+	case !q.From.IsValid():
+		x.Answers = answersFor(rules, v, w)
+	}
+	if rules != nil {
+		v.drops = findDrops(rules, v.wish, v.facts.Redirect)
+	}
+	for i, a := range x.Answers {
+		if len(v.unproven) > 0 && !a.Dropped && a.Lost == "" {
+			x.Answers[i].Unproven = v.unproven[0].Error()
+		}
+	}
+}
+
+// refusals are the served subnets that another host holds, as the registry has it now: what an
+// agent is told when it reports them.
+func refusals(s *api.Snapshot, id Identity, served []host.Local) []api.Conflict {
+	if s == nil {
+		return nil
+	}
+	var all []api.Conflict
+	for _, l := range served {
+		for _, c := range s.Claims {
+			if c.Instance == id.Instance || !c.Prefix.Overlaps(l.Prefix) {
+				continue
 			}
+			holder := string(c.Instance)
+			if h := hostOf(s, c.Instance); h != nil {
+				holder = h.Label()
+			}
+			all = append(all, api.Conflict{
+				Destination: l.Prefix, Host: id.Instance, HostName: id.Name, Reason: api.ReasonOverlapsClaim, With: c.Prefix, Holder: holder,
+			})
 		}
 	}
-	v.drops = drops(rules, v.wish, f.Redirect)
-	if err := unproven(rules); err != nil {
-		v.unproven = append(v.unproven, err)
-	}
-	x.Findings = diagnose(&v, c, own, nil)
-	return x, nil
+	return all
 }
 
-func answer(rules *firewall.Ruleset, bridge string, p probe) Answer {
-	v := rules.Forward(p.packet)
-	a := Answer{From: p.from, To: p.to, Bridge: bridge, State: p.packet.State, Dropped: v.Dropped}
-	if v.Dropped {
-		a.By = v.By.String()
+// wayToRegistry says why the registry does not answer, as far as this host's routes tell.
+func wayToRegistry(ctx context.Context, v *view, traffic Traffic, registry []netip.Addr) []api.Finding {
+	path, err := traffic.Path(ctx, host.PathQuestion{Uplink: v.facts.Uplink, Hosts: registry})
+	if err != nil {
+		return nil
 	}
-	for _, r := range v.Unsure {
-		a.Unsure = append(a.Unsure, r.String())
-	}
-	return a
-}
-
-// ask asks about one packet. Which interfaces it comes in and goes out by follows from the
-// subnets of the bridges; what is on none of them is behind the uplink.
-func ask(rules *firewall.Ruleset, f host.Facts, q Question) Answer {
-	side := func(a netip.Addr) string {
-		at := slices.IndexFunc(f.Bridges, func(b host.Bridge) bool {
-			return slices.ContainsFunc(b.Prefixes(), func(p netip.Prefix) bool { return p.Contains(a) })
-		})
-		if at < 0 {
-			return f.Uplink
+	var all []api.Finding
+	for _, l := range path.Lookups {
+		b, local := named(v.facts.Bridges, l.Device)
+		text := ""
+		switch {
+		case l.Fate == host.FateSent && local:
+			text = fmt.Sprintf("packets for the registry at %s stay on this host: bridge %s takes %s", l.Dst, b.Name, l.Route)
+			if b.Network != nil {
+				text = fmt.Sprintf("packets for the registry at %s stay on this host: network %s takes %s (bridge %s)", l.Dst, b.Network.Name, l.Route, b.Name)
+			}
+		case l.Fate == host.FateNoRoute || l.Fate == host.FateUnreachable || l.Fate == host.FateProhibited || l.Fate == host.FateBlackhole:
+			text = fmt.Sprintf("packets for the registry at %s are lost on this host: %s", l.Dst, l.Fate)
 		}
-		return f.Bridges[at].Name
-	}
-	packet := firewall.Packet{In: side(q.From), Out: side(q.To), Src: q.From, Dst: q.To, Proto: q.Proto, DstPort: q.Port, State: "new"}
-	switch q.Proto {
-	case "icmp":
-		const echo, echo6 = 8, 128
-		packet.ICMPType = echo
-		if q.To.Is6() {
-			packet.ICMPType = echo6
+		if text != "" {
+			all = append(all, api.Finding{Code: api.FindingPeerAstray, Severity: api.Failure, Text: text, Fix: "give the network another subnet, or correct the route: ip route get " + l.Dst.String()})
 		}
-	default:
-		packet.SrcPort = 40000
 	}
-	if f.Redirect && packet.In == f.Uplink && packet.Out != f.Uplink {
-		packet.In = packet.Out
-	}
-	bridge := packet.Out
-	if bridge == f.Uplink {
-		bridge = packet.In
-	}
-	whole := func(a netip.Addr) netip.Prefix { return netip.PrefixFrom(a, a.BitLen()) }
-	return answer(rules, bridge, probe{whole(q.From), whole(q.To), packet})
+	return all
 }

@@ -85,7 +85,7 @@ func (a *Agent) try(ctx context.Context) (view, error) {
 	applied := v.outcome.Failures[host.PartNative] == nil && !slices.Contains(v.wish.Leave, host.PartNative)
 	redirected := v.wish.Way == host.WayRedirect && (applied || facts.Redirect)
 	v.lookAtPath(ctx, a.host, a.config.Serve, hostOf(snapshot, a.config.Identity.Instance))
-	drops, err := a.proof.drops(ctx, a.host, v.wish, redirected)
+	drops, err := a.check.readDrops(ctx, a.host, v.wish, redirected)
 	v.drops = drops
 	if err != nil {
 		v.unproven = append(v.unproven, err)

@@ -1,0 +1,145 @@
+package agent
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/sealane/sealane/agent/firewall"
+	"github.com/sealane/sealane/agent/host"
+)
+
+// Answer is what becomes of packets from one place to another on this host. One direction and
+// state of a connection each.
+type Answer struct {
+	From     netip.Prefix `json:"from"`
+	To       netip.Prefix `json:"to"`
+	Bridge   string       `json:"bridge"` // of the two, the one that is ours is on it
+	State    string       `json:"state"`  // new: the first packet of a connection; established: a later one
+	Dropped  bool         `json:"dropped"`
+	By       string       `json:"by,omitempty"`       // the rule
+	Limits   string       `json:"limits,omitempty"`   // the protocols and ports that are dropped; empty: all
+	Lost     string       `json:"lost,omitempty"`     // by which route; empty if they find their way
+	Unproven string       `json:"unproven,omitempty"` // why it is not known whether they pass
+	Unsure   []string     `json:"unsure,omitempty"`   // rules that were not understood and may decide otherwise
+}
+
+// Fate is what becomes of the packets, in words.
+func (a Answer) Fate() string {
+	switch {
+	case a.Lost != "":
+		return "lost: " + a.Lost
+	case a.Dropped && a.Limits != "":
+		return "of these, " + a.Limits + " is dropped by " + a.By
+	case a.Dropped:
+		return "dropped by " + a.By
+	case a.Unproven != "":
+		return "unproven: " + a.Unproven
+	default:
+		return "passes"
+	}
+}
+
+func (a Answer) String() string {
+	return fmt.Sprintf("%s -> %s (%s, %s): %s", a.From, a.To, a.Bridge, a.State, a.Fate())
+}
+
+// answersFor says of each peer what becomes of packets from and to it. rules may be nil if they
+// could not be read.
+func answersFor(rules *firewall.Ruleset, v *view, w host.Wish) []Answer {
+	lost := map[netip.Prefix]string{}
+	for _, d := range v.lost {
+		text, _ := describeDetour(d, v)
+		for _, p := range d.to {
+			if lost[p] == "" {
+				lost[p] = text
+			}
+		}
+	}
+	for _, p := range v.peers { // those that a network of ours takes are not in the wish
+		if !slices.Contains(w.Remotes, p.prefix) && !overlapsAny(w.LocalPrefixes(), p.prefix) {
+			w.Remotes = append(w.Remotes, p.prefix)
+		}
+	}
+	var all []Answer
+	for _, l := range w.Locals {
+		for _, f := range flowsOf(l, w, v.facts.Redirect) {
+			all = append(all, flowAnswers(rules, f, l.Bridge, lost)...)
+		}
+	}
+	return all
+}
+
+// flowAnswers parts a flow into pairs of subnets.
+func flowAnswers(rules *firewall.Ruleset, f firewall.Flow, bridge string, lost map[netip.Prefix]string) []Answer {
+	var dropped []firewall.Outcome
+	if rules != nil {
+		dropped = slices.DeleteFunc(rules.Outcomes(f), func(o firewall.Outcome) bool { return !o.Dropped })
+	}
+	var all []Answer
+	for _, from := range f.From {
+		for _, to := range f.To {
+			a := Answer{From: from, To: to, Bridge: bridge, State: f.State, Lost: lost[to]}
+			n := len(all)
+			for _, o := range dropped {
+				if overlapsAny(o.From, from) && overlapsAny(o.To, to) && a.Lost == "" {
+					all = append(all, droppedAnswer(a, o))
+				}
+			}
+			if len(all) == n {
+				all = append(all, a)
+			}
+		}
+	}
+	return all
+}
+
+func droppedAnswer(a Answer, o firewall.Outcome) Answer {
+	a.Dropped, a.By, a.Limits = true, o.By.String(), o.Limits()
+	for _, r := range o.Unsure {
+		a.Unsure = append(a.Unsure, r.String())
+	}
+	return a
+}
+
+// askPacket asks about one packet. Which interfaces it comes in and goes out by follows from the
+// subnets of the bridges; what is on none of them is behind the uplink.
+func askPacket(rules *firewall.Ruleset, f host.Facts, q Question) Answer {
+	side := func(a netip.Addr) string {
+		at := slices.IndexFunc(f.Bridges, func(b host.Bridge) bool {
+			return slices.ContainsFunc(b.Prefixes(), func(p netip.Prefix) bool { return p.Contains(a) })
+		})
+		if at < 0 {
+			return f.Uplink
+		}
+		return f.Bridges[at].Name
+	}
+	packet := firewall.Packet{In: side(q.From), Out: side(q.To), Src: q.From, Dst: q.To, Proto: q.Proto, DstPort: q.Port, State: "new"}
+	switch q.Proto {
+	case "icmp":
+		const echo, echo6 = 8, 128
+		packet.ICMPType = echo
+		if q.To.Is6() {
+			packet.ICMPType = echo6
+		}
+	default:
+		packet.SrcPort = 40000
+	}
+	if f.Redirect && packet.In == f.Uplink && packet.Out != f.Uplink {
+		packet.In = packet.Out
+	}
+	bridge := packet.Out
+	if bridge == f.Uplink {
+		bridge = packet.In
+	}
+	whole := func(a netip.Addr) netip.Prefix { return netip.PrefixFrom(a, a.BitLen()) }
+	v := rules.Forward(packet)
+	a := Answer{From: whole(q.From), To: whole(q.To), Bridge: bridge, State: packet.State, Dropped: v.Dropped}
+	if v.Dropped {
+		a.By = v.By.String()
+	}
+	for _, r := range v.Unsure {
+		a.Unsure = append(a.Unsure, r.String())
+	}
+	return a
+}

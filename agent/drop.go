@@ -1,0 +1,150 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/sealane/sealane/agent/firewall"
+	"github.com/sealane/sealane/agent/host"
+	"github.com/sealane/sealane/api"
+)
+
+// drop is a rule that drops packets which should pass.
+type drop struct {
+	from, to []netip.Prefix
+	bridge   string // the local ones of these are on it
+	limits   string // the protocols and ports that it is about; empty: all
+	grave    bool   // most of what goes between two subnets is dropped, not a port or a container of it
+	rule     firewall.Rule
+	unsure   []firewall.Rule // not understood, and able to accept them before
+}
+
+// describeDrop is a drop in words.
+func describeDrop(d drop, peers []peer) string {
+	what := "packets"
+	if d.limits != "" {
+		what = "packets of " + d.limits
+	}
+	text := fmt.Sprintf("%s from %s to %s (%s) are dropped by %s", what, namePrefixes(d.from, peers), namePrefixes(d.to, peers), d.bridge, d.rule)
+	if len(d.unsure) > 0 {
+		text += fmt.Sprintf(", unless %s accepts them", d.unsure[0])
+	}
+	return text
+}
+
+// certain reports whether a drop is beyond doubt, and leaves little that passes.
+func (d drop) certain() bool { return d.grave && len(d.unsure) == 0 }
+
+func anyCertain(all []drop) bool { return slices.ContainsFunc(all, drop.certain) }
+
+// ruleCheck asks the rules of a host only when they or the wish are others than before.
+type ruleCheck struct {
+	dump       firewall.Dump
+	wish       host.Wish
+	redirected bool
+	found      []drop
+	unproven   error
+}
+
+// readDrops are the rules of the host that drop packets which should pass. The error says why
+// that cannot be told, or not of all.
+func (c *ruleCheck) readDrops(ctx context.Context, traffic Traffic, w host.Wish, redirected bool) ([]drop, error) {
+	dump, err := traffic.Rules(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the host's rules: %w", err)
+	}
+	if reflect.DeepEqual(dump, c.dump) && reflect.DeepEqual(w, c.wish) && redirected == c.redirected {
+		return c.found, c.unproven
+	}
+	rules, err := firewall.Parse(dump)
+	if err != nil {
+		return nil, fmt.Errorf("read the host's rules: %w", err)
+	}
+	*c = ruleCheck{dump, w, redirected, findDrops(rules, w, redirected), gapsOf(rules)}
+	return c.found, c.unproven
+}
+
+// gapsOf is why what the rules say may not be all; nil if it is.
+func gapsOf(rules *firewall.Ruleset) error {
+	reasons := rules.Unproven()
+	if len(reasons) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", strings.Join(reasons, "; "), api.ErrUnsupported)
+}
+
+// findDrops asks a host's rules what they would do to packets between our subnets, each peer
+// and port. Each rule that drops is named once for a bridge, with the gravest that it does.
+func findDrops(rules *firewall.Ruleset, w host.Wish, redirected bool) []drop {
+	var found []drop
+	for _, l := range w.Locals {
+		for _, f := range flowsOf(l, w, redirected) {
+			for _, o := range rules.Outcomes(f) {
+				if o.Dropped {
+					found = addDrop(found, dropOf(o, f, l.Bridge))
+				}
+			}
+		}
+	}
+	return found
+}
+
+func addDrop(all []drop, d drop) []drop {
+	at := slices.IndexFunc(all, func(o drop) bool { return o.bridge == d.bridge && o.rule == d.rule })
+	switch {
+	case at < 0:
+		return append(all, d)
+	case d.certain() && !all[at].certain():
+		all[at] = d
+	}
+	return all
+}
+
+func dropOf(o firewall.Outcome, f firewall.Flow, bridge string) drop {
+	whole := func(part, all []netip.Prefix) bool {
+		return slices.ContainsFunc(part, func(p netip.Prefix) bool { return slices.Contains(all, p) })
+	}
+	common := len(o.Protos) == 0 || slices.Contains(o.Protos, "tcp")
+	return drop{
+		from: o.From, to: o.To, bridge: bridge, limits: o.Limits(), rule: o.By, unsure: o.Unsure,
+		grave: whole(o.From, f.From) && whole(o.To, f.To) && common && mostPorts(o.Ports) && mostPorts(o.SourcePorts),
+	}
+}
+
+// mostPorts reports whether ports are more than half of all; none given is all.
+func mostPorts(ports []firewall.Ports) bool {
+	const half = 1 << 15
+	n := 0
+	for _, p := range ports {
+		n += int(p.To) - int(p.From) + 1
+	}
+	return len(ports) == 0 || n > half
+}
+
+// flowsOf are the packets that must pass for a subnet of ours: what comes in anew, unless only
+// published ports are open, what comes back, and what goes out. A redirect on the uplink makes
+// what comes in look as if it came from the bridge.
+func flowsOf(l host.Local, w host.Wish, redirected bool) []firewall.Flow {
+	in := w.Uplink
+	if redirected {
+		in = l.Bridge
+	}
+	others := slices.DeleteFunc(w.PeerPrefixes(), func(p netip.Prefix) bool { return p.Addr().Is4() != l.Prefix.Addr().Is4() })
+	if len(others) == 0 {
+		return nil
+	}
+	local := []netip.Prefix{l.Prefix}
+	flows := []firewall.Flow{
+		{In: in, Out: l.Bridge, From: others, To: local, State: "new"},
+		{In: in, Out: l.Bridge, From: others, To: local, State: "established"},
+		{In: l.Bridge, Out: w.Uplink, From: local, To: others, State: "new"},
+	}
+	if w.Strict {
+		flows = flows[1:]
+	}
+	return flows
+}
