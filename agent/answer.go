@@ -7,6 +7,7 @@ import (
 
 	"github.com/sealane/sealane/agent/firewall"
 	"github.com/sealane/sealane/agent/host"
+	"github.com/sealane/sealane/api"
 )
 
 // Answer is what becomes of packets from one place to another on this host. One direction and
@@ -56,11 +57,13 @@ func answersFor(rules *firewall.Ruleset, v *view, w host.Wish) []Answer {
 			}
 		}
 	}
+	w.Remotes = slices.Clone(w.Remotes)
 	for _, p := range v.peers { // those that a network of ours takes are not in the wish
 		if !slices.Contains(w.Remotes, p.prefix) && !overlapsAny(w.LocalPrefixes(), p.prefix) {
 			w.Remotes = append(w.Remotes, p.prefix)
 		}
 	}
+	slices.SortFunc(w.Remotes, api.ComparePrefixes)
 	var all []Answer
 	for _, l := range w.Locals {
 		for _, f := range flowsOf(l, w, v.facts.Redirect) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"time"
 
 	"github.com/sealane/sealane/agent/firewall"
 	"github.com/sealane/sealane/agent/host"
@@ -56,8 +57,10 @@ type Question struct {
 	Proto    string // tcp, udp or icmp
 	Port     uint16
 
-	// Registry is where the registry is, for a look at the way there when it does not answer.
+	// For when the registry does not answer: where it is, for a look at the way there, and when
+	// it last said what is remembered.
 	Registry []netip.Addr
+	AsOf     time.Time
 }
 
 // Examine looks at a host: what it is like, what is wrong with it, and what becomes of packets
@@ -91,7 +94,12 @@ func Examine(ctx context.Context, c Config, h Host, registry Snapshots, q Questi
 	x.askRules(ctx, &v, h, q)
 	x.Findings = diagnose(&v, c, own, refusals(snapshot, c.Identity, x.Served))
 	if x.Away != nil {
+		text := "the registry is out of reach, and nothing is remembered of what it said, so the other hosts are not known: "
+		if len(v.peers) > 0 {
+			text = fmt.Sprintf("the registry is out of reach, so the other hosts are as of %s: ", q.AsOf.UTC().Format(time.RFC3339))
+		}
 		x.Findings = append(x.Findings, wayToRegistry(ctx, &v, h, q.Registry)...)
+		x.Findings = append(x.Findings, api.Finding{Code: api.FindingUnproven, Severity: api.Warning, Text: text + x.Away.Error(), Fix: "see whether etcd answers at --etcd-endpoints"})
 	}
 	return x, nil
 }

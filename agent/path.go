@@ -65,12 +65,20 @@ func detours(v *view) (lost, unknown []detour) {
 	for _, p := range v.peers {
 		owners[p.prefix] = append(owners[p.prefix], p.ip)
 	}
+	whole := map[netip.Prefix]bool{} // subnets that are lost altogether: their parts say no more
 	for _, l := range v.path.Lookups {
 		d := detour{part: l.Part, from: []string{l.In}, lookup: l}
 		if l.In == v.wish.Uplink && l.In != "" {
 			d.code, d.to = api.FindingLocalAstray, slices.DeleteFunc(slices.Clone(l.To), func(p netip.Prefix) bool { return leadsToBridge(l, p, v.wish.Locals) })
 		} else {
 			d.code, d.to = api.FindingPeerAstray, slices.DeleteFunc(slices.Clone(l.To), func(p netip.Prefix) bool { return leavesByUplink(l, v, owners[p]) })
+		}
+		if l.Part.IsValid() {
+			d.to = slices.DeleteFunc(d.to, func(p netip.Prefix) bool { return whole[p] })
+		} else if l.Fate != host.FateUnknown {
+			for _, p := range d.to {
+				whole[p] = true
+			}
 		}
 		switch {
 		case len(d.to) == 0 || !passable(v.path.Links, l.In, l.Dst):

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"slices"
 	"strings"
 
@@ -41,6 +44,9 @@ func cleanup(cmd *cobra.Command, f *flags) error {
 	}
 	defer release()
 	undone, err := h.Restore(cmd.Context())
+	if forgotten := os.Remove(identityPath(f.stateDir)); !errors.Is(forgotten, fs.ErrNotExist) {
+		err = errors.Join(err, forgotten)
+	}
 	for _, u := range undone {
 		_, _ = fmt.Fprintln(cmd.OutOrStdout(), u)
 	}
@@ -52,7 +58,7 @@ func cleanup(cmd *cobra.Command, f *flags) error {
 
 // preview prints what the agent would do if it started now.
 func preview(cmd *cobra.Command, f *flags) error {
-	look, err := f.look(cmd)
+	look, err := f.openHost(cmd)
 	if err != nil {
 		return err
 	}

@@ -1,20 +1,21 @@
 package main
 
 import (
-	"encoding/json"
+	"context"
 	"fmt"
-	"io"
+	"net"
 	"net/netip"
-	"strings"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/sealane/sealane/agent"
-	"github.com/sealane/sealane/agent/host"
-	"github.com/sealane/sealane/agent/host/machine"
+	"github.com/sealane/sealane/agent/host/state"
 	"github.com/sealane/sealane/api"
-	"github.com/sealane/sealane/api/registry"
-	"github.com/sealane/sealane/api/registry/etcd"
 	"github.com/sealane/sealane/cmd/cli"
 )
 
@@ -29,13 +30,16 @@ func newDoctor(f *flags) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Say what is wrong with this host, and which firewall rule drops packets; changes nothing",
-		Long: `doctor looks at this host and changes nothing. For each subnet that is served it walks packets
-from and to the other hosts through the rules the host has now, of iptables in both variants and
-of nftables, and names the rule that drops them: table, chain, number and text. With --from and
---to it asks about one packet. Without --etcd-endpoints the other hosts are not known: then give
---from and --to.
+		Long: `doctor looks at this host and changes nothing. For each subnet of each other host it asks the
+kernel which way packets go, and walks them through the rules the host has now, of iptables in
+both variants and of nftables. It names the route that leads them elsewhere, and the rule that
+drops them: table, chain, number and text. What could not be read makes an answer "unproven".
+With --from and --to it asks the rules about one packet. While etcd or the metadata service does
+not answer, what the agent last wrote into its state directory stands in. Without
+--etcd-endpoints the other hosts are not known: then give --from and --to.
 
-Exit codes: 0 nothing is wrong; 7 something is; others as for sealane-agent.`,
+Exit codes: 0 nothing is wrong; 7 it prints a finding that is not of severity info; others as
+for sealane-agent.`,
 		Example: `  sealane-agent doctor --etcd-endpoints http://192.168.0.10:2379
   sealane-agent doctor --from 10.1.0.2 --to 10.0.0.2 --port 80`,
 		Args: cobra.NoArgs,
@@ -78,159 +82,67 @@ func doctor(cmd *cobra.Command, f *flags, q *question) error {
 	if err != nil {
 		return err
 	}
-	look, err := f.look(cmd)
+	look, err := f.openHost(cmd)
 	if err != nil {
 		return err
 	}
 	defer look.close()
+	asked.Registry, asked.AsOf = registryAddresses(cmd.Context(), f.etcdEndpoints), lastRemembered(f.stateDir)
 	x, err := agent.Examine(cmd.Context(), look.config, look.host, look.registry, asked)
 	if err != nil {
 		return err
 	}
+	process, running := state.Holder(f.stateDir)
+	r := diagnosis{Examination: x, running: running, process: process}
 	if q.output == "json" {
-		err = printJSON(cmd.OutOrStdout(), x)
+		err = printJSON(cmd.OutOrStdout(), r)
 	} else {
-		err = printText(cmd.OutOrStdout(), x)
+		err = printText(cmd.OutOrStdout(), r)
 	}
 	if err != nil {
 		return err
 	}
-	for _, a := range x.Answers {
-		if a.Dropped {
-			return cli.Exit(api.ExitDegraded)
-		}
-	}
-	for _, finding := range x.Findings {
-		if finding.Severity == api.Failure {
-			return cli.Exit(api.ExitDegraded)
-		}
+	return exitCode(x)
+}
+
+// exitCode is 7 when something is not as it should be.
+func exitCode(x agent.Examination) error {
+	wrong := slices.ContainsFunc(x.Findings, func(f api.Finding) bool { return f.Severity != api.Info }) ||
+		slices.ContainsFunc(x.Answers, func(a agent.Answer) bool { return a.Fate() != "passes" })
+	if wrong {
+		return cli.Exit(api.ExitDegraded)
 	}
 	return nil
 }
 
-func printText(out io.Writer, x agent.Examination) error {
-	var b strings.Builder
-	f := x.Facts
-	state := map[bool]string{true: "on", false: "off"}
-	fmt.Fprintf(&b, "uplink %s, forwarding %s, kernel %s\n", or(f.Uplink, "unknown"), state[f.Forwarding], f.Kernel)
-	fmt.Fprintf(&b, "docker %s\n", engineText(f))
-	if len(f.Others) > 0 {
-		fmt.Fprintf(&b, "also keeping rules: %s\n", strings.Join(f.Others, ", "))
-	}
-	for _, bridge := range f.Bridges {
-		network := ""
-		if bridge.Network != nil {
-			network = ", network " + bridge.Network.Name
+// registryAddresses are the addresses of etcd, as far as their names can be told.
+func registryAddresses(ctx context.Context, endpoints []string) []netip.Addr {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	var all []netip.Addr
+	for _, e := range endpoints {
+		u, err := url.Parse(e)
+		if err != nil {
+			continue // the flags have been checked
 		}
-		served := "not served"
-		for _, l := range x.Served {
-			if l.Bridge == bridge.Name {
-				served = "served"
+		found, err := net.DefaultResolver.LookupNetIP(ctx, "ip4", u.Hostname())
+		if err != nil {
+			continue // the failure to reach it says more
+		}
+		for _, a := range found {
+			if a = a.Unmap(); !slices.Contains(all, a) {
+				all = append(all, a)
 			}
 		}
-		fmt.Fprintf(&b, "bridge %s %v%s, %s\n", bridge.Name, bridge.Addresses, network, served)
 	}
-	for _, a := range x.Answers {
-		fmt.Fprintln(&b, a)
-	}
-	for _, finding := range x.Findings {
-		fmt.Fprintf(&b, "%s %s: %s\n", finding.Code, finding.Severity, finding.Text)
-		if finding.Fix != "" {
-			fmt.Fprintf(&b, "  fix: %s\n", finding.Fix)
-		}
-	}
-	_, err := io.WriteString(out, b.String())
-	return err
+	return all
 }
 
-func engineText(f host.Facts) string {
-	version := or(f.Engine.Version, "of unknown version")
-	switch {
-	case !f.Docker:
-		return version + ", without rules"
-	case f.Native != nil:
-		return version + ", rules in nftables"
-	default:
-		return version + ", rules in iptables-" + string(f.Variant)
-	}
-}
-
-func or(text, otherwise string) string {
-	if text == "" {
-		return otherwise
-	}
-	return text
-}
-
-// printJSON prints what scripts may rely on: schema 1 only ever gains fields.
-func printJSON(out io.Writer, x agent.Examination) error {
-	type bridge struct {
-		Name      string         `json:"name"`
-		Addresses []netip.Prefix `json:"addresses"`
-		Network   string         `json:"network,omitempty"`
-	}
-	doc := struct {
-		Schema     int            `json:"schema"`
-		Uplink     string         `json:"uplink"`
-		Forwarding bool           `json:"forwarding"`
-		Kernel     string         `json:"kernel"`
-		Docker     string         `json:"docker,omitempty"`
-		Backend    string         `json:"backend"`
-		Bridges    []bridge       `json:"bridges"`
-		Answers    []agent.Answer `json:"answers"`
-		Findings   []api.Finding  `json:"findings"`
-		Served     []netip.Prefix `json:"served"`
-	}{
-		Schema: 1, Uplink: x.Facts.Uplink, Forwarding: x.Facts.Forwarding, Kernel: x.Facts.Kernel, Docker: x.Facts.Engine.Version,
-		Backend: "iptables-" + string(x.Facts.Variant), Bridges: []bridge{}, Answers: x.Answers, Findings: x.Findings, Served: []netip.Prefix{},
-	}
-	if x.Facts.Native != nil {
-		doc.Backend = "nftables"
-	}
-	for _, b := range x.Facts.Bridges {
-		one := bridge{Name: b.Name, Addresses: b.Addresses}
-		if b.Network != nil {
-			one.Network = b.Network.Name
-		}
-		doc.Bridges = append(doc.Bridges, one)
-	}
-	for _, l := range x.Served {
-		doc.Served = append(doc.Served, l.Prefix)
-	}
-	e := json.NewEncoder(out)
-	e.SetIndent("", "  ")
-	return e.Encode(doc)
-}
-
-// look is what commands need that look at this host.
-type look struct {
-	config   agent.Config
-	host     *machine.Host
-	registry agent.Snapshots // nil when no etcd was given
-	close    func()
-}
-
-func (f *flags) look(cmd *cobra.Command) (look, error) {
-	log, err := prepare(cmd, f, false)
+// lastRemembered is when the agent last wrote down what the registry said.
+func lastRemembered(stateDir string) time.Time {
+	info, err := os.Stat(filepath.Join(stateDir, "peers.json"))
 	if err != nil {
-		return look{}, err
+		return time.Time{}
 	}
-	options, err := f.hostOptions(log)
-	if err != nil {
-		return look{}, err
-	}
-	id, err := identify(cmd.Context(), f, log)
-	if err != nil {
-		return look{}, err
-	}
-	l := look{config: f.agentConfig(id, ""), host: machine.New(options), close: func() {}}
-	if len(f.etcdEndpoints) == 0 {
-		return l, nil
-	}
-	client, err := etcd.Dial(f.etcdEndpoints, etcd.Options{})
-	if err != nil {
-		return look{}, err
-	}
-	l.registry, l.close = registry.New(client, f.cluster), func() { _ = client.Close() }
-	return l, nil
+	return info.ModTime()
 }

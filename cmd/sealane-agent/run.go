@@ -52,6 +52,9 @@ func run(cmd *cobra.Command, f *flags) error {
 		return err
 	}
 	defer release()
+	if err := rememberIdentity(f.stateDir, id); err != nil {
+		return err
+	}
 	boot, err := state.BootID()
 	if err != nil {
 		return err
