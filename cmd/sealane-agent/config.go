@@ -144,6 +144,9 @@ func (f *flags) hostOptions(log *slog.Logger) (machine.Options, error) {
 		}
 		options.Engine = client
 	}
+	if state.Whole() {
+		options.Root = "/"
+	}
 	switch f.sysctlDir {
 	case none:
 	case auto:

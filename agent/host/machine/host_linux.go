@@ -50,6 +50,7 @@ import (
 // Options say how to work on a host. Only StateDir must be given.
 type Options struct {
 	StateDir  string         // where former values are remembered; made when absent
+	Root      string         // of the file system, to look for rules restored at boot; empty: not looked for
 	SysctlDir string         // where the file that outlives a reboot goes; empty: no such file
 	Engine    *docker.Client // the Docker engine of this host; nil: not asked
 	Log       *slog.Logger   // for what is not worth an error: a watch that cannot be set up
@@ -68,6 +69,7 @@ type Host struct {
 	redirect *redirect.Part
 	engine   *dockerd.Part
 	rules    *iptables.Part
+	saved    *iptables.Saved
 	asking   asking
 	routes   *route.Reader
 	nft      *nft.Client
@@ -83,7 +85,7 @@ type Host struct {
 
 // New returns the host. It reads and changes nothing yet.
 func New(opts Options) *Host {
-	h := &Host{opts: opts, store: state.New(opts.StateDir)}
+	h := &Host{opts: opts, store: state.New(opts.StateDir), saved: iptables.NewSaved(opts.Root)}
 	h.nft = nft.New(&h.system)
 	h.rules = iptables.New(h.store, iptables.Around{Native: h.readNative, NFT: h.nft})
 	h.settings = sysctl.New(h.store, opts.SysctlDir, h.seesDocker)
@@ -130,6 +132,7 @@ func (h *Host) Facts(ctx context.Context, ip netip.Addr) (host.Facts, error) {
 	if f.ReversePath, err = sysctl.EffectiveReversePath(f.Uplink); err != nil {
 		return host.Facts{}, err
 	}
+	f.SavedRules = h.saved.Paths()
 	h.ask(ctx, &f)
 	if err = h.lookAtFirewall(ctx, &f); blind {
 		err = nil // Missing says why it cannot be looked at
