@@ -13,7 +13,7 @@ import (
 // would change it, and which hosts cannot be said to be reached for that.
 func cloudFindings(hosts []api.Host, v view, config api.Config) (out []api.Finding, blocked []api.Blocked) {
 	all, pools := uplinksOf(hosts, v), usedPools(hosts, v.network, config.Pools)
-	r := between(all, pools, config)
+	r := reachOf(all, pools, config)
 	for _, u := range all {
 		var found []api.Finding
 		switch {
@@ -75,13 +75,17 @@ func gateFindings(u uplink, r reach) []api.Finding {
 	if r.config.SourceMode == api.SourceMasquerade {
 		missing = nil // container addresses are never seen here
 	}
-	in := side{missing: missing, shut: r.notAdmitted(u), verb: "admit", call: "AuthorizeSecurityGroup", field: "Source",
-		harm: "the cloud drops all that containers of %s send to containers there"}
+	in := side{
+		missing: missing, shut: r.notAdmitted(u), verb: "admit", call: "AuthorizeSecurityGroup", field: "Source",
+		harm: "the cloud drops all that containers of %s send to containers there",
+	}
 	for _, from := range in.shut {
 		in.addresses = append(in.addresses, netip.PrefixFrom(from.IP, from.IP.BitLen()))
 	}
-	emits := side{missing: lacking(u.Emits, r.pools), shut: r.notEmitted(u), verb: "let out", call: "AuthorizeSecurityGroupEgress", field: "Dest",
-		harm: "the cloud drops all that containers there send to containers of %s"}
+	emits := side{
+		missing: lacking(u.Emits, r.pools), shut: r.notEmitted(u), verb: "let out", call: "AuthorizeSecurityGroupEgress", field: "Dest",
+		harm: "the cloud drops all that containers there send to containers of %s",
+	}
 	return append(out, append(groupFindings(u, in, r.config), groupFindings(u, emits, r.config)...)...)
 }
 

@@ -95,50 +95,77 @@ func subnetsIn(h api.Host, ranges []netip.Prefix) []netip.Prefix {
 // pass; else it is the sending host's own. So a sender's check drops nothing, and the groups
 // of the receiver decide on the host's address, those of the sender on the destination.
 type reach struct {
-	uplinks []uplink // that could be read
-	pools   []netip.Prefix
-	config  api.Config
+	peers  []peer // in the order of the hosts
+	pools  []netip.Prefix
+	config api.Config
 }
 
-// between is the reach of hosts whose containers may talk at this moment.
-func between(all []uplink, pools []netip.Prefix, config api.Config) reach {
-	return reach{slices.DeleteFunc(slices.Clone(all), func(u uplink) bool {
+// peer is a host whose containers may talk at this moment, and whose uplink could be read.
+type peer struct {
+	uplink
+	subnets []netip.Prefix
+	passes  bool // the cloud lets all pools through, and the cluster keeps sources
+	masked  bool // the host cannot keep the sources of what it sends
+}
+
+// reachOf is the reach between the hosts of these uplinks.
+func reachOf(all []uplink, pools []netip.Prefix, config api.Config) reach {
+	r := reach{pools: pools, config: config}
+	for _, u := range all {
+		subnets := subnetsIn(u.host, pools)
 		heard := u.host.Life == api.LifeAlive || u.host.Life == api.LifeSilent
-		return !heard || !u.known || u.Unread || len(subnetsIn(u.host, pools)) == 0
-	}), pools, config}
+		if !heard || !u.known || u.Unread || len(subnets) == 0 {
+			continue
+		}
+		masked := slices.ContainsFunc(u.host.Findings, func(f api.Finding) bool { return f.Code == api.FindingSourceMasked })
+		passes := config.SourceMode == api.SourceKeep && passesSources(u.Interface, pools)
+		r.peers = append(r.peers, peer{u, subnets, passes, masked})
+	}
+	return r
+}
+
+// peerOf finds the peer of an uplink; nil if it is none, or has no group that could drop.
+func (r reach) peerOf(u uplink) *peer {
+	i := slices.IndexFunc(r.peers, func(p peer) bool { return p.host.Instance == u.host.Instance })
+	if i < 0 || len(u.Groups) == 0 {
+		return nil
+	}
+	return &r.peers[i]
 }
 
 // notAdmitted are the senders of which the groups of an uplink surely let nothing in.
-func (r reach) notAdmitted(to uplink) []uplink {
-	if len(to.Groups) == 0 || !r.takesPart(to) {
+func (r reach) notAdmitted(u uplink) []uplink {
+	to := r.peerOf(u)
+	if to == nil {
 		return nil
 	}
-	return slices.DeleteFunc(slices.Clone(r.uplinks), func(from uplink) bool {
-		return from.host.Instance == to.host.Instance || !from.IP.IsValid() || r.keepsSource(from, to) ||
-			cloud.Opens(to.MayAdmit, netip.PrefixFrom(from.IP, from.IP.BitLen()), from.Groups)
-	})
+	var dropped []uplink
+	for i := range r.peers {
+		from := &r.peers[i]
+		kept := from.passes && to.passes && !from.masked
+		if from == to || kept || !from.IP.IsValid() {
+			continue
+		}
+		if !cloud.Opens(to.MayAdmit, netip.PrefixFrom(from.IP, from.IP.BitLen()), from.Groups) {
+			dropped = append(dropped, from.uplink)
+		}
+	}
+	return dropped
 }
 
 // notEmitted are the receivers to some subnet of which the groups of an uplink surely let nothing
 // out.
-func (r reach) notEmitted(from uplink) []uplink {
-	if len(from.Groups) == 0 || !r.takesPart(from) {
+func (r reach) notEmitted(u uplink) []uplink {
+	from := r.peerOf(u)
+	if from == nil || len(lacking(from.Emits, r.pools)) == 0 {
 		return nil
 	}
-	return slices.DeleteFunc(slices.Clone(r.uplinks), func(to uplink) bool {
-		return from.host.Instance == to.host.Instance || !slices.ContainsFunc(subnetsIn(to.host, r.pools), func(p netip.Prefix) bool {
-			return !cloud.Opens(from.MayEmit, p, nil)
-		})
-	})
-}
-
-func (r reach) takesPart(u uplink) bool {
-	return slices.ContainsFunc(r.uplinks, func(o uplink) bool { return o.host.Instance == u.host.Instance })
-}
-
-// keepsSource reports whether packets carry, or are about to carry, the container's address.
-func (r reach) keepsSource(from, to uplink) bool {
-	masked := slices.ContainsFunc(from.host.Findings, func(f api.Finding) bool { return f.Code == api.FindingSourceMasked })
-	return r.config.SourceMode == api.SourceKeep && !masked &&
-		passesSources(from.Interface, r.pools) && passesSources(to.Interface, r.pools)
+	var dropped []uplink
+	for i := range r.peers {
+		to := &r.peers[i]
+		if to != from && slices.ContainsFunc(to.subnets, func(p netip.Prefix) bool { return !cloud.Opens(from.MayEmit, p, nil) }) {
+			dropped = append(dropped, to.uplink)
+		}
+	}
+	return dropped
 }

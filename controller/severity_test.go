@@ -33,6 +33,19 @@ func (s *site) admit(ports string, ranges ...string) {
 	s.cloud.SetGroup(g)
 }
 
+// masked is a report of a host that cannot keep sources.
+func (s *site) masked(id api.InstanceID, subnet string) {
+	s.t.Helper()
+	r := api.Report{
+		Instance: id, VPC: s.world.Network.VPC, VSwitch: s.world.Network.VSwitches[0].ID, At: time.Now(),
+		Readiness: api.Readiness{Forwarding: true, Rules: true}, Subnets: []api.Subnet{{Prefix: netip.MustParsePrefix(subnet), Bridge: "docker0"}},
+		Findings: []api.Finding{{Code: api.FindingSourceMasked, Severity: api.Warning, Text: "no nft"}},
+	}
+	if _, err := s.registry.Report(s.t.Context(), r); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
 // TestGatesFollowTheTraffic has a row for each thing that the cloud may do to packets between
 // two hosts, and what is said of it.
 func TestGatesFollowTheTraffic(t *testing.T) {
@@ -65,6 +78,8 @@ func TestGatesFollowTheTraffic(t *testing.T) {
 		{"the same, and hosts masquerade", func(s *site) { s.admit("", pool); mode(api.SourceMasquerade)(s) }, api.HostDegraded, []string{"SL-F107 failure"}},
 		{"the group admits hosts, and they masquerade", func(s *site) { s.admit("", vpc); mode(api.SourceMasquerade)(s) }, api.HostReady, nil},
 		{"containers are admitted, and one host must masquerade", func(s *site) { s.admit("", pool); check(s) }, api.HostDegraded, []string{"SL-F106 failure", "SL-F107 failure"}},
+		{"the same of a host that says so", func(s *site) { s.admit("", pool); s.masked(two, "10.1.0.0/24") }, api.HostDegraded, []string{"SL-F107 failure"}},
+		{"that host is reached itself", func(s *site) { s.admit("", pool); s.masked(one, "10.0.0.0/24") }, api.HostReady, []string{"SL-F107 failure"}},
 		{"nothing goes out to containers", func(s *site) {
 			s.cloud.SetGroup(cloudtest.Group{ID: cloudtest.Basic, Enterprise: true, Rules: []cloudtest.Rule{
 				{Peer: netip.MustParsePrefix(pool)}, {Peer: netip.MustParsePrefix(vpc)}, {Peer: netip.MustParsePrefix(vpc), Egress: true},
