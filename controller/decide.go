@@ -38,8 +38,10 @@ type decision struct {
 // decide is pure: the same snapshot and view give the same decision.
 func decide(cluster string, snap api.Snapshot, v view, now time.Time) decision {
 	d := decision{config: configOf(snap), cloudErr: v.err, cloudRead: v.at}
+	shown := v.lives
 	if v.instances == nil {
-		v.lives = lastLives(snap.Pass)
+		shown = lastLives(snap.Pass)
+		v.lives = withoutGone(shown)
 	}
 	if d.cloudRead.IsZero() && snap.Pass != nil {
 		d.cloudRead = snap.Pass.CloudRead
@@ -51,8 +53,9 @@ func decide(cluster string, snap api.Snapshot, v view, now time.Time) decision {
 		d.findings = append(recordFindings(snap, d.config), lastFindings(snap.Pass, tableCodes())...)
 	} else {
 		d.decideRoutes(cluster, snap, v, now)
+		d.lives = hostLives(shown)
 	}
-	d.findings = append(d.findings, lifeFindings(d.hosts)...)
+	d.findings = append(d.findings, lifeFindings(hostsWith(snap.Hosts, shown))...)
 	d.decideReach(snap, v)
 	return d
 }
@@ -73,7 +76,6 @@ func (d *decision) decideRoutes(cluster string, snap api.Snapshot, v view, now t
 	d.plan = plan.Diff(inReadTables(want, v.unread), v.have, guard)
 	d.plan.Conflicts = conflicts
 	d.routes = routeStatus(snap, want, v, d.plan, usedPools(d.hosts, v.network, d.config.Pools), now)
-	d.lives = hostLives(v.lives)
 	d.tables = tableUse(cluster, v, snap.Pass, now)
 	d.release = releasable(cluster, d.hosts, v)
 	d.findings = append(recordFindings(snap, d.config), tableFindings(v)...)

@@ -81,6 +81,18 @@ func hostsWith(hosts []api.Host, lives map[api.InstanceID]api.Life) []api.Host {
 	return out
 }
 
+// withoutGone takes hosts that were gone when the cloud was read last for missing: nothing new
+// is written for them, and nothing is taken from them on old evidence.
+func withoutGone(lives map[api.InstanceID]api.Life) map[api.InstanceID]api.Life {
+	lives = maps.Clone(lives)
+	for id, life := range lives {
+		if life == api.LifeGone {
+			lives[id] = api.LifeMissing
+		}
+	}
+	return lives
+}
+
 // lastLives are those of the last pass.
 func lastLives(last *api.Pass) map[api.InstanceID]api.Life {
 	lives := map[api.InstanceID]api.Life{}

@@ -238,3 +238,25 @@ func TestDeniedIsAFailure(t *testing.T) {
 		}
 	})
 }
+
+// A host that is gone stays so while the instances cannot be read, and gets no route back.
+func TestGoneIsNotForgottenWhileNobodyCanTell(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := start(t)
+		s.report(one, "10.0.0.0/24")
+		s.report(two, "10.1.0.0/24")
+		s.registry.Expire(one)
+		s.cloud.RemoveInstance(one)
+		s.after(5 * time.Minute)
+		s.want("a 10.1.0.0/24 2", "b 10.1.0.0/24 2")
+		s.blind.set(instances)
+		s.after(5 * time.Minute)
+		s.want("a 10.1.0.0/24 2", "b 10.1.0.0/24 2")
+		if h := s.host(one); h.State != api.HostGoneAway {
+			t.Errorf("%s: %s", h.State, h.Why)
+		}
+		if got := s.severities(); !slices.Equal(got, []string{"SL-F102 warning"}) {
+			t.Errorf("findings %q", got)
+		}
+	})
+}

@@ -252,6 +252,9 @@ func (b *halfBlind) Instances(ctx context.Context, ids []api.InstanceID) ([]clou
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.read.instances++
+	if slices.Contains(b.hidden, instances) {
+		return nil, fmt.Errorf("describe the instances: %w", api.ErrThrottled)
+	}
 	return b.Tables.Instances(ctx, ids)
 }
 
@@ -263,6 +266,9 @@ func (b *halfBlind) set(hidden ...api.TableID) {
 
 // network stands for the network itself among what is hidden.
 const network = api.TableID("network")
+
+// instances stands for them.
+const instances = api.TableID("instances")
 
 func (b *halfBlind) Network(ctx context.Context) (cloud.Network, error) {
 	b.mu.Lock()
