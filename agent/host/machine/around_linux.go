@@ -5,6 +5,7 @@ import (
 
 	"github.com/sealane/sealane/agent/host"
 	"github.com/sealane/sealane/agent/host/dockerd"
+	"github.com/sealane/sealane/agent/host/iptables"
 )
 
 // What one part of the host needs to know of another's, none of which knows the other.
@@ -27,6 +28,18 @@ func (h *Host) engineTable(ctx context.Context) (dockerd.Table, error) {
 
 // markGuards are the steps that make what stands in for Docker's own drops.
 func (h *Host) markGuards(ctx context.Context) ([]host.Step, error) { return h.marks.Guards(ctx) }
+
+// engineSeen is what the part that marks is told of Docker.
+type engineSeen struct {
+	*dockerd.Part
+	rules *iptables.Part
+}
+
+// InIPTables reports whether Docker's rules are in iptables.
+func (e engineSeen) InIPTables(ctx context.Context) (bool, error) {
+	d, err := e.rules.Detect(ctx)
+	return d.Docker && d.Native == nil, err
+}
 
 // chooseMark finds a bit of packets' marks that no rule of this host uses; zero if there is
 // none.

@@ -95,7 +95,7 @@ func New(opts Options) *Host {
 		Table: h.engineTable, Guards: h.markGuards, FreeMark: h.chooseMark, Answers: h.answers,
 		Forwards: sysctl.Forwards, WillForward: h.settings.WillForward,
 	})
-	h.marks = mark.New(h.store, h.nft, h.readDocked, h.engine)
+	h.marks = mark.New(h.store, h.nft, h.readDocked, engineSeen{h.engine, h.rules})
 	h.routes = route.New(h.log())
 	return h
 }

@@ -43,7 +43,7 @@ const (
 	priority  = -150 // ahead of the translation of published ports
 )
 
-// Engine is what the part is told of dockerd's options.
+// Engine is what the part is told of Docker.
 type Engine interface {
 	// Guarded reports whether dockerd may go by options of ours, or will at its next start.
 	Guarded() bool
@@ -51,6 +51,8 @@ type Engine interface {
 	Reset() bool
 	// Direct reports whether its options have it allow direct routing, or may.
 	Direct() bool
+	// InIPTables reports whether Docker's rules are in iptables.
+	InIPTables(ctx context.Context) (bool, error)
 }
 
 // Part marks and guards. It is for one goroutine at a time.
@@ -195,10 +197,14 @@ func (p *Part) Leave(ctx context.Context, w host.Wish) ([]host.Step, error) {
 		return nil, err
 	}
 	there, err := p.there()
+	if err != nil || !there && len(p.record.Value().Guards) == 0 && !p.engine.Guarded() {
+		return nil, err
+	}
+	needed, err := p.guardNeeded(ctx, d)
 	switch {
 	case err != nil:
 		return nil, err
-	case !p.engine.Guarded() && (!there && len(p.record.Value().Guards) == 0 || !p.engine.Direct()):
+	case !needed:
 		return p.removeTables()
 	case d.Present:
 		return p.Guards(ctx)
@@ -212,6 +218,19 @@ func (p *Part) Leave(ctx context.Context, w host.Wish) ([]host.Step, error) {
 		}
 	}
 	return p.planTables(ctx, want, d, true)
+}
+
+// guardNeeded reports whether Docker may be without its own drops: by its options, or since
+// nobody can tell, with its table gone and no rules of its elsewhere.
+func (p *Part) guardNeeded(ctx context.Context, d firewall.DockerTable) (bool, error) {
+	if p.engine.Guarded() || p.engine.Direct() {
+		return true, nil
+	}
+	if d.Present {
+		return false, nil
+	}
+	elsewhere, err := p.engine.InIPTables(ctx)
+	return !elsewhere, err
 }
 
 // Undo takes marks and guard away, but for what Leave says must stay.
