@@ -17,7 +17,7 @@ import (
 // sharedNames is the most function names that may be declared in three or more packages. Such a
 // name does not say what the function is about. Methods of an interface that several packages
 // implement are the excuse for the few there are.
-const sharedNames = 70
+const sharedNames = 15
 
 // common are names that the language and its library give to everybody.
 const common = " main init New Run Close String Error Is Unwrap Equal "
