@@ -27,7 +27,6 @@ type converted struct {
 	added bool
 }
 
-//nolint:gochecknoglobals // one file for all tests
 var conversions converted
 
 func TestMain(m *testing.M) {

@@ -75,8 +75,11 @@ func readRuleset(d Dump) (*nftReading, error) {
 		if errors.Is(err, io.EOF) {
 			break
 		}
-		if err != nil || document.Nftables == nil {
-			return nil, fmt.Errorf("it is not what nft -j prints (%v): %w", err, api.ErrInvalid)
+		if err != nil {
+			return nil, fmt.Errorf("it is not what nft -j prints: %w: %w", err, api.ErrInvalid)
+		}
+		if document.Nftables == nil {
+			return nil, fmt.Errorf("it is not what nft -j prints: %w", api.ErrInvalid)
 		}
 		all = addObjects(all, document.Nftables, d.Terse)
 	}

@@ -45,20 +45,25 @@ func (p Ports) String() string {
 // Limits tells which protocols and ports an outcome is for: "tcp to port 8080"; empty if it is
 // for all.
 func (o Outcome) Limits() string {
-	text := strings.Join(o.Protos, ", ")
-	for _, side := range []struct {
-		word  string
-		ports []Ports
-	}{{"from", o.SourcePorts}, {"to", o.Ports}} {
-		var texts []string
-		for _, p := range side.ports {
-			texts = append(texts, p.String())
-		}
-		if len(texts) > 0 {
-			text += " " + side.word + " port " + strings.Join(texts, ", ")
-		}
+	var parts []string
+	if len(o.Protos) > 0 {
+		parts = append(parts, strings.Join(o.Protos, ", "))
 	}
-	return text
+	if len(o.SourcePorts) > 0 {
+		parts = append(parts, "from port "+joinPorts(o.SourcePorts))
+	}
+	if len(o.Ports) > 0 {
+		parts = append(parts, "to port "+joinPorts(o.Ports))
+	}
+	return strings.Join(parts, " ")
+}
+
+func joinPorts(all []Ports) string {
+	var texts []string
+	for _, p := range all {
+		texts = append(texts, p.String())
+	}
+	return strings.Join(texts, ", ")
 }
 
 // Outcomes says what becomes of a flow, in the order of its parts. It follows the rules once

@@ -202,6 +202,12 @@ func xtSteps(xt map[string]any) []step {
 	return []step{always(d)}
 }
 
+// branch is an element of a map of decisions.
+type branch struct {
+	match match
+	decision
+}
+
 // vmapSteps decides by the first element that matches; without one the rule ends.
 func (t *nftTable) vmapSteps(v map[string]any) []step {
 	unclear := []step{always(decision{kind: undecided})}
@@ -210,31 +216,16 @@ func (t *nftTable) vmapSteps(v map[string]any) []step {
 	if !ok || !known {
 		return unclear
 	}
-	type branch struct {
-		match match
-		decision
-	}
 	var branches []branch
 	for _, e := range elements {
-		pair, _ := e.([]any)
-		if len(pair) != 2 {
+		b, catchAll, ok := readBranch(left, e)
+		switch {
+		case !ok:
 			return unclear
-		}
-		m, ok := matchElements(left, []any{pair[0]})
-		if !ok {
-			return unclear
-		}
-		for key, value := range object(pair[1]) {
-			d, ok := verdictOf(key, value)
-			if !ok {
-				return unclear
-			}
-			b := branch{m, d}
-			if pair[0] == "*" {
-				branches = append(branches, b)
-			} else {
-				branches = slices.Insert(branches, 0, b)
-			}
+		case catchAll:
+			branches = append(branches, b)
+		default:
+			branches = slices.Insert(branches, 0, b)
 		}
 	}
 	return append(implied, func(w *walk) decision {
@@ -245,4 +236,18 @@ func (t *nftTable) vmapSteps(v map[string]any) []step {
 		}
 		return decision{kind: differs}
 	})
+}
+
+// readBranch reads a key and its decision; catchAll is what counts for all other keys.
+func readBranch(left []subject, e any) (b branch, catchAll, ok bool) {
+	pair, _ := e.([]any)
+	if len(pair) != 2 {
+		return b, false, false
+	}
+	m, understood := matchElements(left, []any{pair[0]})
+	for key, value := range object(pair[1]) {
+		d, known := verdictOf(key, value)
+		b, ok = branch{m, d}, understood && known
+	}
+	return b, pair[0] == "*", ok
 }
