@@ -16,6 +16,7 @@ import (
 
 	"github.com/sealane/sealane/agent/firewall"
 	"github.com/sealane/sealane/agent/host"
+	"github.com/sealane/sealane/agent/steady"
 	"github.com/sealane/sealane/api"
 )
 
@@ -110,33 +111,35 @@ type Agent struct {
 	metrics  *Metrics
 	log      *slog.Logger
 
-	snapshot atomic.Pointer[api.Snapshot] // the last one known; nil before the first
-	view     atomic.Pointer[view]         // of the last pass; nil before the first
-	trouble  string                       // of the last pass; likewise
-	fights   fights                       // used by the task that tends the host only
-	check    ruleCheck                    // likewise
-	uplink   uplink                       // likewise
-	memory   memory                       // likewise, once running
-	before   []api.InstanceID             // hosts that were in the registry when a former agent last looked
-	tendNow  chan struct{}                // wakes the task that tends the host
-	keepNow  chan struct{}                // wakes the task that follows the registry
-	ready    chan struct{}                // closed once the registry has our report
+	snapshot   atomic.Pointer[api.Snapshot] // the last one known; nil before the first
+	view       atomic.Pointer[view]         // of the last pass; nil before the first
+	contention steady.Contention            // used by the task that tends the host only
+	swing      steady.Swing                 // likewise
+	moment     steady.Moment                // likewise
+	check      ruleCheck                    // likewise
+	uplink     uplink                       // likewise
+	memory     memory                       // likewise, once running
+	before     []api.InstanceID             // hosts that were in the registry when a former agent last looked
+	tendNow    chan struct{}                // wakes the task that tends the host
+	keepNow    chan struct{}                // wakes the task that follows the registry
+	ready      chan struct{}                // closed once the registry has our report
 }
 
 // view is what a pass found and reached.
 type view struct {
-	facts   host.Facts
-	wish    host.Wish
-	outcome host.Outcome
-	fights  []fight
-	uplink  uplink
-	peers   []peer
-	path    host.Path
-	drops   []drop
-	kept    []api.Subnet // of ours that are granted, and that no bridge has now
+	facts    host.Facts
+	wish     host.Wish
+	outcome  host.Outcome
+	contests []steady.Contest
+	uplink   uplink
+	peers    []peer
+	path     host.Path
+	drops    []drop
+	kept     []api.Subnet // of ours that are granted, and that no bridge has now
 
 	lost     []detour // ways that lead packets elsewhere
 	unproven []error  // why it is not known of some packets whether they pass
+	swings   bool     // our own changes turn the reading back and forth
 	only     bool     // the host was looked at, and nothing was applied
 }
 
@@ -176,8 +179,8 @@ func nudge(c chan<- struct{}) {
 	}
 }
 
-// pause waits, or returns when the context ends.
-func pause(ctx context.Context, d time.Duration) {
+// waitFor waits, or returns when the context ends.
+func waitFor(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
@@ -186,12 +189,12 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// news tells a text apart from the one before, so that a state is logged when it begins
+// lastText tells a text apart from the one before, so that a state is logged when it begins
 // and not for as long as it lasts.
-type news struct{ last string }
+type lastText struct{ last string }
 
-func (n *news) is(text string) bool {
-	was := n.last
-	n.last = text
+func (l *lastText) changed(text string) bool {
+	was := l.last
+	l.last = text
 	return text != was
 }

@@ -207,10 +207,14 @@ func diagnoseParts(v *view, config Config, add adder) {
 			add(api.FindingSettings, api.Warning, fmt.Sprintf("%s: %v", p, err), "")
 		}
 	}
-	for _, f := range v.fights {
-		text := fmt.Sprintf("another program keeps undoing what the agent puts in place, last: %s; it is mended now and then only", f.last.What)
-		if f.writer != "" {
-			text += "; nftables were last changed by " + f.writer
+	if v.swings {
+		add(api.FindingSwings, api.Failure, "what the agent changes because the host is ready makes it unready, and the other way round; it is taken for not ready, and sources are not kept, until something else changes",
+			"sealane-agent doctor names what drops; remove that, and the host is looked at anew")
+	}
+	for _, f := range v.contests {
+		text := fmt.Sprintf("another program keeps undoing what the agent puts in place, last: %s; it is mended now and then only", f.Last.What)
+		if f.Writer != "" {
+			text += "; nftables were last changed by " + f.Writer
 		}
 		add(api.FindingFight, api.Failure, text+present(v.facts), "stop the other program, or have it leave sealane's rules and settings alone")
 	}

@@ -15,10 +15,10 @@ type keeping struct {
 	reported  bool           // the registry has our report, be it from this run or before
 	conflicts []api.Conflict // as the registry last refused our subnets
 	findings  []api.Finding  // as last logged
-	loss      news
-	failure   news
-	departure news
-	gone      news
+	loss      lastText
+	failure   lastText
+	departure lastText
+	gone      lastText
 	seen      map[api.InstanceID]time.Time // when a host's record was last there
 }
 
@@ -38,7 +38,7 @@ func (a *Agent) keep(ctx context.Context) {
 		case <-timer.C:
 		case <-changed:
 			// A thousand agents are woken by the same change; not all should ask at once.
-			pause(ctx, 100*time.Millisecond+rand.N(200*time.Millisecond))
+			waitFor(ctx, 100*time.Millisecond+rand.N(200*time.Millisecond))
 		case <-a.keepNow:
 			// News is not written without a look at what others may have written meanwhile.
 			_, look = a.draft(&k)
@@ -63,18 +63,18 @@ func (a *Agent) look(ctx context.Context, k *keeping) time.Duration {
 	k.reachable = err == nil
 	a.metrics.reachable(k.reachable)
 	switch {
-	case err != nil && k.loss.is("lost"):
+	case err != nil && k.loss.changed("lost"):
 		a.log.Warn("registry out of reach; the host is kept as it is", api.KeyError, err)
-	case err == nil && k.loss.is("") && a.snapshot.Load() != nil:
+	case err == nil && k.loss.changed("") && a.snapshot.Load() != nil:
 		a.log.Info("registry back in reach")
 	}
 	if err != nil {
 		return min(a.config.Poll, retry)
 	}
-	if n := k.vanished(&snapshot, time.Now()); n > 0 && k.gone.is("gone") {
+	if n := k.vanished(&snapshot, time.Now()); n > 0 && k.gone.changed("gone") {
 		a.log.Warn("hosts are gone from the registry; what they had is kept for a while", api.KeyCount, n)
 	} else if n == 0 {
-		k.gone.is("")
+		k.gone.changed("")
 	}
 	was := a.snapshot.Swap(&snapshot)
 	if was == nil || was.Revision != snapshot.Revision || was.Complete() != snapshot.Complete() {
@@ -127,12 +127,12 @@ func (a *Agent) tell(ctx context.Context, k *keeping) {
 		report.At = time.Now().UTC()
 		conflicts, err := a.registry.Report(ctx, *report)
 		if err != nil {
-			if ctx.Err() == nil && k.failure.is(err.Error()) {
+			if ctx.Err() == nil && k.failure.changed(err.Error()) {
 				a.log.Warn("cannot report the host", api.KeyError, err)
 			}
 			return
 		}
-		k.failure.is("")
+		k.failure.changed("")
 		a.reported(k)
 		if slices.Equal(conflicts, k.conflicts) {
 			return
@@ -166,7 +166,7 @@ func (a *Agent) reported(k *keeping) {
 func (a *Agent) departed(k *keeping) bool {
 	own := hostOf(a.snapshot.Load(), a.config.Identity.Instance)
 	gone := k.reported && own != nil && own.Left
-	if gone && k.departure.is("left") {
+	if gone && k.departure.changed("left") {
 		a.log.Warn("the host was taken out of service; restart the agent to bring it back")
 	}
 	return gone

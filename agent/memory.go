@@ -15,7 +15,7 @@ import (
 type memory struct {
 	last    recalled
 	at      time.Time // when it was last written
-	trouble news
+	trouble lastText
 }
 
 // recalled is what was remembered.
@@ -88,8 +88,8 @@ func (a *Agent) remember(s *api.Snapshot, w host.Wish) {
 	a.memory.at = time.Now()
 	if err := a.config.Memory.RememberPeers(host.Peers(p)); err == nil {
 		a.memory.last = p
-		a.memory.trouble.is("")
-	} else if a.memory.trouble.is(err.Error()) {
+		a.memory.trouble.changed("")
+	} else if a.memory.trouble.changed(err.Error()) {
 		a.log.Warn("should the machine boot while the registry is away, it will know no peers", api.KeyError, err)
 	}
 }

@@ -3,65 +3,74 @@ package agent
 import (
 	"cmp"
 	"context"
+	"fmt"
+	"hash/fnv"
 	"slices"
+	"strconv"
 	"time"
 
+	"github.com/sealane/sealane/agent/firewall"
 	"github.com/sealane/sealane/agent/host"
 	"github.com/sealane/sealane/api"
 )
 
+// recheck is the time between two looks at what may be over in a moment.
+const recheck = 500 * time.Millisecond
+
 // tend makes passes over the host: at once, when the host or the registry changed, and
-// now and then, since not every change is announced.
+// sometimes anyway, since not every change is announced.
 func (a *Agent) tend(ctx context.Context) {
-	changed := a.host.Watch(ctx)
+	woken := a.host.Watch(ctx)
 	timer := time.NewTimer(a.config.Poll)
 	defer timer.Stop()
-	var trouble news
+	var trouble lastText
 	for ctx.Err() == nil {
-		if err := a.pass(ctx); err == nil {
-			trouble.is("")
-		} else if ctx.Err() == nil && trouble.is(err.Error()) {
+		next, err := a.passOver(ctx)
+		if err == nil {
+			trouble.changed("")
+		} else if ctx.Err() == nil && trouble.changed(err.Error()) {
 			a.log.Error("cannot look at the host", api.KeyError, err)
 		}
-		pause(ctx, quiet) // what comes together is one pass, and the first of it is seen to at once
-		timer.Reset(a.config.Poll)
+		waitFor(ctx, quiet) // what comes together is one pass, and the first of it is seen to at once
+		timer.Reset(next)
 		select {
 		case <-ctx.Done():
-		case <-changed:
+		case <-woken:
 		case <-a.tendNow:
 		case <-timer.C:
 		}
 	}
 }
 
-// pass brings the host to what it should be like, and has the task that follows the registry
-// tell what came of it. A moment's trouble, such as Docker starting just now or the private
-// address being renewed, is not worth a report.
-func (a *Agent) pass(ctx context.Context) error {
+// passOver brings the host to what it should be like, and has the task that follows the registry
+// tell what came of it. A moment's trouble is not worth a report, nor does it withdraw what
+// works: it is looked at again first. It returns when to make the next pass at the latest.
+func (a *Agent) passOver(ctx context.Context) (next time.Duration, err error) {
 	v, err := a.try(ctx)
-	for range 2 {
-		if problem := trouble(v, err); problem == "" || problem == a.trouble || ctx.Err() != nil {
-			break // fine, or no moment's trouble
-		}
-		pause(ctx, time.Second)
-		v, err = a.try(ctx)
-	}
-	a.trouble = trouble(v, err)
 	if ctx.Err() != nil {
-		return ctx.Err() // the outcome says more about our end than about the host
+		return 0, ctx.Err() // the outcome says more about our end than about the host
+	}
+	before := a.view.Load()
+	wasReady := before != nil && readiness(before).Ready()
+	if a.moment.Holds(time.Now(), problemOf(&v, err, wasReady)) {
+		return recheck, nil
 	}
 	if err != nil {
-		return err
+		return a.config.Poll, err
 	}
 	a.view.Store(&v)
 	nudge(a.keepNow)
-	return nil
+	return a.config.Poll, nil
 }
 
-// trouble is what a pass could not do, in words; empty if it could do all.
-func trouble(v view, err error) string {
+// problemOf is what a pass could not do, or that a host which was ready is not any longer;
+// empty if all is well, or as it was.
+func problemOf(v *view, err error, wasReady bool) string {
 	if err = cmp.Or(err, v.outcome.Err()); err != nil {
 		return err.Error()
+	}
+	if wasReady && !readiness(v).Ready() {
+		return "not ready"
 	}
 	return ""
 }
@@ -79,9 +88,9 @@ func (a *Agent) try(ctx context.Context) (view, error) {
 		v.wish, v.peers = a.memory.last.into(v.wish, facts, a.config), a.memory.last.peers(a.config)
 	}
 	wished := v.wish
-	v.wish.Leave = append(slices.Clone(wished.Leave), a.fights.resting(time.Now(), wished)...)
+	v.wish.Leave = append(slices.Clone(wished.Leave), a.contention.Resting(time.Now(), wished)...)
 	v.outcome = a.host.Apply(ctx, v.wish)
-	v.fights = a.fights.note(time.Now(), wished, v.outcome.Repairs, facts.Writer)
+	v.contests = a.contention.Note(time.Now(), wished, v.outcome.Repairs, facts.Writer)
 	applied := v.outcome.Failures[host.PartNative] == nil && !slices.Contains(v.wish.Leave, host.PartNative)
 	redirected := v.wish.Way == host.WayRedirect && (applied || facts.Redirect)
 	v.lookAtPath(ctx, a.host, a.config.Serve, hostOf(snapshot, a.config.Identity.Instance))
@@ -90,10 +99,25 @@ func (a *Agent) try(ctx context.Context) (view, error) {
 	if err != nil {
 		v.unproven = append(v.unproven, err)
 	}
+	v.swings = a.swing.Note(time.Now(), oursOf(v.wish), func() string { return outsideOf(&v, a.check.dump) }, readiness(&v).Ready())
 	a.remember(snapshot, wished)
 	for _, r := range v.outcome.Repairs {
 		a.log.Info("host changed", api.KeyReason, string(r.Kind), api.KeyDetail, r.What)
 		a.metrics.repaired(r.Kind)
 	}
 	return v, nil
+}
+
+// oursOf is what of a wish can turn the verdict about the host: which sources are kept, and
+// which parts are left alone.
+func oursOf(w host.Wish) string { return fmt.Sprint(w.KeepFrom, w.Keep, w.Leave, w.Way) }
+
+// outsideOf is what the host is like beside that, as far as it decides about packets.
+func outsideOf(v *view, rules firewall.Dump) string {
+	sum := fnv.New64a()
+	_, _ = fmt.Fprint(sum, rules, v.path, v.facts.Uplink, v.facts.Engine, v.peers)
+	for _, b := range v.facts.Bridges {
+		_, _ = fmt.Fprint(sum, b.Name, b.Addresses)
+	}
+	return strconv.FormatUint(sum.Sum64(), 36)
 }
