@@ -32,7 +32,10 @@ func (c *Client) Follow(ctx context.Context, wake func()) {
 		if time.Since(began) > lastWait {
 			wait = firstWait
 		}
-		pause(ctx, wait)
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+		}
 		wait = min(2*wait, lastWait)
 	}
 }
@@ -87,15 +90,5 @@ func (e event) matters() bool {
 		return e.Action == "start" || e.Action == "die"
 	default:
 		return e.Type == "daemon"
-	}
-}
-
-// pause waits, or returns when the context ends.
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
 	}
 }

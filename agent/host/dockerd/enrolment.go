@@ -64,8 +64,8 @@ func (e enrolment) back(now *string) (*string, error) {
 		}
 	}
 	for _, name := range []string{optionMark, optionDirect} {
-		was := former.get(name)
-		if have.get(name) != left.get(name) || was == left.get(name) {
+		was := former.value(name)
+		if have.value(name) != left.value(name) || was == left.value(name) {
 			continue // it is not ours, or not ours any more
 		}
 		if was == "" {
@@ -97,8 +97,8 @@ func optionsText(path string, from, to *string) string {
 		return "# change " + path
 	}
 	for _, name := range []string{optionDirect, optionMark} {
-		switch value := after.get(name); {
-		case value == before.get(name):
+		switch value := after.value(name); {
+		case value == before.value(name):
 		case value == "":
 			filters = append(filters, fmt.Sprintf("del(.%q)", name))
 		default:

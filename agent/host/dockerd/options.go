@@ -42,7 +42,7 @@ func parseOptions(text []byte) (*options, error) {
 		c.start = len(byteOrderMark)
 	}
 	d := json.NewDecoder(bytes.NewReader(text[c.start:]))
-	if err := c.read(d); err != nil {
+	if err := c.readMembers(d); err != nil {
 		at := d.InputOffset()
 		if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 			at = syntax.Offset
@@ -53,7 +53,7 @@ func parseOptions(text []byte) (*options, error) {
 	return c, nil
 }
 
-func (c *options) read(d *json.Decoder) error {
+func (c *options) readMembers(d *json.Decoder) error {
 	offset := func() int { return c.start + int(d.InputOffset()) }
 	if first, err := d.Token(); err != nil {
 		return err
@@ -97,8 +97,8 @@ func (c *options) at(name string) int {
 	return -1
 }
 
-// get is the value of an option as written; empty if it is not there.
-func (c *options) get(name string) string {
+// value is that of an option as written; empty if it is not there.
+func (c *options) value(name string) string {
 	if i := c.at(name); i >= 0 {
 		return string(c.text[c.members[i].value:c.members[i].end])
 	}

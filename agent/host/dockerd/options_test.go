@@ -113,7 +113,7 @@ func FuzzDaemonConfig(f *testing.F) {
 			return
 		}
 		with, err := c.set("ours", "true")
-		if err != nil || with.get("ours") != "true" {
+		if err != nil || with.value("ours") != "true" {
 			t.Fatalf("set in %q: %v", text, err)
 		}
 		without, err := with.drop("ours")

@@ -85,7 +85,7 @@ func (p *Part) Direct() bool {
 		return err != nil
 	}
 	c, err := parseOptions([]byte(*text))
-	return err != nil || c.get(optionDirect) == "true"
+	return err != nil || c.value(optionDirect) == "true"
 }
 
 // Plan sets the options and restarts the engine, with the operator's leave, which is
@@ -118,13 +118,13 @@ func (p *Part) Plan(ctx context.Context, w host.Wish) ([]host.Step, error) {
 	if err != nil {
 		return nil, err
 	}
-	steps := append([]host.Step{{Do: func(context.Context) error { return p.remember(e) }}}, guards...)
+	steps := append([]host.Step{{Do: func(context.Context) error { return p.rememberEnrolment(e) }}}, guards...)
 	return append(steps,
 		host.NewStep(host.KindFile, e.Path+" has dockerd accept marks", optionsText(e.Path, now, &e.Left), func(context.Context) error { return writeOptions(e.Path, &e.Left) }),
 		host.NewStep(host.KindEngine, "dockerd restarted", p.options.Restart, func(ctx context.Context) error { return p.restartWith(ctx, e) })), nil
 }
 
-func (p *Part) remember(e enrolment) error {
+func (p *Part) rememberEnrolment(e enrolment) error {
 	return p.record.Remember(func(m *memory) { m.Engine = &e })
 }
 
@@ -156,12 +156,12 @@ func (p *Part) enrol(ctx context.Context, n *host.Native) (e enrolment, now *str
 		return e, nil, fmt.Errorf("have dockerd accept marks: %s says so, and dockerd was not restarted since: restart it: %w", path, api.ErrRefused)
 	}
 	for _, name := range []string{optionDirect, optionMark} {
-		if hasFlag(name) && before.get(name) == "" && after.get(name) != "" {
+		if hasFlag(name) && before.value(name) == "" && after.value(name) != "" {
 			return e, nil, fmt.Errorf("have dockerd accept marks: it was started with --%s and does not start if %s has that too: give it both --%s and --%s, or neither: %w",
 				name, path, optionDirect, optionMark, api.ErrRefused)
 		}
 	}
-	e.Left, e.Mark = string(after.text), before.get(optionMark) != after.get(optionMark)
+	e.Left, e.Mark = string(after.text), before.value(optionMark) != after.value(optionMark)
 	return e, now, nil
 }
 
@@ -172,10 +172,10 @@ func (p *Part) enrolled(ctx context.Context, c *options, n *host.Native) (*optio
 		c, _ = parseOptions(nil)
 	}
 	var err error
-	if c.get(optionDirect) != "true" {
+	if c.value(optionDirect) != "true" {
 		c, err = c.set(optionDirect, "true")
 	}
-	if err != nil || n.Mask != 0 || c.get(optionMark) != "" {
+	if err != nil || n.Mask != 0 || c.value(optionMark) != "" {
 		return c, err
 	}
 	bit, err := p.around.FreeMark(ctx)
@@ -192,7 +192,7 @@ func (p *Part) enrolled(ctx context.Context, c *options, n *host.Native) (*optio
 // started without the options: it must not stay down because of us.
 func (p *Part) restartWith(ctx context.Context, e enrolment) error {
 	e.Restarted = true
-	if err := p.remember(e); err != nil {
+	if err := p.rememberEnrolment(e); err != nil {
 		return err
 	}
 	err := p.restart(ctx)
@@ -254,7 +254,7 @@ func (p *Part) Undo(ctx context.Context) ([]host.Step, error) {
 	var steps []host.Step
 	if !sameContent(now, back) {
 		e.Restarted = false // for these options; should an agent come back, it may set them again
-		steps = append(steps, host.Step{Do: func(context.Context) error { return p.remember(e) }},
+		steps = append(steps, host.Step{Do: func(context.Context) error { return p.rememberEnrolment(e) }},
 			host.NewStep(host.KindFile, e.Path+" put back", optionsText(e.Path, now, back), func(context.Context) error { return writeOptions(e.Path, back) }))
 	}
 	if e.inForce(d) {

@@ -42,7 +42,7 @@ func (p *Part) Detect(ctx context.Context) (Detected, error) {
 	}
 	d := Detected{Variant: cmp.Or(standard, host.NFT), Standard: standard, tables: map[host.Variant]*tables{}}
 	for _, v := range []host.Variant{host.NFT, host.Legacy} {
-		if d.tables[v], err = p.reader.read(ctx, host.IPv4, v); err != nil {
+		if d.tables[v], err = p.reader.currentTables(ctx, host.IPv4, v); err != nil {
 			return Detected{}, err
 		}
 	}

@@ -46,7 +46,7 @@ func (m Masquerading) variantOf(ctx context.Context, f host.Family) (*tables, er
 	if d.Native != nil {
 		return nil, fmt.Errorf("docker masquerades in its own table of nftables: %w", api.ErrUnsupported)
 	}
-	return m.reader.read(ctx, f, d.Variant)
+	return m.reader.currentTables(ctx, f, d.Variant)
 }
 
 // PlanSet gives a set its members.

@@ -48,12 +48,12 @@ func New(store *state.Store, around Around) *Part {
 // beginning of a pass, and after changes.
 func (p *Part) Expire() { p.reader.expire() }
 
-// Text is what iptables-save prints of a family and variant; empty if that has no tables.
-func (p *Part) Text(ctx context.Context, f host.Family, v host.Variant) (string, error) {
+// Printed is what iptables-save prints of a family and variant; empty if that has no tables.
+func (p *Part) Printed(ctx context.Context, f host.Family, v host.Variant) (string, error) {
 	if _, err := p.reader.standardVariant(ctx); err != nil {
 		return "", err
 	}
-	all, err := p.reader.read(ctx, f, v)
+	all, err := p.reader.currentTables(ctx, f, v)
 	if err != nil {
 		return "", err
 	}
@@ -99,7 +99,7 @@ func (p *Part) Plan(ctx context.Context, w host.Wish) ([]host.Step, error) {
 		if f == host.IPv6 && len(f.Of(w.LocalPrefixes())) == 0 && !p.record.Value().has(f) {
 			continue
 		}
-		fw, err := p.reader.read(ctx, f, d.Variant)
+		fw, err := p.reader.currentTables(ctx, f, d.Variant)
 		if err != nil {
 			return steps, err
 		}
@@ -263,7 +263,7 @@ func (p *Part) SumLegacy(ctx context.Context, seed maphash.Seed) (uint64, error)
 	var sum maphash.Hash
 	sum.SetSeed(seed)
 	for _, f := range host.Families() {
-		fw, err := p.reader.read(ctx, f, host.Legacy)
+		fw, err := p.reader.currentTables(ctx, f, host.Legacy)
 		if err != nil {
 			return 0, err
 		}

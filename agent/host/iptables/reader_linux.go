@@ -23,11 +23,11 @@ type reader struct {
 // expire has the legacy variant read again.
 func (r *reader) expire() { clear(r.legacy) }
 
-// read is what a variant has now. That of the nft variant is read anew only when the
+// currentTables is what a variant has now. That of the nft variant is read anew only when the
 // kernel counted a change of nftables since, that of the legacy variant once by each call;
 // without tables, the commands are not asked. A variant that no command here writes has
 // nothing: the plain command is one of the two.
-func (r *reader) read(ctx context.Context, f host.Family, v host.Variant) (*tables, error) {
+func (r *reader) currentTables(ctx context.Context, f host.Family, v host.Variant) (*tables, error) {
 	path, err := r.command(f, v)
 	none := parseTables(f, v, path, "")
 	_, suffixed := r.lookPath(toolOf(f) + "-" + string(v))

@@ -45,12 +45,12 @@ func (s *Saved) Paths() []string {
 		var made []string
 		for _, pattern := range place.sets {
 			for _, path := range s.list(pattern) {
-				made = append(made, s.read(path).made...)
+				made = append(made, s.readSaved(path).made...)
 			}
 		}
 		for _, rules := range place.rules {
 			path := filepath.Join(s.root, rules)
-			f := s.read(path)
+			f := s.readSaved(path)
 			unmade := func(set string) bool { return !slices.Contains(made, set) }
 			if f.chains || slices.ContainsFunc(f.sets, unmade) {
 				named = append(named, path)
@@ -75,7 +75,7 @@ func (s *Saved) readNFT(path string, above []string) []string {
 		return nil
 	}
 	var named []string
-	f := s.read(path)
+	f := s.readSaved(path)
 	if f.chains || len(f.sets) > 0 {
 		named = append(named, path)
 	}
@@ -90,8 +90,8 @@ func (s *Saved) readNFT(path string, above []string) []string {
 	return named
 }
 
-// read is what matters of a file; nothing if it cannot be read.
-func (s *Saved) read(path string) savedFile {
+// readSaved is what matters of a file; nothing if it cannot be read.
+func (s *Saved) readSaved(path string) savedFile {
 	info, err := os.Stat(path)
 	if err != nil || info.Mode()&fs.ModeType != 0 {
 		delete(s.files, path)

@@ -35,7 +35,7 @@ func (p *Part) undoChains(ctx context.Context, variants ...host.Variant) ([]host
 			if f == host.IPv6 && !p.record.Value().has(f) {
 				continue
 			}
-			fw, err := p.reader.read(ctx, f, v)
+			fw, err := p.reader.currentTables(ctx, f, v)
 			if err != nil {
 				failures = append(failures, err)
 				continue

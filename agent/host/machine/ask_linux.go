@@ -30,8 +30,8 @@ type asked struct {
 	err    error
 }
 
-// ask has the engine tell which network is on which bridge.
-func (h *Host) ask(ctx context.Context, f *host.Facts) {
+// askEngine has the engine tell which network is on which bridge.
+func (h *Host) askEngine(ctx context.Context, f *host.Facts) {
 	if h.opts.Engine == nil {
 		return
 	}

@@ -40,7 +40,7 @@ func (h *Host) dump(ctx context.Context) firewall.Dump {
 		{&d.Legacy6, host.IPv6, host.Legacy},
 	} {
 		source := fmt.Sprintf("iptables-%s of family %s", place.variant, place.family.NFT())
-		text, err := h.rules.Text(ctx, place.family, place.variant)
+		text, err := h.rules.Printed(ctx, place.family, place.variant)
 		switch {
 		case err != nil:
 			d.Unread = append(d.Unread, firewall.Unread{Source: source, Reason: err.Error()})

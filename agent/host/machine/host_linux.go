@@ -133,7 +133,7 @@ func (h *Host) Facts(ctx context.Context, ip netip.Addr) (host.Facts, error) {
 		return host.Facts{}, err
 	}
 	f.SavedRules = h.saved.Paths()
-	h.ask(ctx, &f)
+	h.askEngine(ctx, &f)
 	if err = h.lookAtFirewall(ctx, &f); blind {
 		err = nil // Missing says why it cannot be looked at
 	}

@@ -1,7 +1,6 @@
 package machine
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -59,7 +58,7 @@ func (h *Host) Watch(ctx context.Context) <-chan struct{} {
 // follow reads until the context ends and the socket with it. Should the socket fail before,
 // the operator is told.
 func (h *Host) follow(ctx context.Context, s receiver, matters func(syscall.NetlinkMessage) bool, wake chan<- struct{}) {
-	if err := read(s, matters, wake); ctx.Err() == nil {
+	if err := readMessages(s, matters, wake); ctx.Err() == nil {
 		h.log().Warn("host changes are seen by the timer only", api.KeyError, err)
 	}
 }
@@ -69,8 +68,8 @@ type receiver interface {
 	Receive() ([]syscall.NetlinkMessage, *unix.SockaddrNetlink, error)
 }
 
-// read wakes for every message that matters until the socket fails or is closed.
-func read(s receiver, matters func(syscall.NetlinkMessage) bool, wake chan<- struct{}) error {
+// readMessages wakes for every message that matters until the socket fails or is closed.
+func readMessages(s receiver, matters func(syscall.NetlinkMessage) bool, wake chan<- struct{}) error {
 	for {
 		messages, _, err := s.Receive()
 		lost := errors.Is(err, unix.ENOBUFS) // more came than the socket holds
@@ -103,9 +102,9 @@ func (h *Host) routeMatters(m syscall.NetlinkMessage) bool {
 		return len(m.Data) >= index+4 && h.serves(int(int32(binary.NativeEndian.Uint32(m.Data[index:]))))
 	case unix.RTM_NEWNETCONF:
 		const attrIndex, attrForwarding, attrFilter, all = 1, 2, 3, -1 // NETCONFA_*
-		index, ok := attribute(m.Data, attrIndex)
-		_, forwarding := attribute(m.Data, attrForwarding)
-		_, filter := attribute(m.Data, attrFilter)
+		index, ok := netconfAttribute(m.Data, attrIndex)
+		_, forwarding := netconfAttribute(m.Data, attrForwarding)
+		_, filter := netconfAttribute(m.Data, attrFilter)
 		if !ok || len(index) != 4 || !forwarding && !filter {
 			return false
 		}
@@ -146,10 +145,8 @@ func (h *Host) firewallMatters(m syscall.NetlinkMessage) bool {
 	return true
 }
 
-func text(b []byte) string { return string(bytes.TrimRight(b, "\x00")) }
-
-// attribute finds a netlink attribute behind the message's own header.
-func attribute(data []byte, kind uint16) ([]byte, bool) {
+// netconfAttribute finds a netlink attribute behind the message's own header.
+func netconfAttribute(data []byte, kind uint16) ([]byte, bool) {
 	const header = 4 // struct nfgenmsg, and struct netconfmsg with its padding
 	if len(data) < header {
 		return nil, false

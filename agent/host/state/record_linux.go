@@ -35,7 +35,7 @@ func (r *Record[T]) Remember(change func(*T)) error {
 	return nil
 }
 
-func (r *Record[T]) read(file []byte) error {
+func (r *Record[T]) decode(file []byte) error {
 	var value T
 	err := json.Unmarshal(file, &value)
 	r.value = value

@@ -24,7 +24,7 @@ type Store struct {
 
 // record is a Record of any type.
 type record interface {
-	read(file []byte) error
+	decode(file []byte) error
 	begin() error
 	fields() (map[string]json.RawMessage, error)
 }
@@ -32,7 +32,7 @@ type record interface {
 // New returns the store of a directory, which is made when something is first remembered.
 func New(dir string) *Store { return &Store{dir: dir} }
 
-func (s *Store) path() string { return filepath.Join(s.dir, "host.json") }
+func (s *Store) recordsPath() string { return filepath.Join(s.dir, "host.json") }
 
 // Recall reads the records, unless that was done. What was remembered for another boot or
 // another network namespace is void, since the kernel forgot our changes with it: each
@@ -45,7 +45,7 @@ func (s *Store) Recall() error {
 	if err != nil {
 		return err
 	}
-	data, err := os.ReadFile(s.path())
+	data, err := os.ReadFile(s.recordsPath())
 	if errors.Is(err, fs.ErrNotExist) {
 		data, err = []byte("{}"), nil
 	}
@@ -55,10 +55,10 @@ func (s *Store) Recall() error {
 	var of struct{ Where string }
 	failures := []error{json.Unmarshal(data, &of)}
 	for _, r := range s.records {
-		failures = append(failures, r.read(data))
+		failures = append(failures, r.decode(data))
 	}
 	if err := errors.Join(failures...); err != nil {
-		return fmt.Errorf("recall former values from %s (remove it to do without them): %w", s.path(), err)
+		return fmt.Errorf("recall former values from %s (remove it to do without them): %w", s.recordsPath(), err)
 	}
 	for _, r := range s.records {
 		if of.Where == where {
@@ -92,13 +92,13 @@ func (s *Store) write() error {
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return err
 	}
-	return WriteFile(s.path(), append(data, '\n'), 0o600)
+	return WriteFile(s.recordsPath(), append(data, '\n'), 0o600)
 }
 
 // Forget removes the files. The next Recall finds nothing.
 func (s *Store) Forget() error {
 	s.where = ""
-	for _, path := range []string{s.peersPath(), s.path()} {
+	for _, path := range []string{s.peersPath(), s.recordsPath()} {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("forget former values: %w", err)
 		}

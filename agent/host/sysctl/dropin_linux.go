@@ -23,7 +23,7 @@ func (s DropIn) Plan(ctx context.Context, _ host.Wish) ([]host.Step, error) {
 	if s.file.dir == "" {
 		return nil, nil
 	}
-	have, ours, err := s.file.read()
+	have, ours, err := s.file.content()
 	if err != nil {
 		return nil, err
 	}
@@ -31,7 +31,7 @@ func (s DropIn) Plan(ctx context.Context, _ host.Wish) ([]host.Step, error) {
 	if err != nil {
 		return nil, err
 	}
-	path := s.file.path()
+	path := s.file.fullPath()
 	switch want := formatDropIn(lasting); {
 	case len(lasting) == 0 && ours:
 		return []host.Step{s.removeDropIn()}, nil
@@ -54,7 +54,7 @@ func (s DropIn) Undo(context.Context) ([]host.Step, error) {
 	if s.file.dir == "" {
 		return nil, nil
 	}
-	_, ours, err := s.file.read()
+	_, ours, err := s.file.content()
 	if err != nil || !ours {
 		return nil, err
 	}
@@ -62,7 +62,7 @@ func (s DropIn) Undo(context.Context) ([]host.Step, error) {
 }
 
 func (s DropIn) removeDropIn() host.Step {
-	path := s.file.path()
+	path := s.file.fullPath()
 	return host.NewStep(host.KindFile, path+" removed", "rm "+path, func(context.Context) error {
 		// After a reboot the file alone knows the former values.
 		if err := s.record.Remember(func(*memory) {}); err != nil {

@@ -39,11 +39,11 @@ type file struct {
 	dir string // empty: there is to be no such file
 }
 
-func (f file) path() string { return filepath.Join(f.dir, dropInName) }
+func (f file) fullPath() string { return filepath.Join(f.dir, dropInName) }
 
-// read is nil without a file.
-func (f file) read() (data []byte, ours bool, err error) {
-	data, err = os.ReadFile(f.path())
+// content is nil without a file.
+func (f file) content() (data []byte, ours bool, err error) {
+	data, err = os.ReadFile(f.fullPath())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, false, nil
 	}
@@ -87,7 +87,7 @@ func (f file) adopted(memory) (memory, error) {
 	if f.dir == "" {
 		return m, nil
 	}
-	data, ours, err := f.read()
+	data, ours, err := f.content()
 	if err != nil || !ours {
 		return m, err
 	}
