@@ -21,7 +21,7 @@ func dockerSocket(lab string, h Host) string {
 }
 
 // hostCommand is the command that runs argv with the host's root file system and search path,
-// given that it is born in the host's network namespace.
+// given that it starts in the host's network namespace.
 func (h Host) hostCommand(argv ...string) []string {
 	if h.Path != "" {
 		argv = slices.Concat([]string{"env", "PATH=" + h.Path}, argv)

@@ -72,7 +72,7 @@ func (v Inventory) Run(h Host, cmd *exec.Cmd) error {
 		cmd.Path, cmd.Err = exec.LookPath(argv[0])
 	}
 	cmd.Env = h.environ()
-	// The child is born on the thread that is in the namespace, and stays there.
+	// The child starts on the thread that is in the namespace, and stays there.
 	if err := netns.Inside(netns.Path(h.Namespace), cmd.Start); err != nil {
 		return err
 	}

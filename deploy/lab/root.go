@@ -12,7 +12,7 @@ import (
 	"github.com/sealane/sealane/deploy/lab/supervisor"
 )
 
-// rootScript gives the mount namespace it is born in to one host, and keeps it. What the
+// rootScript gives the mount namespace it starts in to one host, and keeps it. What the
 // host writes goes to a layer of its own. The root must be a mount, or runc cannot make
 // the containers'; the lab's directories keep their paths. The mounts end with the last
 // process in the namespace.
