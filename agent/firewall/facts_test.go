@@ -152,10 +152,10 @@ func TestSave(t *testing.T) {
 	if !s.DropsUnpublished() || s.Policy("filter", "FORWARD") != "DROP" || s.Policy("filter", "DOCKER") != "" || !slices.Equal(s.Keepers(), []string{"ufw"}) {
 		t.Errorf("%+v", s)
 	}
-	if !s.HasChain("filter", "mine") || s.HasChain("nat", "mine") || !slices.Equal(s.Tables(), []string{"filter"}) {
+	if !s.HasChain("filter", "mine") || s.HasChain("nat", "mine") || !slices.Equal(s.TableNames(), []string{"filter"}) {
 		t.Errorf("%+v", s)
 	}
-	if got := s.Rules("filter", "FORWARD"); !slices.Equal(got, []string{"-A FORWARD -j DOCKER-USER"}) {
+	if got := s.ChainRules("filter", "FORWARD"); !slices.Equal(got, []string{"-A FORWARD -j DOCKER-USER"}) {
 		t.Errorf("rules %q", got)
 	}
 }

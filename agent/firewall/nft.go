@@ -86,7 +86,7 @@ func readRuleset(d Dump) (*nftReading, error) {
 	n := &nftReading{listed: map[string]map[string]Chain{}}
 	for _, t := range all {
 		if !t.asleep && !slices.Contains(d.Dormant, t.family+" "+t.name) {
-			n.read(t)
+			n.addTable(t)
 		}
 	}
 	n.docker.sort()
@@ -145,8 +145,8 @@ func stringsOf(v any) []string {
 	return all
 }
 
-// read adds what a table says.
-func (n *nftReading) read(t *nftTable) {
+// addTable adds what a table says.
+func (n *nftReading) addTable(t *nftTable) {
 	if t.family != "ip" && t.family != "ip6" && t.family != "inet" {
 		n.unproven = append(n.unproven, t.outsideDrops()...)
 		return

@@ -71,14 +71,11 @@ func (s *Save) add(table, chain string) string {
 // check says why the text is not what iptables-save prints.
 func (s Save) check() error { return s.bad }
 
-// Text is what was printed.
-func (s Save) Text() string { return s.text }
+// TableNames are the names of the tables that are there.
+func (s Save) TableNames() []string { return s.tables }
 
-// Tables are the names of the tables that are there.
-func (s Save) Tables() []string { return s.tables }
-
-// Rules are those of a chain as printed, "-A CHAIN ..."; none if there is no such chain.
-func (s Save) Rules(table, chain string) []string { return s.chains[table+"/"+chain] }
+// ChainRules are those of a chain as printed, "-A CHAIN ..."; none if there is no such chain.
+func (s Save) ChainRules(table, chain string) []string { return s.chains[table+"/"+chain] }
 
 // HasChain reports whether there is a chain of that name, with rules or without.
 func (s Save) HasChain(table, chain string) bool {
@@ -98,7 +95,7 @@ func (s Save) ForeignDrops(chain string, own ...string) []string {
 func (s Save) foreignDrops(chain string, seen []string) []string {
 	var found []string
 	seen = append(seen, chain)
-	for _, r := range s.Rules("filter", chain) {
+	for _, r := range s.ChainRules("filter", chain) {
 		words := strings.Fields(r)
 		at := slices.IndexFunc(words, func(w string) bool { return w == "-j" || w == "-g" })
 		if at < 0 || at+1 >= len(words) {
@@ -117,7 +114,7 @@ func (s Save) foreignDrops(chain string, seen []string) []string {
 // DropsUnpublished reports whether Docker drops what is not published, whatever the policy of
 // FORWARD: from 28.0 on chain DOCKER ends with a drop for each bridge.
 func (s Save) DropsUnpublished() bool {
-	return slices.ContainsFunc(s.Rules("filter", "DOCKER"), func(r string) bool { return strings.HasSuffix(r, " -j DROP") })
+	return slices.ContainsFunc(s.ChainRules("filter", "DOCKER"), func(r string) bool { return strings.HasSuffix(r, " -j DROP") })
 }
 
 // Keepers names the other programs that keep rules in iptables, as far as their chains tell.

@@ -44,14 +44,14 @@ func (t *nftTable) statement(key string, value any) []step {
 	case "xt":
 		return xtSteps(object(value))
 	}
-	if d, ok := verdictOf(key, value); ok {
+	if d, ok := readVerdict(key, value); ok {
 		return []step{always(d)}
 	}
 	return unclear
 }
 
-// verdictOf reads a decision.
-func verdictOf(key string, value any) (decision, bool) {
+// readVerdict reads a decision.
+func readVerdict(key string, value any) (decision, bool) {
 	switch key {
 	case "accept":
 		return decision{kind: accept}, true
@@ -246,7 +246,7 @@ func readBranch(left []subject, e any) (b branch, catchAll, ok bool) {
 	}
 	m, understood := matchElements(left, []any{pair[0]})
 	for key, value := range object(pair[1]) {
-		d, known := verdictOf(key, value)
+		d, known := readVerdict(key, value)
 		b, ok = branch{m, d}, understood && known
 	}
 	return b, pair[0] == "*", ok
