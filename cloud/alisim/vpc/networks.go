@@ -48,7 +48,7 @@ func describeVSwitches(w *world.World, c *call.Call) (call.Reply, error) {
 	}
 	ids := commaList(c.Param("VSwitchId"))
 	var found []*world.VSwitch
-	for _, sw := range w.VSwitches() {
+	for _, sw := range w.AllVSwitches() {
 		if c.Matches("VpcId", sw.VPC.ID) && c.Matches("ZoneId", sw.Zone) && c.Matches("RouteTableId", sw.Uses.ID) &&
 			(len(ids) == 0 || slices.Contains(ids, sw.ID)) && c.Matches("VSwitchName", sw.Name) && c.Matches("IsDefault", "false") &&
 			c.Matches("EnableIpv6", strconv.FormatBool(sw.IPv6.IsValid())) && c.Matches("VSwitchOwnerId", w.Account) &&

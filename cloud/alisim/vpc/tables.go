@@ -12,7 +12,7 @@ import (
 
 func describeRouteTableList(w *world.World, c *call.Call) (call.Reply, error) {
 	var found []*world.Table
-	for _, t := range w.Tables() {
+	for _, t := range w.AllTables() {
 		if c.Matches("VpcId", t.VPC.ID) && c.Matches("RouterId", t.VPC.VRouter) && c.Matches("RouterType", "VRouter") &&
 			c.Matches("RouteTableId", t.ID) && c.Matches("RouteTableName", t.Name) && c.Matches("RouteTableType", t.Kind()) &&
 			c.HasTags(t.Tags) && c.AreBlank("ResourceGroupId") {
@@ -35,7 +35,7 @@ func describeRouteTables(w *world.World, c *call.Call) (call.Reply, error) {
 		return nil, world.MissingParameter("VRouterId")
 	}
 	var found []*world.Table
-	for _, t := range w.Tables() {
+	for _, t := range w.AllTables() {
 		if (router == "" || router == t.VPC.VRouter) && c.Matches("RouteTableId", t.ID) && c.Matches("RouteTableName", t.Name) &&
 			c.Matches("RouterType", "VRouter") && c.AreBlank("ResourceGroupId") {
 			found = append(found, t)
@@ -134,7 +134,7 @@ func getVpcRouteEntrySummary(w *world.World, c *call.Call) (call.Reply, error) {
 		}
 	}
 	out := &routeEntrySummary{RouteEntrySummarys: []tableSummary{}}
-	for _, t := range w.Tables() {
+	for _, t := range w.AllTables() {
 		if !c.Matches("VpcId", t.VPC.ID) || !c.Matches("RouteTableId", t.ID) {
 			continue
 		}

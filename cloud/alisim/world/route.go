@@ -152,7 +152,7 @@ func CheckTexts(name, description string) error {
 // EntriesTo are the entries that send to an instance.
 func (w *World) EntriesTo(i *seed.Instance) []*Entry {
 	var out []*Entry
-	for _, t := range w.Tables() {
+	for _, t := range w.AllTables() {
 		for _, e := range t.Entries {
 			if e.NextHop == i.ID || slices.ContainsFunc(i.Attached(), func(f seed.Interface) bool { return f.ID == e.NextHop }) {
 				out = append(out, e)

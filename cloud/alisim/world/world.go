@@ -86,24 +86,24 @@ func (w *World) InstanceAt(ip netip.Addr) *seed.Instance {
 
 // Table finds a table.
 func (w *World) Table(id string) *Table {
-	return Find(w.Tables(), func(t *Table) bool { return t.ID == id })
+	return Find(w.AllTables(), func(t *Table) bool { return t.ID == id })
 }
 
 // VSwitch finds a vSwitch.
 func (w *World) VSwitch(id string) *VSwitch {
-	return Find(w.VSwitches(), func(s *VSwitch) bool { return s.ID == id })
+	return Find(w.AllVSwitches(), func(s *VSwitch) bool { return s.ID == id })
 }
 
-// Tables are the tables of all VPCs.
-func (w *World) Tables() (all []*Table) {
+// AllTables are the tables of all VPCs.
+func (w *World) AllTables() (all []*Table) {
 	for _, v := range w.VPCs {
 		all = append(all, v.Tables...)
 	}
 	return all
 }
 
-// VSwitches are the vSwitches of all VPCs.
-func (w *World) VSwitches() (all []*VSwitch) {
+// AllVSwitches are the vSwitches of all VPCs.
+func (w *World) AllVSwitches() (all []*VSwitch) {
 	for _, v := range w.VPCs {
 		all = append(all, v.VSwitches...)
 	}
@@ -122,7 +122,7 @@ func (w *World) SecurityGroup(id string) (*VPC, *seed.SecurityGroup) {
 
 // EntryByID finds an entry by its own id, in any table.
 func (w *World) EntryByID(id string) *Entry {
-	for _, t := range w.Tables() {
+	for _, t := range w.AllTables() {
 		if e := Find(t.Entries, func(e *Entry) bool { return e.ID == id }); e != nil {
 			return e
 		}

@@ -69,7 +69,7 @@ func (s Seed) Verdicts(eni string, d Direction) []Verdict {
 	})
 	var out []Verdict
 	for _, r := range rules {
-		out = append(out, s.verdictOf(r))
+		out = append(out, s.ruleVerdict(r))
 	}
 	last := false // enterprise groups let nothing pass by themselves
 	for _, g := range groups {
@@ -81,7 +81,7 @@ func (s Seed) Verdicts(eni string, d Direction) []Verdict {
 	return append(out, Verdict{nil, "ALL", 0, 65535, last})
 }
 
-func (s Seed) verdictOf(r Rule) Verdict {
+func (s Seed) ruleVerdict(r Rule) Verdict {
 	first, last := r.portSpan()
 	v := Verdict{Protocol: r.Protocol, First: first, Last: last, Accept: r.Policy != "Drop"}
 	switch {
