@@ -47,10 +47,10 @@ type Tables interface {
 // Result is what became of one change. A nil Err means it was read back: for a create or a
 // replace Available with our next hop and mark, for a delete absent.
 //
-// Kinds of Err: ErrRefused (a route that is not ours has the destination); ErrQuota; ErrBusy (another change in flight, try soon);
-// ErrNotFound (the next hop); ErrInvalid (the cloud does not accept the destination);
-// ErrThrottled; ErrDenied; ErrUnknown (sent, and not settled within the time);
-// ErrUnreachable.
+// Kinds of Err: ErrRefused (a route that is not ours has the destination); ErrQuota; ErrBusy
+// (another change in flight, try soon); ErrNotFound (the next hop); ErrInvalid (the cloud does not
+// accept the destination); ErrThrottled; ErrDenied; ErrUnknown (sent, and not settled within the
+// time); ErrUnreachable.
 type Result struct {
 	Change api.Change
 	Err    error

@@ -51,7 +51,7 @@ func (r *Registry) appear(ctx context.Context, id api.InstanceID, bootID string,
 			p.Since = was.Since
 		}
 	}
-	value, err := encode(alive, p, recordLimit)
+	value, err := encodeRecord(alive, p, recordLimit)
 	if err != nil {
 		return 0, err
 	}

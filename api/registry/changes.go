@@ -32,7 +32,7 @@ func (r *Registry) Changes(ctx context.Context, limit int) ([]api.Applied, []api
 	var changes []api.Applied
 	var unreadable []api.Unreadable
 	for _, kv := range resp.Kvs {
-		change, err := decode[api.Applied](kv.Value, recordLimit)
+		change, err := decodeRecord[api.Applied](kv.Value, recordLimit)
 		if err != nil {
 			unreadable = append(unreadable, api.Unreadable{Key: string(kv.Key), Problem: err.Error()})
 			continue

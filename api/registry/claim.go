@@ -113,7 +113,7 @@ func (t *todo) transaction(root string, revision int64) (transaction, error) {
 	tx := transaction{whole: true}
 	if t.write {
 		key := areaHosts + string(t.report.Instance)
-		value, err := encode(key, t.report, recordLimit)
+		value, err := encodeRecord(key, t.report, recordLimit)
 		if err != nil {
 			return tx, err
 		}
@@ -130,7 +130,7 @@ func (t *todo) transaction(root string, revision int64) (transaction, error) {
 	guarded := map[string]bool{}
 	for _, p := range t.take {
 		claim := api.Claim{Prefix: p, Instance: t.report.Instance, Since: time.Now().UTC()}
-		value, err := encode(claimKey(p), claim, recordLimit)
+		value, err := encodeRecord(claimKey(p), claim, recordLimit)
 		if err != nil {
 			return tx, err
 		}

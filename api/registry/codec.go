@@ -32,8 +32,8 @@ type presence struct {
 	Since    time.Time      `json:"since"`
 }
 
-// encode writes a record as one line of JSON that begins with its version.
-func encode(what string, body any, limit int) (string, error) {
+// encodeRecord writes a record as one line of JSON that begins with its version.
+func encodeRecord(what string, body any, limit int) (string, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
@@ -48,8 +48,8 @@ func encode(what string, body any, limit int) (string, error) {
 	return value, nil
 }
 
-// decode reads a record. Its error is errNewer, or says what is wrong with the content.
-func decode[T any](value []byte, limit int) (body T, err error) {
+// decodeRecord reads a record. Its error is errNewer, or says what is wrong with the content.
+func decodeRecord[T any](value []byte, limit int) (body T, err error) {
 	if len(value) > limit {
 		return body, fmt.Errorf("%d bytes, more than %d", len(value), limit)
 	}
@@ -75,7 +75,7 @@ func decode[T any](value []byte, limit int) (body T, err error) {
 // unreadable as garbage.
 
 func decodeReport(key string, value []byte) (api.Report, error) {
-	r, err := decode[api.Report](value, recordLimit)
+	r, err := decodeRecord[api.Report](value, recordLimit)
 	if err != nil {
 		return r, err
 	}
@@ -91,7 +91,7 @@ func decodeReport(key string, value []byte) (api.Report, error) {
 }
 
 func decodePresence(key string, value []byte) (presence, error) {
-	p, err := decode[presence](value, recordLimit)
+	p, err := decodeRecord[presence](value, recordLimit)
 	if err == nil && string(p.Instance) != key {
 		err = fmt.Errorf("names instance %q", p.Instance)
 	}
@@ -103,7 +103,7 @@ func decodeClaim(key string, value []byte) (api.Claim, error) {
 	if err != nil {
 		return api.Claim{}, err
 	}
-	c, err := decode[api.Claim](value, recordLimit)
+	c, err := decodeRecord[api.Claim](value, recordLimit)
 	switch {
 	case err != nil:
 	case c.Prefix != prefix:
@@ -119,7 +119,7 @@ func decodeRoute(key string, value []byte) (api.RouteStatus, error) {
 	if err != nil {
 		return api.RouteStatus{}, err
 	}
-	s, err := decode[api.RouteStatus](value, recordLimit)
+	s, err := decodeRecord[api.RouteStatus](value, recordLimit)
 	if err == nil && s.Destination != prefix {
 		err = fmt.Errorf("names destination %q", s.Destination)
 	}
@@ -127,7 +127,7 @@ func decodeRoute(key string, value []byte) (api.RouteStatus, error) {
 }
 
 func decodeConfig(value []byte) (api.Config, error) {
-	c, err := decode[api.Config](value, recordLimit)
+	c, err := decodeRecord[api.Config](value, recordLimit)
 	if err == nil {
 		err = c.Validate()
 	}
@@ -144,7 +144,7 @@ func decodeConfig(value []byte) (api.Config, error) {
 	return c, d.Decode(&strict)
 }
 
-func decodePass(value []byte) (api.Pass, error) { return decode[api.Pass](value, passLimit) }
+func decodePass(value []byte) (api.Pass, error) { return decodeRecord[api.Pass](value, passLimit) }
 
 func checkPrefix(p netip.Prefix) error {
 	switch {

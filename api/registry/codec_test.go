@@ -58,12 +58,12 @@ func TestUnknownFieldsArePassedOver(t *testing.T) {
 }
 
 func TestEncode(t *testing.T) {
-	got, err := encode("config", api.Claim{Prefix: netip.MustParsePrefix("10.0.0.0/24"), Instance: "i-<a>"}, recordLimit)
+	got, err := encodeRecord("config", api.Claim{Prefix: netip.MustParsePrefix("10.0.0.0/24"), Instance: "i-<a>"}, recordLimit)
 	want := `{"v":1,"prefix":"10.0.0.0/24","instance":"i-<a>","since":"0001-01-01T00:00:00Z"}`
 	if err != nil || got != want {
 		t.Errorf("%s, %v; want %s", got, err, want)
 	}
-	if _, err := encode("pass", api.Pass{Cloud: strings.Repeat("a", 100)}, 100); err == nil {
+	if _, err := encodeRecord("pass", api.Pass{Cloud: strings.Repeat("a", 100)}, 100); err == nil {
 		t.Error("a record above the limit was encoded")
 	}
 }
@@ -147,15 +147,15 @@ func FuzzDecode(f *testing.F) {
 		var again string
 		switch {
 		case len(first.Hosts) == 1:
-			again, err = encode(key, first.Hosts[0].Report, 2*recordLimit)
+			again, err = encodeRecord(key, first.Hosts[0].Report, 2*recordLimit)
 		case len(first.Claims) == 1:
-			again, err = encode(key, first.Claims[0], 2*recordLimit)
+			again, err = encodeRecord(key, first.Claims[0], 2*recordLimit)
 		case len(first.Routes) == 1:
-			again, err = encode(key, first.Routes[0], 2*recordLimit)
+			again, err = encodeRecord(key, first.Routes[0], 2*recordLimit)
 		case first.Config != nil:
-			again, err = encode(key, first.Config, 2*recordLimit)
+			again, err = encodeRecord(key, first.Config, 2*recordLimit)
 		case first.Pass != nil:
-			again, err = encode(key, first.Pass, 2*passLimit)
+			again, err = encodeRecord(key, first.Pass, 2*passLimit)
 		default:
 			return // presence
 		}

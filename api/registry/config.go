@@ -95,7 +95,7 @@ func (r *Registry) writeConfig(ctx context.Context, config api.Config, modified 
 	if err := config.Validate(); err != nil {
 		return false, err
 	}
-	value, err := encode(areaConfig, config, recordLimit)
+	value, err := encodeRecord(areaConfig, config, recordLimit)
 	if err != nil {
 		return false, err
 	}

@@ -90,7 +90,7 @@ type draft struct {
 }
 
 func (d *draft) put(key string, body any, limit int) error {
-	value, err := encode(key, body, limit)
+	value, err := encodeRecord(key, body, limit)
 	if err == nil {
 		d.puts = append(d.puts, put{key, value})
 	}
@@ -140,7 +140,7 @@ func (d *draft) writeRoute(key string, there []byte, status api.RouteStatus) err
 	if d.isNewer(key, there) {
 		return nil
 	}
-	was, err := decode[api.RouteStatus](there, recordLimit)
+	was, err := decodeRecord[api.RouteStatus](there, recordLimit)
 	switch {
 	case err == nil && was.Equal(status):
 		return nil
@@ -154,7 +154,7 @@ func (d *draft) writeRoute(key string, there []byte, status api.RouteStatus) err
 
 // isNewer reports whether a later program wrote the record, and remembers to say so.
 func (d *draft) isNewer(key string, there []byte) bool {
-	_, err := decode[struct{}](there, passLimit)
+	_, err := decodeRecord[struct{}](there, passLimit)
 	if !errors.Is(err, errNewer) {
 		return false
 	}

@@ -21,11 +21,11 @@ const (
 	egress  direction = "egress"
 )
 
-// passes returns what the groups of one interface let through in one direction, whatever is
+// passingPeers returns what the groups of one interface let through in one direction, whatever is
 // sent. Their rules count together: the smaller priority number first, and of equal ones
 // those that drop (AuthorizeSecurityGroup page). What no rule is about, basic groups let out
 // and enterprise groups do not; neither lets it in (ECS user guide, security group rules).
-func passes(way direction, groups ...group) []netip.Prefix {
+func passingPeers(way direction, groups ...group) []netip.Prefix {
 	var rules []ecs.Permission
 	closed := way == ingress
 	for _, g := range groups {
@@ -39,7 +39,7 @@ func passes(way direction, groups ...group) []netip.Prefix {
 	var through []netip.Prefix
 	for _, r := range rules {
 		if peer, ok := way.accepts(r); ok {
-			through = append(through, cloud.Minus(peer, way.droppedPeers(rules, priority(r)))...)
+			through = append(through, cloud.Minus(peer, way.droppedPeers(rules, priorityOf(r)))...)
 		}
 	}
 	if !closed {
@@ -59,9 +59,9 @@ func (d direction) covers(r ecs.Permission) bool {
 	return strings.EqualFold(r.Direction, string(d)) || r.Direction == "" && d == ingress
 }
 
-// ends are the sides of a rule: where packets come from, or go to, and the interface's own
+// sidesOf are the sides of a rule: where packets come from, or go to, and the interface's own
 // side, to which a rule may be narrowed.
-func (d direction) ends(r ecs.Permission) (peer, prefixList string, own []string) {
+func (d direction) sidesOf(r ecs.Permission) (peer, prefixList string, own []string) {
 	if d == egress {
 		return r.DestCidrIp + r.Ipv6DestCidrIp, r.DestPrefixListId, []string{r.SourceCidrIp, r.Ipv6SourceCidrIp}
 	}
@@ -77,7 +77,7 @@ func (d direction) accepts(r ecs.Permission) (netip.Prefix, bool) {
 
 // isAbout reports the peers that a rule is about on every protocol and port.
 func (d direction) isAbout(r ecs.Permission) (netip.Prefix, bool) {
-	text, _, own := d.ends(r)
+	text, _, own := d.sidesOf(r)
 	peer, err := call.ParsePrefix(text)
 	whole := strings.EqualFold(r.IpProtocol, "all") &&
 		(r.PortRange == "" || r.PortRange == everyPort) && (r.SourcePortRange == "" || r.SourcePortRange == everyPort)
@@ -98,10 +98,10 @@ const (
 func (d direction) droppedPeers(rules []ecs.Permission, upTo int) []netip.Prefix {
 	var peers []netip.Prefix
 	for _, r := range rules {
-		if !strings.EqualFold(r.Policy, "drop") || priority(r) > upTo {
+		if !strings.EqualFold(r.Policy, "drop") || priorityOf(r) > upTo {
 			continue
 		}
-		text, prefixList, _ := d.ends(r)
+		text, prefixList, _ := d.sidesOf(r)
 		peer, err := call.ParsePrefix(text)
 		switch {
 		case err == nil:
@@ -113,8 +113,8 @@ func (d direction) droppedPeers(rules []ecs.Permission, upTo int) []netip.Prefix
 	return peers
 }
 
-// priority is 1 to 100, the smaller the stronger; 1 is the API's default.
-func priority(r ecs.Permission) int {
+// priorityOf is 1 to 100, the smaller the stronger; 1 is the API's default.
+func priorityOf(r ecs.Permission) int {
 	n, err := strconv.Atoi(r.Priority)
 	if err != nil {
 		return 1

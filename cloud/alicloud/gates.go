@@ -104,7 +104,7 @@ func (p *Provider) admit(ctx context.Context, id api.GroupID, cluster string, po
 	var refused error
 	for _, way := range []direction{ingress, egress} {
 		var add []netip.Prefix
-		for _, pool := range g.lacks(way, pools) {
+		for _, pool := range g.missingPools(way, pools) {
 			if rule, ok := g.outranks(way, pool); ok {
 				refused = errors.Join(refused, fmt.Errorf("%s rule %s drops some of %s at priority 1: %w", way, rule, pool, api.ErrRefused))
 				continue
@@ -131,9 +131,9 @@ func (p *Provider) ownGroup(ctx context.Context, id api.GroupID) (group, error) 
 	return g, err
 }
 
-// lacks returns the pools that the group by itself does not let through.
-func (g group) lacks(way direction, pools []netip.Prefix) []netip.Prefix {
-	through := passes(way, g)
+// missingPools returns the pools that the group by itself does not let through.
+func (g group) missingPools(way direction, pools []netip.Prefix) []netip.Prefix {
+	through := passingPeers(way, g)
 	return slices.DeleteFunc(slices.Clone(pools), func(pool netip.Prefix) bool { return cloud.Covers(through, pool) })
 }
 
@@ -157,14 +157,14 @@ func (p *Provider) authorize(ctx context.Context, id api.GroupID, way direction,
 	var rules []ecs.Permission
 	for _, pool := range pools {
 		r := ecs.Permission{IpProtocol: "ALL", PortRange: everyPort, Policy: "accept", Priority: "1", Description: cloud.RuleMark(cluster)}
-		rules = append(rules, way.to(pool, r))
+		rules = append(rules, way.withPeer(pool, r))
 	}
 	req := way.authorization()
 	putRules(req.Request.GetFormParams(), rules)
 	err := p.changeGroup(ctx, id, req, permit)
 	return p.confirm(ctx, err, func(ctx context.Context) (bool, error) {
 		g, err := p.ownGroup(ctx, id)
-		return err == nil && len(g.lacks(way, pools)) == 0, err
+		return err == nil && len(g.missingPools(way, pools)) == 0, err
 	})
 }
 

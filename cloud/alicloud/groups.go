@@ -113,8 +113,8 @@ func (p *Provider) changeGroup(ctx context.Context, id api.GroupID, r call.Reque
 	return p.client.Do(ctx, r)
 }
 
-// to is a rule for packets from or to a range.
-func (d direction) to(peer netip.Prefix, r ecs.Permission) ecs.Permission {
+// withPeer is a rule for packets from or to a range.
+func (d direction) withPeer(peer netip.Prefix, r ecs.Permission) ecs.Permission {
 	field := map[direction]map[bool]*string{
 		ingress: {true: &r.SourceCidrIp, false: &r.Ipv6SourceCidrIp},
 		egress:  {true: &r.DestCidrIp, false: &r.Ipv6DestCidrIp},

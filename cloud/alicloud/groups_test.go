@@ -76,7 +76,7 @@ func TestPasses(t *testing.T) {
 			enterprise bool
 			want       string
 		}{{ingress, false, test.in}, {ingress, true, test.in}, {egress, false, test.out}, {egress, true, test.outClose}} {
-			got := strings.Trim(fmt.Sprint(passes(way.direction, group{rules: test.rules, enterprise: way.enterprise})), "[]")
+			got := strings.Trim(fmt.Sprint(passingPeers(way.direction, group{rules: test.rules, enterprise: way.enterprise})), "[]")
 			if diff := cmp.Diff(way.want, got); diff != "" {
 				t.Errorf("%s, %s, enterprise %t (-want +got):\n%s", name, way.direction, way.enterprise, diff)
 			}
@@ -88,7 +88,7 @@ func TestPasses(t *testing.T) {
 func TestPassesOfSeveralGroups(t *testing.T) {
 	a := group{rules: []ecs.Permission{rule("in accept ALL -1/-1 10.0.0.0/8 5")}}
 	b := group{rules: []ecs.Permission{rule("in drop ALL -1/-1 10.0.0.0/9 5")}}
-	if got := fmt.Sprint(passes(ingress, a, b)); got != "[10.128.0.0/9]" {
+	if got := fmt.Sprint(passingPeers(ingress, a, b)); got != "[10.128.0.0/9]" {
 		t.Errorf("got %s", got)
 	}
 }

@@ -49,9 +49,9 @@ func (p *Provider) Instances(ctx context.Context, ids []api.InstanceID) ([]cloud
 	var instances []cloud.Instance
 	for _, i := range s.instances {
 		out := s.instanceOf(i)
-		s.weigh(&out.Interface)
+		s.addGroups(&out.Interface)
 		for n := range out.Others {
-			s.weigh(&out.Others[n])
+			s.addGroups(&out.Others[n])
 		}
 		instances = append(instances, out)
 	}
@@ -141,7 +141,7 @@ func (s *survey) instanceOf(i ecs.Instance) cloud.Instance {
 		if a, err := netip.ParseAddr(n.PrimaryIpAddress); err == nil {
 			of.IP = a
 		}
-		of = s.fill(of)
+		of = s.addInterface(of)
 		if strings.EqualFold(n.Type, "Primary") {
 			primary = of
 			continue
@@ -153,8 +153,8 @@ func (s *survey) instanceOf(i ecs.Instance) cloud.Instance {
 	return out
 }
 
-// fill adds what DescribeNetworkInterfaces said of an interface, if it could be asked.
-func (s *survey) fill(n cloud.Interface) cloud.Interface {
+// addInterface adds what DescribeNetworkInterfaces said of an interface, if it could be asked.
+func (s *survey) addInterface(n cloud.Interface) cloud.Interface {
 	read, ok := s.interfaces[string(n.ID)]
 	if !ok {
 		return n
@@ -173,9 +173,9 @@ func groupIDs(texts []string) []api.GroupID {
 	return slices.Compact(ids)
 }
 
-// weigh adds what the groups of an interface come to. One that could not be read may drop
+// addGroups adds what the groups of an interface come to. One that could not be read may drop
 // what another accepts.
-func (s *survey) weigh(n *cloud.Interface) {
+func (s *survey) addGroups(n *cloud.Interface) {
 	groups := make([]group, 0, len(n.Groups))
 	for _, id := range n.Groups {
 		g, ok := s.groups[id]
@@ -186,7 +186,7 @@ func (s *survey) weigh(n *cloud.Interface) {
 		groups = append(groups, g)
 	}
 	if len(groups) > 0 {
-		n.Admits, n.Emits = passes(ingress, groups...), passes(egress, groups...)
+		n.Admits, n.Emits = passingPeers(ingress, groups...), passingPeers(egress, groups...)
 		n.MayAdmit, n.MayEmit = openings(ingress, groups...), openings(egress, groups...)
 	}
 }

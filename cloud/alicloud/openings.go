@@ -12,7 +12,7 @@ import (
 )
 
 // openings are what the groups of one interface may let through in one direction, on some
-// protocol and port. It errs on the other side than passes: what is in no opening is surely
+// protocol and port. It errs on the other side than passingPeers: what is in no opening is surely
 // dropped, since a rule that drops everything comes first, or no rule accepts it.
 func openings(way direction, groups ...group) []cloud.Opening {
 	var rules []ecs.Permission
@@ -38,7 +38,7 @@ func openings(way direction, groups ...group) []cloud.Opening {
 	for _, r := range rules {
 		if strings.EqualFold(r.Policy, "accept") {
 			peers, members := way.mayAccept(r)
-			add(peers, priority(r), members)
+			add(peers, priorityOf(r), members)
 		}
 	}
 	if !closed {
@@ -55,7 +55,7 @@ func openings(way direction, groups ...group) []cloud.Opening {
 // mayAccept are the peers that a rule may be about: everywhere for a prefix list, whose
 // content is not known here, and for another group all its members.
 func (d direction) mayAccept(r ecs.Permission) (peers []netip.Prefix, members api.GroupID) {
-	text, prefixList, _ := d.ends(r)
+	text, prefixList, _ := d.sidesOf(r)
 	if peer, err := call.ParsePrefix(text); err == nil {
 		return []netip.Prefix{peer}, ""
 	}
@@ -73,7 +73,7 @@ func (d direction) mayAccept(r ecs.Permission) (peers []netip.Prefix, members ap
 func (d direction) dropsWhole(rules []ecs.Permission, upTo int) []netip.Prefix {
 	var peers []netip.Prefix
 	for _, r := range rules {
-		if !strings.EqualFold(r.Policy, "drop") || priority(r) > upTo {
+		if !strings.EqualFold(r.Policy, "drop") || priorityOf(r) > upTo {
 			continue
 		}
 		if peer, ok := d.isAbout(r); ok {

@@ -30,7 +30,7 @@ func (f *Fake) Apply(ctx context.Context, changes []api.Change, permit cloud.Per
 		}
 		err := stop
 		if err == nil {
-			err = held(c, results)
+			err = missingCover(c, results)
 		}
 		if err == nil {
 			err, stop = f.change(ctx, c)
@@ -43,8 +43,8 @@ func (f *Fake) Apply(ctx context.Context, changes []api.Change, permit cloud.Per
 	return results, nil
 }
 
-// held keeps a delete from being made where what was to cover it failed.
-func held(c api.Change, before []cloud.Result) error {
+// missingCover keeps a delete from being made where what was to cover it failed.
+func missingCover(c api.Change, before []cloud.Result) error {
 	for _, b := range before {
 		wide, narrow := b.Change.Route.Destination, c.Route.Destination
 		if c.Verb == api.Delete && b.Change.Verb != api.Delete && b.Err != nil && b.Change.Route.Table == c.Route.Table &&

@@ -64,7 +64,7 @@ func (f *Fake) Admit(ctx context.Context, id api.GroupID, cluster string, pools 
 				return r.Egress == egress && r.Drop && r.priority() == 1 && r.Peer.Overlaps(pool)
 			}
 			switch {
-			case cloud.Covers(passes([]Group{g}, egress), pool):
+			case cloud.Covers(passingPeers([]Group{g}, egress), pool):
 			case slices.ContainsFunc(g.Rules, outranks):
 				refused = errors.Join(refused, fmt.Errorf("%s: a rule of priority 1 drops some of %s: %w", what, pool, api.ErrRefused))
 			default:
@@ -127,15 +127,15 @@ func (f *Fake) described(n cloud.Interface) cloud.Interface {
 		groups = append(groups, f.group(id))
 	}
 	if len(groups) > 0 {
-		n.Admits, n.Emits = passes(groups, false), passes(groups, true)
+		n.Admits, n.Emits = passingPeers(groups, false), passingPeers(groups, true)
 		n.MayAdmit, n.MayEmit = openings(groups, false), openings(groups, true)
 	}
 	return n
 }
 
-// passes returns what groups let through in one direction on every protocol and port: their
+// passingPeers returns what groups let through in one direction on every protocol and port: their
 // rules count together, the smaller priority first, and of equal ones those that drop.
-func passes(groups []Group, egress bool) []netip.Prefix {
+func passingPeers(groups []Group, egress bool) []netip.Prefix {
 	rules := rulesOf(groups, egress)
 	var through []netip.Prefix
 	for _, r := range rules {

@@ -173,4 +173,4 @@ func (s *suite) many(table, first, n int) []api.Route {
 	return routes
 }
 
-func named(n int) string { return fmt.Sprintf("create %d in each of two tables", n) }
+func createName(n int) string { return fmt.Sprintf("create %d in each of two tables", n) }

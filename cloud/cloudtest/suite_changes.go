@@ -178,7 +178,7 @@ func changeTests() map[string]func(*suite) {
 		},
 	}
 	for _, n := range []int{1, 51, 120} {
-		tests[named(n)] = func(s *suite) {
+		tests[createName(n)] = func(s *suite) {
 			system, custom := s.many(0, 0, n), s.many(1, 0, n)
 			s.must(append(creates(system...), creates(custom...)...)...)
 			s.holds(0, system...)

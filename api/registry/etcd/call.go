@@ -41,8 +41,8 @@ func recordAttempt(ctx context.Context, method string, req, reply any, conn *grp
 	return err
 }
 
-// cause is the last attempt's error, or err itself if none is known.
-func cause(ctx context.Context, err error) error {
+// lastError is the last attempt's error, or err itself if none is known.
+func lastError(ctx context.Context, err error) error {
 	if m, ok := ctx.Value(memoryKey{}).(*memory); ok {
 		if last := m.Load(); last != nil {
 			return *last

@@ -17,13 +17,13 @@ import (
 // ReadError translates the error of a call that changed nothing into a kind of package
 // api. doing says what was being done, for example "read the registry". It is nil for nil.
 func ReadError(ctx context.Context, client *clientv3.Client, doing string, err error) error {
-	return callError(doing, client.Endpoints(), err, cause(ctx, err), false)
+	return callError(doing, client.Endpoints(), err, lastError(ctx, err), false)
 }
 
 // WriteError is ReadError for a call that writes: without an answer nobody knows whether
 // the write happened, so that api.ErrUnreachable comes together with api.ErrUnknown.
 func WriteError(ctx context.Context, client *clientv3.Client, doing string, err error) error {
-	return callError(doing, client.Endpoints(), err, cause(ctx, err), true)
+	return callError(doing, client.Endpoints(), err, lastError(ctx, err), true)
 }
 
 func callError(doing string, endpoints []string, err, last error, write bool) error {

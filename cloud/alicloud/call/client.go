@@ -105,7 +105,7 @@ func (c *Client) exchange(ctx context.Context, r Request, cred credential.Creden
 	defer cancel()
 	trip := &trip{ctx: timed, next: c.Transport}
 	err := c.sendSigned(r, cred, trip)
-	if expired(err) { // refused before any work was done, so that a write may be repeated
+	if credentialExpired(err) { // refused before any work was done, so that a write may be repeated
 		if fresh, ok := c.Source.Renew(timed, cred); ok {
 			if err := r.permitted(); err != nil {
 				return fmt.Errorf("%s of %s: %w", r.Request.GetActionName(), r.About, err)
@@ -159,8 +159,8 @@ func checkAnswer(r Request) error {
 	return nil
 }
 
-// expired reports whether the cloud refused a credential that may have been replaced since.
-func expired(err error) bool {
+// credentialExpired reports whether the cloud refused a credential that may have been replaced since.
+func credentialExpired(err error) bool {
 	answer, ok := errors.AsType[*sdkerrors.ServerError](err)
 	return ok && (strings.HasPrefix(answer.ErrorCode(), "InvalidSecurityToken.") || answer.ErrorCode() == "MissingSecurityToken")
 }
