@@ -11,6 +11,7 @@ import (
 // Class is what the failure of a write says about what was asked.
 type Class string
 
+// The classes.
 const (
 	Unknown   Class = "unknown"   // it may have happened, now or by an earlier request: read back
 	Refused   Class = "refused"   // nothing happened; the same may be asked again after a while
