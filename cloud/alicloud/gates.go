@@ -67,8 +67,12 @@ func (p *Provider) confirm(ctx context.Context, sent error, seen func(context.Co
 	}
 	timed, cancel := context.WithTimeout(ctx, p.settle)
 	defer cancel()
+	var last error // of reading
 	for try := 1; ; try++ {
 		ok, err := seen(timed)
+		if timed.Err() == nil {
+			last = err
+		}
 		switch {
 		case err == nil && ok:
 			return nil
@@ -78,7 +82,7 @@ func (p *Provider) confirm(ctx context.Context, sent error, seen func(context.Co
 		select {
 		case <-time.After(call.BackOff(p.poll, try)):
 		case <-timed.Done():
-			return errors.Join(fmt.Errorf("sent, not seen within %s: %w", p.settle, api.ErrUnknown), sent, err, ctx.Err())
+			return errors.Join(fmt.Errorf("sent, not seen within %s: %w", p.settle, api.ErrUnknown), sent, last, ctx.Err())
 		}
 	}
 }
