@@ -99,6 +99,22 @@ func (t *tables) handle() (*iptables.IPTables, error) {
 	return ipt, nil
 }
 
+// insertJump is the step that puts a jump first in the chain that it leads from, unless
+// somebody did by now.
+func (t *tables) insertJump(j jump, what host.Repair) host.Step {
+	return host.Step{
+		Repairs: []host.Repair{what},
+		Command: fmt.Sprintf("%s -t %s -I %s 1 %s -j %s", t.path, j.table, j.from, mine, j.to),
+		Do: func(context.Context) error {
+			ipt, err := t.handle()
+			if err == nil {
+				err = ipt.InsertUnique(j.table, j.from, 1, strings.Fields(mine+" -j "+j.to)...)
+			}
+			return kernel.Wrap("put the jump from "+j.from+" to "+j.to, err)
+		},
+	}
+}
+
 // restore is the step that makes changes of a table, all or none of them, at one moment.
 // The lines are those of an iptables-restore file.
 func (t *tables) restore(table string, lines []string, repairs ...host.Repair) host.Step {

@@ -195,8 +195,8 @@ func (p *Part) madeDockerUser(fw *tables) bool {
 	return unused && !slices.Contains(before, "filter/"+DockerUser)
 }
 
-// planTable fills our chain of a table and puts the jumps to it in their places, all at
-// one moment.
+// planTable fills our chain of a table and moves the jumps to it to their places, at one
+// moment. Jumps that are missing follow, to a chain that has its rules by then.
 func (p *Part) planTable(fw *tables, table string, w host.Wish, anchor bool) []host.Step {
 	chain := chainOf(table)
 	// Where Docker has its rules in nftables it decides there what is published.
@@ -208,17 +208,22 @@ func (p *Part) planTable(fw *tables, table string, w host.Wish, anchor bool) []h
 		lines = append(append(lines, ":"+chain+" - [0:0]"), want...)
 		repairs = append(repairs, host.Repair{Kind: host.KindChain, What: printPrefix(fw.family) + chain})
 	}
+	var missing []host.Step
 	for _, j := range jumps() {
 		if j.table != table || j.from == DockerUser && !anchor && !fw.has("filter", DockerUser) {
 			continue
 		}
-		if moves := j.moves(fw.chains[table+"/"+j.from]); len(moves) > 0 {
-			lines = append(lines, moves...)
-			repairs = append(repairs, host.Repair{Kind: host.KindJump, What: printPrefix(fw.family) + j.from + " to " + j.to})
+		what := host.Repair{Kind: host.KindJump, What: printPrefix(fw.family) + j.from + " to " + j.to}
+		switch moves := j.moves(fw.chains[table+"/"+j.from]); len(moves) {
+		case 0:
+		case 1: // it is not there
+			missing = append(missing, fw.insertJump(j, what))
+		default:
+			lines, repairs = append(lines, moves...), append(repairs, what)
 		}
 	}
 	if len(lines) == 0 {
-		return nil
+		return missing
 	}
 	steps := []host.Step{fw.restore(table, lines, repairs...)}
 	if refill {
@@ -230,7 +235,7 @@ func (p *Part) planTable(fw *tables, table string, w host.Wish, anchor bool) []h
 			return err
 		}})
 	}
-	return steps
+	return append(steps, missing...)
 }
 
 // passageOf is what our chains are to let through. A packet that is redirected comes in by the
