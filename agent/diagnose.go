@@ -173,6 +173,10 @@ func diagnoseRules(v *view, add adder) {
 		add(api.FindingVariantDiffers, api.Info, fmt.Sprintf("Docker writes its rules with iptables-%s; the command iptables shows those of iptables-%s", f.Variant, f.Default),
 			fmt.Sprintf("look at the rules with iptables-%s", f.Variant))
 	}
+	if f.SourceWay == host.SourceChain && len(v.wish.Locals) > 0 {
+		add(api.FindingSourceChain, api.Info, "source addresses are kept by chain SEALANE-SRC of iptables, not by a table of nftables: "+f.SourceWhy,
+			"install nft, unless the kernel is too old for it")
+	}
 	if source := failed[host.PartSource]; source != nil && f.Uplink != "" {
 		add(api.FindingSourceMasked, api.Warning, "containers show the host's address to other hosts: "+source.Error(), "")
 	}

@@ -64,6 +64,7 @@ const (
 	FindingSwings         Code = "SL-F026" // the state goes back and forth with our own changes: the careful reading is taken
 	FindingEngineUnfit    Code = "SL-F027" // an engine that cannot be served: rootless, from snap, or podman
 	FindingUnproven       Code = "SL-F028" // it is not known whether packets pass: something could not be read
+	FindingSourceChain    Code = "SL-F029" // source addresses are kept by a chain of iptables, not by a table of nftables
 )
 
 // Finding codes of the controller and the cloud, F101 on.
