@@ -19,6 +19,7 @@ func diagnose(v *view, config Config, own *api.Host, conflicts []api.Conflict) [
 	diagnoseBridges(v, config.Serve, own, add)
 	diagnoseNetworks(v, config, own, add)
 	diagnoseForwarding(v, config, add)
+	diagnoseEngine(v, add)
 	diagnoseRules(v, add)
 	diagnosePath(v, add)
 	diagnoseDrops(v, add)
@@ -125,9 +126,18 @@ func diagnoseNetworks(v *view, config Config, own *api.Host, add adder) {
 		if b.Network != nil && !b.Network.ICC && !config.Strict {
 			add(api.FindingOverruled, api.Warning,
 				fmt.Sprintf("network %q forbids its containers to speak to each other (icc=false), yet those of other hosts may speak to them", b.Network.Name),
-				"start the agent with --admit published, or do not serve the network")
+				fixOfICC(v.facts))
 		}
 	}
+}
+
+// fixOfICC is what keeps containers of other hosts out as well. A redirect cannot: what comes in by
+// it looks as if it came from the bridge, where icc=false does hold.
+func fixOfICC(f host.Facts) string {
+	if way(f) == host.WayRedirect {
+		return "it also holds for other hosts here: use marks, or do not serve the network"
+	}
+	return "start the agent with --admit published, or do not serve the network"
 }
 
 func diagnoseForwarding(v *view, config Config, add adder) {
@@ -139,10 +149,39 @@ func diagnoseForwarding(v *view, config Config, add adder) {
 		add(api.FindingForwardingOff, api.Failure, "net.ipv4.ip_forward is off: "+failed.Error(), "sysctl net.ipv4.ip_forward=1")
 	case !v.facts.Forwarding && slices.Contains(config.Leave, host.PartForwarding):
 		add(api.FindingForwardingOff, api.Failure, "net.ipv4.ip_forward is off, and the agent is told to leave it", "sysctl net.ipv4.ip_forward=1")
+	case exposes(v.facts):
+		add(api.FindingExposes, api.Failure, "net.ipv4.ip_forward is off and is not turned on: the policy of FORWARD is ACCEPT and Docker's rules do not keep strangers out, so that every port of every container would be open to them",
+			fmt.Sprintf("iptables%s -P FORWARD DROP; forwarding is then turned on", variantSuffix(v.facts)))
 	case !v.facts.Forwarding && v.only && v.wish.Forward:
 		add(api.FindingForwardingOff, api.Failure, "net.ipv4.ip_forward is off", "start the agent, which turns it on, or sysctl net.ipv4.ip_forward=1")
 	case !v.facts.Forwarding && !v.wish.Forward:
 		add(api.FindingForwardingOff, api.Warning, "net.ipv4.ip_forward is off; it is left to Docker, which has not started yet", "see whether Docker runs")
+	}
+}
+
+// variantSuffix names the command of the variant that Docker uses where the plain one is another.
+func variantSuffix(f host.Facts) string {
+	if f.Default == f.Variant || f.Variant == "" {
+		return ""
+	}
+	return "-" + string(f.Variant)
+}
+
+// diagnoseEngine tells of an engine whose rules are gone, and of one that is served in part.
+func diagnoseEngine(v *view, add adder) {
+	f := v.facts
+	switch {
+	case f.Engine.Kind == host.KindRootless:
+		add(api.FindingEngineUnfit, api.Warning, "this is rootless Docker: its networks are inside a namespace of the user's, and no route leads into it", "serve containers of a Docker that root runs")
+	case f.Engine.Kind == host.KindPodman:
+		add(api.FindingEngineUnfit, api.Warning, "podman answers in Docker's place: its networks are not reported as Docker's; a bridge of root's can be served by --bridge with --docker none", "give the agent --docker none and --bridge")
+	case f.Engine.Kind == host.KindSnap:
+		add(api.FindingEngineUnfit, api.Info, "this is Docker from snap: it is served, but its options are in /var/snap/docker/current/config/daemon.json", "give the agent --docker-config /var/snap/docker/current/config/daemon.json")
+	case f.Asked != nil && len(f.Elsewhere) > 0:
+		add(api.FindingEngineUnfit, api.Warning, "no Docker of root's answers, and there is rootless Docker at "+strings.Join(f.Elsewhere, ", ")+": no route leads to its containers", "serve containers of a Docker that root runs")
+	}
+	if answers(f) && !f.Docker && !f.RulesOff && f.Engine.Kind != host.KindRootless && f.Engine.Kind != host.KindPodman && len(f.Missing) == 0 {
+		add(api.FindingUnprotected, api.Failure, "Docker runs and its firewall rules are gone, its protection with them: outsiders reach what is not published until it restarts", "systemctl restart docker")
 	}
 }
 
@@ -179,6 +218,10 @@ func diagnoseRules(v *view, add adder) {
 	}
 	if source := failed[host.PartSource]; source != nil && f.Uplink != "" {
 		add(api.FindingSourceMasked, api.Warning, "containers show the host's address to other hosts: "+source.Error(), "")
+	}
+	if len(f.SavedRules) > 0 {
+		add(api.FindingSavedRules, api.Warning, fmt.Sprintf("%s, loaded at boot, names sets or chains of ours: loading it fails as a whole, and the host boots without a firewall", strings.Join(f.SavedRules, ", ")),
+			"take the lines with SEALANE and sealane- out of it, or save before the agent runs")
 	}
 	for _, lack := range f.Missing {
 		add(api.FindingPermission, api.Failure, "the agent lacks "+lack, "start it as root or with CAP_NET_ADMIN and CAP_NET_RAW, and install iptables")

@@ -13,7 +13,8 @@ import (
 //
 // Forwarding is not turned on before Docker's first start: Docker would find it on and leave
 // the policy of FORWARD at ACCEPT, which up to version 27 opens every container port to the
-// whole network. Docker turns it on itself, and its chains or bridges show that it was there.
+// whole network. Docker turns it on itself, and its chains or bridges show that it was there. Nor
+// is it turned on while the policy is ACCEPT and Docker leaves the rest to the policy.
 //
 // Only subnets that the registry granted and that lie in a pool count: routes to a refused
 // one lead to another host. Of the other hosts' subnets, one that overlaps a bridge of ours
@@ -23,7 +24,7 @@ func wish(f host.Facts, c Config, snapshot *api.Snapshot) host.Wish {
 	self := c.Identity
 	served := subnetsOf(c.Serve.bridges(f, hostOf(snapshot, self.Instance)))
 	w := host.Wish{
-		Uplink: f.Uplink, Forward: f.Docker || len(served) > 0, Strict: c.Strict, Way: way(f), Leave: c.Leave,
+		Uplink: f.Uplink, Forward: (f.Docker || len(served) > 0) && !exposes(f), Strict: c.Strict, Way: way(f), Leave: c.Leave,
 		Incomplete: snapshot == nil || !snapshot.Complete(),
 	}
 	if snapshot == nil {
@@ -58,6 +59,13 @@ func wish(f host.Facts, c Config, snapshot *api.Snapshot) host.Wish {
 // isPeer reports whether a host is another one that holds subnets in our VPC.
 func isPeer(h api.Host, self Identity) bool {
 	return h.Instance != self.Instance && !h.Life.Withdraws() && len(h.Claims) > 0 && h.VPC == self.VPC
+}
+
+// exposes reports whether turning forwarding on would open containers to strangers: it is off,
+// as an engine with "ip-forward": false leaves it, and then nothing but Docker's own rules would
+// keep anybody out, which up to version 27 do not.
+func exposes(f host.Facts) bool {
+	return !f.Forwarding && f.Open && !f.Shielded && (f.Docker || answers(f))
 }
 
 // way is how packets get through Docker's own nft table. Marks are the robust way, but

@@ -8,6 +8,7 @@ type Engine struct {
 	Backend   string    // what it writes its rules with, BackendIPTables or BackendNFTables, or a newcomer's own name
 	Firewalld bool      // it hands its rules to firewalld; before 28.2 not told
 	Swarm     bool      // it is, or is about to be, part of a swarm
+	Kind      string    // KindRootless, KindSnap or KindPodman; empty for the engine of a package
 	Networks  []Network // those of driver bridge, by name
 }
 
@@ -16,6 +17,13 @@ type Engine struct {
 const (
 	BackendIPTables = "iptables"
 	BackendNFTables = "nftables"
+)
+
+// The kinds of engine that are served in part, or not at all.
+const (
+	KindRootless = "rootless Docker"
+	KindSnap     = "Docker from snap"
+	KindPodman   = "podman"
 )
 
 // Network is one bridge network as it was asked for. An engine that does not know an option

@@ -27,6 +27,9 @@ type Facts struct {
 	Blocked         Variant        // the variant that Docker does not use, if it drops by policy what is forwarded
 	Others          []string       // other programs that keep firewall rules here: firewalld, ufw
 	Shielded        bool           // Docker itself drops what is not published, whatever the policy of FORWARD
+	Open            bool           // the policy of FORWARD, in the variant that Docker uses, is ACCEPT
+	RulesOff        bool           // Docker was told to write no rules
+	Elsewhere       []string       // sockets of rootless engines, looked for only while none answers
 	UserDrops       []string       // rules in DOCKER-USER, not ours, that drop
 	Writer          string         // the command that last changed nftables, other than ours
 	ReversePath     int            // effective reverse path filter of the uplink: 0 off, 1 strict, 2 loose

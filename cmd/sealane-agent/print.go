@@ -112,7 +112,10 @@ func engineText(f host.Facts) string {
 	version := or(f.Engine.Version, "of unknown version")
 	switch {
 	case !f.Docker:
-		return version + ", without rules"
+		if f.RulesOff || f.Engine.Version == "" {
+			return version + ", without rules"
+		}
+		return version + ", its rules are gone"
 	case f.Native != nil:
 		return version + ", rules in nftables"
 	default:

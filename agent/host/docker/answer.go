@@ -15,6 +15,23 @@ type infoAnswer struct {
 	ServerVersion   string
 	FirewallBackend struct{ Driver string } // older than 28.1 do not tell
 	Swarm           struct{ LocalNodeState string }
+	SecurityOptions []string
+	DockerRootDir   string
+	BuildahVersion  string // podman's, which answers on Docker's socket too
+}
+
+// kind tells the engines that are no Docker of a package.
+func (a infoAnswer) kind() string {
+	switch {
+	case a.BuildahVersion != "":
+		return host.KindPodman
+	case slices.ContainsFunc(a.SecurityOptions, func(o string) bool { return o == "name=rootless" || strings.HasPrefix(o, "name=rootless,") }):
+		return host.KindRootless
+	case strings.HasPrefix(a.DockerRootDir, "/var/snap/"):
+		return host.KindSnap
+	default:
+		return ""
+	}
 }
 
 func (a infoAnswer) engine() host.Engine {
@@ -24,7 +41,7 @@ func (a infoAnswer) engine() host.Engine {
 		backend = host.BackendIPTables
 	}
 	return host.Engine{
-		Version: a.ServerVersion, Backend: backend, Firewalld: with == "firewalld",
+		Version: a.ServerVersion, Kind: a.kind(), Backend: backend, Firewalld: with == "firewalld",
 		Swarm: a.Swarm.LocalNodeState != "" && a.Swarm.LocalNodeState != "inactive",
 	}
 }

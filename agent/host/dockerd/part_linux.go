@@ -88,6 +88,26 @@ func (p *Part) Direct() bool {
 	return err != nil || c.value(optionDirect) == "true"
 }
 
+// WritesNoRules reports whether dockerd was told to leave the firewall alone: in its file, or by
+// a flag, of which either value is taken for that.
+func (p *Part) WritesNoRules() bool {
+	if hasFlag(optionRules) {
+		return true
+	}
+	if p.options.File == "" {
+		return false
+	}
+	_, text, err := readOptions(p.options.File)
+	if err != nil || text == nil {
+		return err != nil
+	}
+	c, err := parseOptions([]byte(*text))
+	return err != nil || c.value(optionRules) == "false"
+}
+
+// optionRules is dockerd's option to write rules, on unless it says otherwise.
+const optionRules = "iptables"
+
 // Plan sets the options and restarts the engine, with the operator's leave, which is
 // the command for it, and once: what the engine does not take the first time, it will not
 // take the second. It does so for subnets that are served only, and while the engine is there

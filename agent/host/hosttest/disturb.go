@@ -90,6 +90,12 @@ func (f *Fake) Disturb(d Disturbance) {
 			f.source, f.kept = "", nil
 		case StartDocker:
 			f.startDocker()
+		case FlushRuleset:
+			clear(f.chains)
+		case OpenPolicy:
+			f.open = true
+		case ClosePolicy:
+			f.open = false
 		}
 	})
 }
@@ -103,6 +109,7 @@ func (f *Fake) flush(table string) {
 }
 
 func (f *Fake) startDocker() {
+	f.ruled = true
 	f.chains["filter/DOCKER"] = nil
 	f.chains["filter/DOCKER-USER"] = append(f.chains["filter/DOCKER-USER"], "-j RETURN")
 	f.putFirst("filter/FORWARD", "-j DOCKER")

@@ -48,6 +48,9 @@ const (
 	StrictFilter  Disturbance = "sysctl net.ipv4.conf.eth0.rp_filter=1"
 	ShieldDocker  Disturbance = "dockerd 28 started" // after StartDocker
 	LoseFile      Disturbance = "the file in sysctl.d removed"
+	FlushRuleset  Disturbance = "nft flush ruleset"          // of a fake only
+	OpenPolicy    Disturbance = "iptables -P FORWARD ACCEPT" // likewise
+	ClosePolicy   Disturbance = "iptables -P FORWARD DROP"   // likewise
 )
 
 func wish() host.Wish {

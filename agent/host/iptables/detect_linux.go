@@ -28,6 +28,7 @@ func (d Detected) Tell(f *host.Facts) {
 	if d.tables == nil {
 		return
 	}
+	f.Open = d.tables[d.Variant].policies["filter/FORWARD"] != "DROP"
 	f.UserDrops = d.tables[d.Variant].drops(DockerUser, map[string]bool{})
 }
 

@@ -24,6 +24,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -134,6 +135,9 @@ func (h *Host) Facts(ctx context.Context, ip netip.Addr) (host.Facts, error) {
 	}
 	f.SavedRules = h.saved.Paths()
 	h.askEngine(ctx, &f)
+	if f.Asked != nil {
+		f.Elsewhere, _ = filepath.Glob("/run/user/*/docker.sock")
+	}
 	if err = h.lookAtFirewall(ctx, &f); blind {
 		err = nil // Missing says why it cannot be looked at
 	}
@@ -148,6 +152,7 @@ func (h *Host) lookAtFirewall(ctx context.Context, f *host.Facts) error {
 		d.Docker, d.Shielded = d.Native != nil, d.Native != nil
 	}
 	d.Tell(f)
+	f.RulesOff = !f.Docker && h.engine.WritesNoRules()
 	f.Redirect = d.Native != nil && h.redirect.Attached(f.Uplink)
 	var failure error
 	f.Kept, failure = h.source.Kept(ctx)
