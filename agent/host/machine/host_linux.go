@@ -18,9 +18,7 @@
 package machine
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -154,16 +152,16 @@ func (h *Host) lookAtFirewall(ctx context.Context, f *host.Facts) error {
 	d.Tell(f)
 	f.RulesOff = !f.Docker && h.engine.WritesNoRules()
 	f.Redirect = d.Native != nil && h.redirect.Attached(f.Uplink)
-	var failure error
-	f.Kept, failure = h.source.Kept(ctx)
-	way, why, doubt := h.source.Way(ctx)
+	// What cannot be told of kept sources, the part says when it plans.
+	f.Kept, _ = h.source.Kept(ctx)
+	way, why, _ := h.source.Way(ctx)
 	if f.SourceWay = way; why != nil {
 		f.SourceWhy = why.Error()
 	}
 	if writer := h.writer.Load(); writer != nil {
 		f.Writer = *writer
 	}
-	return errors.Join(err, cmp.Or(failure, doubt))
+	return err
 }
 
 // bridges are all Linux bridges, by name, with their addresses.

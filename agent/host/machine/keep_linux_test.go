@@ -1,6 +1,7 @@
 package machine_test
 
 import (
+	"errors"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/sealane/sealane/agent/host"
 	"github.com/sealane/sealane/agent/host/machine"
+	"github.com/sealane/sealane/api"
 )
 
 // withoutNFT is a path to all commands of this machine but nft.
@@ -84,6 +86,7 @@ func TestSourceChain(t *testing.T) {
 			if err := w.apply(t, wish).Failures[host.PartSource]; err == nil || !strings.Contains(err.Error(), "cannot be changed") {
 				t.Errorf("nft was taken away: %v", err)
 			}
+			w.wantWay(t, "", "")
 			t.Setenv("PATH", path)
 			w.b.in(t, func() { shell(t, "nft delete table ip sealane") })
 			t.Setenv("PATH", lacking)
@@ -113,4 +116,21 @@ func (w *world) wantWay(t *testing.T, way host.SourceWay, why string, kept ...ne
 			t.Errorf("kept (-want +have):\n%s", diff)
 		}
 	})
+}
+
+// TestNativeWithoutNFT names the command that is missing where Docker's rules are in nftables,
+// and tells the rest of the facts.
+func TestNativeWithoutNFT(t *testing.T) {
+	needReplay(t)
+	w := newWorld(t, readCapture(t, "29.7.2-nftables-published"))
+	t.Setenv("PATH", withoutNFT(t))
+	w.b.in(t, func() {
+		f, err := w.host.Facts(t.Context(), netip.MustParseAddr(hostB))
+		if err != nil || len(f.Missing) != 1 || !strings.HasPrefix(f.Missing[0], "the command nft ") || len(f.Bridges) == 0 {
+			t.Errorf("missing %q, bridges %v, %v", f.Missing, f.Bridges, err)
+		}
+	})
+	if err := w.apply(t, w.wish(host.WayRedirect)).Failures[host.PartNative]; !errors.Is(err, api.ErrUnsupported) {
+		t.Errorf("applied: %v", err)
+	}
 }

@@ -2,11 +2,13 @@ package machine
 
 import (
 	"context"
+	"errors"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/sealane/sealane/agent/host/kernel"
 	"github.com/sealane/sealane/agent/host/sysctl"
+	"github.com/sealane/sealane/api"
 )
 
 // missing names what this process needs and lacks, each with what it is for, and whether
@@ -23,9 +25,11 @@ func (h *Host) missing(ctx context.Context) (lacks []string, blind bool) {
 	lack(!kernel.Capable(unix.CAP_NET_ADMIN), true, "CAP_NET_ADMIN (to change rules and kernel settings)")
 	lack(!kernel.Capable(unix.CAP_NET_RAW), true, "CAP_NET_RAW (iptables needs it for rules that match sets, and iptables-legacy for all)")
 	lack(!sysctl.Writable(), false, "a writable /proc/sys (to change kernel settings; in a container it is read-only unless privileged)")
-	if d, err := h.readDocked(ctx); err == nil && d.Present {
+	d, err := h.readDocked(ctx)
+	if d.Present {
 		return lacks, blind // it needs no iptables, and so do we
 	}
+	lack(errors.Is(err, api.ErrUnsupported), true, "the command nft (to read and change rules beside Docker's, which are in nftables)")
 	for _, command := range h.rules.MissingCommands() {
 		lack(true, true, command)
 	}
