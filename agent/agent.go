@@ -160,15 +160,15 @@ func (a *Agent) Run(ctx context.Context) error {
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { a.tend(ctx); return nil })
-	group.Go(func() error { a.keep(ctx); return nil })
+	group.Go(func() error { a.followRegistry(ctx); return nil })
 	group.Go(func() error {
 		return a.registry.KeepAlive(ctx, a.config.Identity.Instance, a.config.BootID, a.config.TTL)
 	})
 	return group.Wait()
 }
 
-// Ready is closed once the registry has this host's report, be it that a former run wrote
-// it and nothing is new.
+// Ready is closed once the registry has this host's report, also where a former run wrote it
+// and nothing is new.
 func (a *Agent) Ready() <-chan struct{} { return a.ready }
 
 // nudge wakes the receiver of a channel that only wakes.

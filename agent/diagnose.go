@@ -228,7 +228,7 @@ func diagnoseRules(v *view, add adder) {
 	}
 	if len(f.UserDrops) > 0 {
 		add(api.FindingOverruled, api.Warning, fmt.Sprintf("traffic between hosts passes ahead of the rules in DOCKER-USER that drop: %s", strings.Join(f.UserDrops, "; ")),
-			"a rule that shall hold for it too belongs into iptables -t mangle -A FORWARD")
+			"a rule that must hold for it too belongs in iptables -t mangle -A FORWARD")
 	}
 }
 
@@ -259,7 +259,7 @@ func diagnoseParts(v *view, config Config, add adder) {
 			"sealane-agent doctor names what drops; remove that, and the host is looked at anew")
 	}
 	for _, f := range v.contests {
-		text := fmt.Sprintf("another program keeps undoing what the agent puts in place, last: %s; it is mended now and then only", f.Last.What)
+		text := fmt.Sprintf("another program keeps undoing what the agent puts in place, last: %s; it is mended only sometimes", f.Last.What)
 		if f.Writer != "" {
 			text += "; nftables were last changed by " + f.Writer
 		}

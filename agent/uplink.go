@@ -20,7 +20,7 @@ type uplink struct {
 }
 
 // locate finds the uplink in the cloud: a route to a host whose uplink is a secondary
-// interface must name the interface. It is asked for once, and again now and then until
+// interface must name the interface. It is asked for once, and again at times until
 // there is an answer.
 func (a *Agent) locate(ctx context.Context, f host.Facts) uplink {
 	primary := a.config.Identity.MAC
@@ -45,7 +45,7 @@ func (a *Agent) locate(ctx context.Context, f host.Facts) uplink {
 }
 
 // place is where the host is attached to the VPC. While that cannot be told it is where it
-// was: the routes shall not move to another interface and back.
+// was: the routes must not move to another interface and back.
 func (v *view) place(id Identity, own *api.Host) (api.InterfaceID, api.VSwitchID) {
 	switch {
 	case v.uplink.id != "":

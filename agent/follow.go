@@ -9,10 +9,10 @@ import (
 	"github.com/sealane/sealane/api"
 )
 
-// keeping is what the task that follows the registry knows.
-type keeping struct {
+// following is what the task that follows the registry knows.
+type following struct {
 	reachable bool
-	reported  bool           // the registry has our report, be it from this run or before
+	reported  bool           // the registry has our report, from this run or before
 	conflicts []api.Conflict // as the registry last refused our subnets
 	findings  []api.Finding  // as last logged
 	loss      lastText
@@ -22,10 +22,10 @@ type keeping struct {
 	seen      map[api.InstanceID]time.Time // when a host's record was last there
 }
 
-// keep follows the registry and keeps the host's report in it up to date.
-func (a *Agent) keep(ctx context.Context) {
+// followRegistry follows the registry and keeps the host's report in it up to date.
+func (a *Agent) followRegistry(ctx context.Context) {
 	changed := a.registry.Watch(ctx, api.AreaHosts, api.AreaRoutes, api.AreaConfig)
-	k := keeping{seen: map[api.InstanceID]time.Time{}}
+	k := following{seen: map[api.InstanceID]time.Time{}}
 	for _, id := range a.before {
 		k.seen[id] = time.Now()
 	}
@@ -41,21 +41,21 @@ func (a *Agent) keep(ctx context.Context) {
 			waitFor(ctx, 100*time.Millisecond+rand.N(200*time.Millisecond))
 		case <-a.keepNow:
 			// News is not written without a look at what others may have written meanwhile.
-			_, look = a.draft(&k)
+			_, look = a.buildReport(&k)
 		}
 		if ctx.Err() != nil {
 			return
 		}
 		if look {
-			timer.Reset(a.look(ctx, &k))
+			timer.Reset(a.readRegistry(ctx, &k))
 		}
-		a.tell(ctx, &k)
+		a.writeReport(ctx, &k)
 	}
 }
 
-// look reads the registry and returns when to look again at the latest. While it is out of
+// readRegistry reads the registry and returns when to look again at the latest. While it is out of
 // reach the last snapshot stays in force.
-func (a *Agent) look(ctx context.Context, k *keeping) time.Duration {
+func (a *Agent) readRegistry(ctx context.Context, k *following) time.Duration {
 	snapshot, err := a.registry.Snapshot(ctx)
 	if ctx.Err() != nil {
 		return 0
@@ -90,7 +90,7 @@ const patience = 10 * time.Minute
 
 // vanished makes the view incomplete while records are missing that were there before, so
 // that nothing is taken away on their account. It returns how many.
-func (k *keeping) vanished(s *api.Snapshot, now time.Time) (missing int) {
+func (k *following) vanished(s *api.Snapshot, now time.Time) (missing int) {
 	there := make(map[api.InstanceID]bool, len(s.Hosts))
 	for _, h := range s.Hosts {
 		k.seen[h.Instance], there[h.Instance] = now, true
@@ -108,20 +108,20 @@ func (k *keeping) vanished(s *api.Snapshot, now time.Time) (missing int) {
 	return missing
 }
 
-// tell writes the report if it says something new. What the registry refuses is a finding,
+// writeReport writes the report if it says something new. What the registry refuses is a finding,
 // which is news once more.
-func (a *Agent) tell(ctx context.Context, k *keeping) {
+func (a *Agent) writeReport(ctx context.Context, k *following) {
 	for range 2 {
-		report, news := a.draft(k)
+		report, fresh := a.buildReport(k)
 		if report == nil {
 			return
 		}
-		a.found(k, report.Findings)
+		a.logFindings(k, report.Findings)
 		if !k.reachable || a.departed(k) {
 			return
 		}
-		if !news {
-			a.reported(k)
+		if !fresh {
+			a.noteReported(k)
 			return
 		}
 		report.At = time.Now().UTC()
@@ -133,7 +133,7 @@ func (a *Agent) tell(ctx context.Context, k *keeping) {
 			return
 		}
 		k.failure.changed("")
-		a.reported(k)
+		a.noteReported(k)
 		if slices.Equal(conflicts, k.conflicts) {
 			return
 		}
@@ -141,9 +141,9 @@ func (a *Agent) tell(ctx context.Context, k *keeping) {
 	}
 }
 
-// draft makes the report, nil before the first pass over the host, and tells whether the
+// buildReport makes the report, nil before the first pass over the host, and tells whether the
 // registry, as last seen, lacks something of it.
-func (a *Agent) draft(k *keeping) (report *api.Report, news bool) {
+func (a *Agent) buildReport(k *following) (report *api.Report, fresh bool) {
 	v := a.view.Load()
 	if v == nil {
 		return nil, false
@@ -153,8 +153,8 @@ func (a *Agent) draft(k *keeping) (report *api.Report, news bool) {
 	return &r, isNews(r, own)
 }
 
-// reported notes that the registry has the report of this run.
-func (a *Agent) reported(k *keeping) {
+// noteReported notes that the registry has the report of this run.
+func (a *Agent) noteReported(k *following) {
 	if !k.reported {
 		k.reported = true
 		close(a.ready)
@@ -163,7 +163,7 @@ func (a *Agent) reported(k *keeping) {
 
 // departed reports whether somebody took the host out of service since this agent brought
 // it in. That word is not overwritten; a restart of the agent brings the host back.
-func (a *Agent) departed(k *keeping) bool {
+func (a *Agent) departed(k *following) bool {
 	own := hostOf(a.snapshot.Load(), a.config.Identity.Instance)
 	gone := k.reported && own != nil && own.Left
 	if gone && k.departure.changed("left") {
@@ -172,8 +172,8 @@ func (a *Agent) departed(k *keeping) bool {
 	return gone
 }
 
-// found logs findings when they begin and when they end.
-func (a *Agent) found(k *keeping, findings []api.Finding) {
+// logFindings logs findings when they begin and when they end.
+func (a *Agent) logFindings(k *following, findings []api.Finding) {
 	for _, f := range findings {
 		if !slices.Contains(k.findings, f) {
 			a.log.Warn("finding", api.KeyFinding, string(f.Code), api.KeyDetail, f.Text)
