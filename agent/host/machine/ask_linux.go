@@ -16,20 +16,6 @@ const (
 	enginePatience = 200 * time.Millisecond
 )
 
-// asking is what the engine said last, and the question that is under way.
-type asking struct {
-	known  bool
-	answer host.Engine
-	err    error
-	done   chan struct{} // of the question under way; nil if there is none
-	next   asked
-}
-
-type asked struct {
-	answer host.Engine
-	err    error
-}
-
 // askEngine has the engine tell which network is on which bridge.
 func (h *Host) askEngine(ctx context.Context, f *host.Facts) {
 	if h.opts.Engine == nil {
