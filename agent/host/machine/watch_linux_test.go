@@ -2,9 +2,12 @@ package machine_test
 
 import (
 	"context"
+	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/sealane/sealane/agent/host"
 	"go.uber.org/goleak"
 )
 
@@ -40,6 +43,17 @@ func TestWatch(t *testing.T) {
 		}
 		for woken(wake, false) { // what else came with it
 			continue
+		}
+	}
+	w := host.Wish{Uplink: "eth0", KeepFrom: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/24")}}
+	w.Leave = slices.DeleteFunc(host.Parts(), func(p host.Part) bool { return p == host.PartSource })
+	for _, keep := range []string{"10.1.0.0/24", "10.2.0.0/24"} {
+		w.Keep = []netip.Prefix{netip.MustParsePrefix(keep)}
+		if out := m.Apply(t.Context(), w); out.Err() != nil || len(out.Repairs) != 1 {
+			t.Errorf("kept toward %s: repaired %v, %v", keep, out.Repairs, out.Err())
+		}
+		if woken(wake, false) {
+			t.Errorf("our own change toward %s woke us", keep)
 		}
 	}
 	stop()

@@ -36,13 +36,12 @@ func namespace(t *testing.T) {
 	}
 }
 
-func shell(t *testing.T, command string) string {
+func shell(t *testing.T, command string) {
 	t.Helper()
 	out, err := exec.Command("sh", "-ec", command).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%s: %v: %s", command, err, out)
 	}
-	return string(out)
 }
 
 // TestReal writes a table and reads it back as another client does, member by member.
