@@ -7,8 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sealane/sealane/agent/host"
 	"go.uber.org/goleak"
+
+	"github.com/sealane/sealane/agent/host"
 )
 
 // TestWatch disturbs a host in ways that the kernel announces, and in ways that are not
