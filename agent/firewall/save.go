@@ -74,6 +74,9 @@ func (s Save) check() error { return s.bad }
 // TableNames are the names of the tables that are there.
 func (s Save) TableNames() []string { return s.tables }
 
+// ChainNames are the chains that are there, by table and name like "raw/PREROUTING".
+func (s Save) ChainNames() []string { return s.order }
+
 // ChainRules are those of a chain as printed, "-A CHAIN ..."; none if there is no such chain.
 func (s Save) ChainRules(table, chain string) []string { return s.chains[table+"/"+chain] }
 

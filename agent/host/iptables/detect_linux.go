@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"slices"
-	"strings"
 
 	"github.com/sealane/sealane/agent/host"
 )
@@ -28,8 +27,8 @@ func (d Detected) Tell(f *host.Facts) {
 	if d.tables == nil {
 		return
 	}
-	f.Open = d.tables[d.Variant].policies["filter/FORWARD"] != "DROP"
-	f.UserDrops = d.tables[d.Variant].drops(DockerUser, map[string]bool{})
+	f.Open = d.tables[d.Variant].Policy("filter", "FORWARD") != "DROP"
+	f.UserDrops = d.tables[d.Variant].ForeignDrops(DockerUser, ChainFwd)
 }
 
 // Detect finds the variant that Docker writes with, since a rule in the other one has no
@@ -51,7 +50,7 @@ func (p *Part) Detect(ctx context.Context) (Detected, error) {
 		return Detected{}, err
 	}
 	// Not DOCKER-USER: we make that one ourselves when we are first.
-	inNFT, inLegacy := d.tables[host.NFT].has("filter", "DOCKER"), d.tables[host.Legacy].has("filter", "DOCKER")
+	inNFT, inLegacy := d.tables[host.NFT].HasChain("filter", "DOCKER"), d.tables[host.Legacy].HasChain("filter", "DOCKER")
 	d.Docker = inNFT || inLegacy || d.Native != nil
 	switch {
 	case inNFT && !inLegacy:
@@ -61,8 +60,7 @@ func (p *Part) Detect(ctx context.Context) (Detected, error) {
 	}
 	d.Blocked = blocked(d)
 	mine := d.tables[d.Variant]
-	// From 28.0 on chain DOCKER ends with a drop for each bridge.
-	d.Shielded = d.Native != nil || slices.ContainsFunc(mine.chains["filter/DOCKER"], func(r string) bool { return strings.HasSuffix(r, " -j DROP") })
+	d.Shielded = d.Native != nil || mine.DropsUnpublished()
 	if d.Others, err = p.others(mine); err != nil {
 		return Detected{}, err
 	}
@@ -73,7 +71,7 @@ func (p *Part) Detect(ctx context.Context) (Detected, error) {
 // that. While Docker uses its own nft table, that can be either.
 func blocked(d Detected) host.Variant {
 	for _, v := range []host.Variant{host.NFT, host.Legacy} {
-		if v != d.Variant && d.tables[v].policies["filter/FORWARD"] == "DROP" {
+		if v != d.Variant && d.tables[v].Policy("filter", "FORWARD") == "DROP" {
 			return v
 		}
 	}
@@ -86,12 +84,9 @@ func (p *Part) others(fw *tables) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	var found []string
-	if firewalld || fw.has("filter", "FWD_public") || fw.has("filter", "FORWARD_direct") {
-		found = append(found, "firewalld")
-	}
-	if fw.has("filter", "ufw-before-forward") {
-		found = append(found, "ufw")
+	found := fw.Keepers()
+	if firewalld && !slices.Contains(found, "firewalld") {
+		found = append([]string{"firewalld"}, found...)
 	}
 	return found, nil
 }

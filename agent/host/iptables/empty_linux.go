@@ -29,14 +29,14 @@ func (p *Part) removable(ctx context.Context, fw *tables, before []string, dropp
 			if c.Name == chainOf(table) || c.Name == DockerUser && dropped {
 				continue
 			}
-			empty := !slices.ContainsFunc(fw.chains[name], func(r string) bool { return !ours(r) })
+			empty := !slices.ContainsFunc(fw.ChainRules(table, c.Name), func(r string) bool { return !ours(r) })
 			if slices.Contains(before, name) || !empty || c.Policy != "accept" {
 				left = true
 				continue
 			}
 			commands = append(commands, fmt.Sprintf("nft delete chain %s %s %s", fw.family.NFT(), table, c.Name))
 		}
-		if !slices.Contains(before, table) && !left && fw.has(table, chainOf(table)) {
+		if !slices.Contains(before, table) && !left && fw.HasChain(table, chainOf(table)) {
 			commands = append(commands, fmt.Sprintf("nft delete table %s %s", fw.family.NFT(), table))
 		}
 	}

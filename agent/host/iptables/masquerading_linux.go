@@ -23,7 +23,7 @@ func (m Masquerading) Rules(ctx context.Context, f host.Family, table, chain str
 	if err != nil {
 		return nil, false, err
 	}
-	return fw.of(table, chain), fw.has(table, chain), nil
+	return fw.ChainRules(table, chain), fw.HasChain(table, chain), nil
 }
 
 // Commit changes a table.

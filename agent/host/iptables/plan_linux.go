@@ -103,7 +103,7 @@ func (p *Part) Plan(ctx context.Context, w host.Wish) ([]host.Step, error) {
 		if err != nil {
 			return steps, err
 		}
-		if d.Native != nil && fw.policies["filter/FORWARD"] != "DROP" && !p.record.Value().has(f) {
+		if d.Native != nil && fw.Policy("filter", "FORWARD") != "DROP" && !p.record.Value().has(f) {
 			continue
 		}
 		if fw.path == "" {
@@ -139,13 +139,13 @@ func (p *Part) planFamily(fw *tables, w host.Wish, anchor bool) ([]host.Step, er
 // rememberChains notes what is there before ours.
 func (p *Part) rememberChains(fw *tables) host.Step {
 	there := []string{}
-	for name := range fw.chains {
+	for _, name := range fw.ChainNames() {
 		table, _, _ := strings.Cut(name, "/")
 		if (table == "raw" || table == "filter") && !strings.HasSuffix(name, "/"+chainOf(table)) {
 			there = append(there, name)
 		}
 	}
-	for _, table := range fw.names {
+	for _, table := range fw.TableNames() {
 		if table == "raw" || table == "filter" {
 			there = append(there, table)
 		}
@@ -161,7 +161,7 @@ func (p *Part) rememberChains(fw *tables) host.Step {
 // ahead of ours.
 func (p *Part) planDockerUser(fw *tables) []host.Step {
 	var steps []host.Step
-	if !fw.has("filter", DockerUser) {
+	if !fw.HasChain("filter", DockerUser) {
 		steps = append(steps, host.NewStep(host.KindChain, DockerUser+" made ahead of Docker", fw.path+" -N "+DockerUser, func(context.Context) error {
 			ipt, err := fw.handle()
 			if err == nil {
@@ -172,7 +172,7 @@ func (p *Part) planDockerUser(fw *tables) []host.Step {
 	} else if !p.madeDockerUser(fw) {
 		return nil // it is Docker's, and so is the jump to it
 	}
-	if slices.Contains(fw.chains["filter/FORWARD"], "-A FORWARD -j "+DockerUser) {
+	if slices.Contains(fw.ChainRules("filter", "FORWARD"), "-A FORWARD -j "+DockerUser) {
 		return steps
 	}
 	return append(steps, host.NewStep(host.KindJump, "FORWARD to "+DockerUser, fw.path+" -I FORWARD 1 -j "+DockerUser, func(context.Context) error {
@@ -187,11 +187,11 @@ func (p *Part) planDockerUser(fw *tables) []host.Step {
 // madeDockerUser reports whether DOCKER-USER is there, was made by us and is not in
 // Docker's use yet. A Docker that was there without it, as 20.10 is of IPv6, does not use it.
 func (p *Part) madeDockerUser(fw *tables) bool {
-	if !fw.has("filter", DockerUser) || p.record.Value().Variant != fw.variant || !p.record.Value().has(fw.family) {
+	if !fw.HasChain("filter", DockerUser) || p.record.Value().Variant != fw.variant || !p.record.Value().has(fw.family) {
 		return false
 	}
 	before := p.record.Value().chains(fw.family)
-	unused := !fw.has("filter", "DOCKER") || slices.Contains(before, "filter/DOCKER")
+	unused := !fw.HasChain("filter", "DOCKER") || slices.Contains(before, "filter/DOCKER")
 	return unused && !slices.Contains(before, "filter/"+DockerUser)
 }
 
@@ -203,18 +203,18 @@ func (p *Part) planTable(fw *tables, table string, w host.Wish, anchor bool) []h
 	want := passageOf(fw, w, anchor).rules(table)
 	var lines []string
 	var repairs []host.Repair
-	refill := !fw.has(table, chain) || !p.same(fw.chains[table+"/"+chain], want)
+	refill := !fw.HasChain(table, chain) || !p.same(fw.ChainRules(table, chain), want)
 	if refill {
 		lines = append(append(lines, ":"+chain+" - [0:0]"), want...)
 		repairs = append(repairs, host.Repair{Kind: host.KindChain, What: printPrefix(fw.family) + chain})
 	}
 	var missing []host.Step
 	for _, j := range jumps() {
-		if j.table != table || j.from == DockerUser && !anchor && !fw.has("filter", DockerUser) {
+		if j.table != table || j.from == DockerUser && !anchor && !fw.HasChain("filter", DockerUser) {
 			continue
 		}
 		what := host.Repair{Kind: host.KindJump, What: printPrefix(fw.family) + j.from + " to " + j.to}
-		switch moves := j.moves(fw.chains[table+"/"+j.from]); len(moves) {
+		switch moves := j.moves(fw.ChainRules(table, j.from)); len(moves) {
 		case 0:
 		case 1: // it is not there
 			missing = append(missing, fw.insertJump(j, what))
@@ -229,10 +229,13 @@ func (p *Part) planTable(fw *tables, table string, w host.Wish, anchor bool) []h
 	if refill {
 		steps = append(steps, host.Step{Do: func(ctx context.Context) error {
 			after, err := p.reader.list(ctx, fw.family, fw.variant)
-			if printed := after.of(table, chain); err == nil && alike(printed, want) {
+			if err != nil {
+				return err
+			}
+			if printed := after.ChainRules(table, chain); alike(printed, want) {
 				p.asPrinted[strings.Join(want, "\n")] = printed
 			}
-			return err
+			return nil
 		}})
 	}
 	return append(steps, missing...)
@@ -241,7 +244,7 @@ func (p *Part) planTable(fw *tables, table string, w host.Wish, anchor bool) []h
 // passageOf is what our chains are to let through. A packet that is redirected comes in by the
 // bridge, also where a policy of DROP is left over in iptables.
 func passageOf(fw *tables, w host.Wish, anchor bool) passage {
-	through := passage{family: fw.family, uplink: w.Uplink, strict: w.Strict && anchor, docker: fw.has("filter", "DOCKER")}
+	through := passage{family: fw.family, uplink: w.Uplink, strict: w.Strict && anchor, docker: fw.HasChain("filter", "DOCKER")}
 	for _, l := range w.Locals {
 		if w.Way == host.WayRedirect && len(fw.family.Of([]netip.Prefix{l.Prefix})) > 0 {
 			through.handedTo = append(through.handedTo, l.Bridge)
@@ -273,7 +276,8 @@ func (p *Part) SumLegacy(ctx context.Context, seed maphash.Seed) (uint64, error)
 			return 0, err
 		}
 		for _, name := range []string{"raw/PREROUTING", "raw/" + ChainRaw, "filter/FORWARD", "filter/" + DockerUser, "filter/" + ChainFwd} {
-			_, _ = fmt.Fprintln(&sum, fw.policies[name], fw.chains[name])
+			table, chain, _ := strings.Cut(name, "/")
+			_, _ = fmt.Fprintln(&sum, fw.Policy(table, chain), fw.ChainRules(table, chain))
 		}
 	}
 	return sum.Sum64(), nil

@@ -29,7 +29,7 @@ func (r *reader) expire() { clear(r.legacy) }
 // nothing: the plain command is one of the two.
 func (r *reader) currentTables(ctx context.Context, f host.Family, v host.Variant) (*tables, error) {
 	path, err := r.command(f, v)
-	none := parseTables(f, v, path, "")
+	none := newTables(f, v, path, "")
 	_, suffixed := r.lookPath(toolOf(f) + "-" + string(v))
 	if err != nil || suffixed != nil && r.standard != v {
 		return none, nil
@@ -84,5 +84,5 @@ func (r *reader) list(ctx context.Context, f host.Family, v host.Variant) (*tabl
 	if err != nil {
 		return nil, fmt.Errorf("list the rules of %s (%s): %w", toolOf(f), v, kernel.ExplainCommand(err))
 	}
-	return parseTables(f, v, path, string(out)), nil
+	return newTables(f, v, path, string(out)), nil
 }

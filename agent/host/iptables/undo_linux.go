@@ -77,16 +77,16 @@ func (p *Part) undoFamily(ctx context.Context, fw *tables) ([]host.Step, error) 
 // unhook are the lines that delete every jump to our chain of a table, and the chain.
 func (t *tables) unhook(table string) []string {
 	chain := chainOf(table)
-	if !t.has(table, chain) {
+	if !t.HasChain(table, chain) {
 		return nil
 	}
 	var lines []string
-	for name, rules := range t.chains {
-		t, from, _ := strings.Cut(name, "/")
-		if t != table || from == chain {
+	for _, name := range t.ChainNames() {
+		of, from, _ := strings.Cut(name, "/")
+		if of != table || from == chain {
 			continue
 		}
-		for _, r := range rules {
+		for _, r := range t.ChainRules(table, from) {
 			if strings.HasSuffix(r, " -j "+chain) {
 				lines = append(lines, "-D"+strings.TrimPrefix(r, "-A"))
 			}
@@ -100,11 +100,11 @@ func (t *tables) unhook(table string) []string {
 // nobody put a rule of theirs into it.
 func (t *tables) dropDockerUser() []string {
 	foreign := func(r string) bool { return !strings.HasSuffix(r, " -j "+ChainFwd) }
-	if slices.ContainsFunc(t.chains["filter/"+DockerUser], foreign) {
+	if slices.ContainsFunc(t.ChainRules("filter", DockerUser), foreign) {
 		return nil
 	}
 	var lines []string
-	for _, r := range t.chains["filter/FORWARD"] {
+	for _, r := range t.ChainRules("filter", "FORWARD") {
 		if r == "-A FORWARD -j "+DockerUser {
 			lines = append(lines, "-D FORWARD -j "+DockerUser)
 		}
