@@ -40,30 +40,36 @@ func TestPathsAstray(t *testing.T) {
 	}{
 		{
 			"another router", func(h *hosttest.Fake) { h.SetRoute("10.1.0.0/24", "eth0", "192.168.1.50") }, func(h *hosttest.Fake) { h.SetRoute("10.1.0.0/24", "", "") },
-			api.FindingPeerAstray, []string{"10.1.0.0/24 of host i-b", "leave by eth0 to 192.168.1.50, not by eth0 to 192.168.15.253", "route 10.1.0.0/24 in table main, made by boot"},
+			api.FindingPeerAstray,
+			[]string{"10.1.0.0/24 of host i-b", "leave by eth0 to 192.168.1.50, not by eth0 to 192.168.15.253", "route 10.1.0.0/24 in table main, made by boot"},
 		},
 		{
 			"a tunnel", func(h *hosttest.Fake) { h.SetRoute("10.0.0.0/8", "tun9", "") }, func(h *hosttest.Fake) { h.SetRoute("10.0.0.0/8", "", "") },
-			api.FindingPeerAstray, []string{"10.1.0.0/24 of host i-b (other), 10.2.0.0/24 of host i-c (other) leave by tun9, not by eth0", "route 10.0.0.0/8"},
+			api.FindingPeerAstray,
+			[]string{"10.1.0.0/24 of host i-b (other), 10.2.0.0/24 of host i-c (other) leave by tun9, not by eth0", "route 10.0.0.0/8"},
 		},
 		{
 			"a network takes the subnet", func(h *hosttest.Fake) {
 				h.SetEngine(host.Engine{Version: "20.10.24", Networks: []host.Network{{Name: "bridge", Bridge: "docker0", Default: true, ICC: true}, {Name: "shop_default", Bridge: "br-1", ICC: true}}})
 				h.SetBridge("br-1", "10.1.0.1/24")
 			}, func(h *hosttest.Fake) { h.SetBridge("br-1") },
-			api.FindingPeerAstray, []string{"10.1.0.0/24 of host i-b (other) stay on this host: network shop_default takes 10.1.0.0/24 (bridge br-1)"},
+			api.FindingPeerAstray,
+			[]string{"10.1.0.0/24 of host i-b (other) stay on this host: network shop_default takes 10.1.0.0/24 (bridge br-1)"},
 		},
 		{
 			"own subnet", func(h *hosttest.Fake) { h.SetRoute("10.0.0.0/24", "tun9", "") }, func(h *hosttest.Fake) { h.SetRoute("10.0.0.0/24", "", "") },
-			api.FindingLocalAstray, []string{"packets for 10.0.0.0/24 that come in by eth0 leave by tun9, not by docker0"},
+			api.FindingLocalAstray,
+			[]string{"packets for 10.0.0.0/24 that come in by eth0 leave by tun9, not by docker0"},
 		},
 		{
 			"bridge down", func(h *hosttest.Fake) { h.TakeDown("docker0", true) }, func(h *hosttest.Fake) { h.TakeDown("docker0", false) },
-			api.FindingLocalAstray, []string{"docker0 is down"},
+			api.FindingLocalAstray,
+			[]string{"docker0 is down"},
 		},
 		{
 			"bridge without address", func(h *hosttest.Fake) { h.BareBridge("docker0") }, func(h *hosttest.Fake) { h.SetBridge("docker0", "10.0.0.1/24") },
-			api.FindingBridgeLost, []string{"docker0 has no IPv4 address"},
+			api.FindingBridgeLost,
+			[]string{"docker0 has no IPv4 address"},
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

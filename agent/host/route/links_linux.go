@@ -29,8 +29,7 @@ func readLinks(h *netlink.Handle, q host.PathQuestion) (map[string]linkState, er
 	for _, name := range names {
 		s := linkState{Link: host.Link{Name: name}}
 		link, err := h.LinkByName(name)
-		var missing netlink.LinkNotFoundError
-		if errors.As(err, &missing) {
+		if _, missing := errors.AsType[netlink.LinkNotFoundError](err); missing {
 			links[name] = s
 			continue
 		}

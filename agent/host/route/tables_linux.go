@@ -45,9 +45,9 @@ func readTables(h *netlink.Handle) (tables, error) {
 		for i := range routes {
 			r := knownOf(&routes[i], six)
 			t.routes[r.dst] = append(t.routes[r.dst], r)
-			switch {
-			case r.kind == unix.RTN_BROADCAST || r.kind == unix.RTN_MULTICAST || r.kind == unix.RTN_ANYCAST:
-			case r.kind == unix.RTN_LOCAL:
+			switch r.kind {
+			case unix.RTN_BROADCAST, unix.RTN_MULTICAST, unix.RTN_ANYCAST:
+			case unix.RTN_LOCAL:
 				own = append(own, r.dst)
 			default:
 				to = append(to, r.dst)
@@ -57,17 +57,24 @@ func readTables(h *netlink.Handle) (tables, error) {
 		if err != nil && !six {
 			return t, kernel.Wrap("list the rules of routing", err)
 		}
-		for _, r := range rules {
-			if p, ok := prefixOf(r.Dst, six); ok {
-				to = append(to, p)
-			}
-			if p, ok := prefixOf(r.Src, six); ok {
-				t.sources = append(t.sources, p)
-			}
-		}
+		to = append(to, t.noteRules(rules, six)...)
 	}
 	t.to, t.all = newPrefixes(to), newPrefixes(append(own, to...))
 	return t, nil
+}
+
+// noteRules takes down the sources that rules tell packets by, and returns their destinations.
+func (t *tables) noteRules(rules []netlink.Rule, six bool) []netip.Prefix {
+	var to []netip.Prefix
+	for _, r := range rules {
+		if p, ok := prefixOf(r.Dst, six); ok {
+			to = append(to, p)
+		}
+		if p, ok := prefixOf(r.Src, six); ok {
+			t.sources = append(t.sources, p)
+		}
+	}
+	return to
 }
 
 func knownOf(r *netlink.Route, six bool) known {
