@@ -124,20 +124,29 @@ func diagnoseNetworks(v *view, config Config, own *api.Host, add adder) {
 	}
 	for _, b := range config.Serve.bridges(f, own) {
 		if b.Network != nil && !b.Network.ICC && !config.Strict {
-			add(api.FindingOverruled, api.Warning,
-				fmt.Sprintf("network %q forbids its containers to speak to each other (icc=false), yet those of other hosts may speak to them", b.Network.Name),
-				fixOfICC(v.facts))
+			diagnoseICC(v, b, add)
 		}
 	}
 }
 
-// fixOfICC is what keeps containers of other hosts out as well. A redirect cannot: what comes in by
-// it looks as if it came from the bridge, where icc=false does hold.
-func fixOfICC(f host.Facts) string {
-	if way(f) == host.WayRedirect {
-		return "it also holds for other hosts here: use marks, or do not serve the network"
+// diagnoseICC tells of a network whose containers Docker keeps apart. It does so by the interface
+// that packets come in by: where a redirect hands them to the bridge, that holds for those of
+// other hosts, too.
+func diagnoseICC(v *view, b host.Bridge, add adder) {
+	text := fmt.Sprintf("network %q forbids its containers to speak to each other (icc=false)", b.Network.Name)
+	if at := slices.IndexFunc(v.drops, func(d drop) bool { return d.bridge == b.Name && closedByICC(v.facts, d) }); at >= 0 {
+		add(api.FindingOverruled, api.Failure, text+", and here that also holds for other hosts: Docker's own rule drops "+namePrefixes(v.drops[at].from, v.peers)+" as well",
+			"have Docker accept marks (bridge-accept-fwmark, or give the agent --docker-restart), or do not serve the network")
+		return
 	}
-	return "start the agent with --admit published, or do not serve the network"
+	add(api.FindingOverruled, api.Warning, text+", yet those of other hosts may speak to them", "start the agent with --admit published, or do not serve the network")
+}
+
+// closedByICC reports whether a drop is Docker's own, of a network with icc=false that is served
+// by the redirect. It is no fault of the host's: the other networks are as ready as before.
+func closedByICC(f host.Facts, d drop) bool {
+	b, ok := named(f.Bridges, d.bridge)
+	return ok && b.Network != nil && !b.Network.ICC && way(f) == host.WayRedirect && d.rule.Table == "docker-bridges"
 }
 
 func diagnoseForwarding(v *view, config Config, add adder) {
@@ -235,6 +244,9 @@ func diagnoseRules(v *view, add adder) {
 // diagnoseDrops names the rules that drop what should pass.
 func diagnoseDrops(v *view, add adder) {
 	for _, d := range v.drops {
+		if closedByICC(v.facts, d) {
+			continue // which has a finding of its own
+		}
 		severity := api.Failure
 		if !d.certain() {
 			severity = api.Warning

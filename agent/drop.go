@@ -39,7 +39,10 @@ func describeDrop(d drop, peers []peer) string {
 // certain reports whether a drop is beyond doubt, and leaves little that passes.
 func (d drop) certain() bool { return d.grave && len(d.unsure) == 0 }
 
-func anyCertain(all []drop) bool { return slices.ContainsFunc(all, drop.certain) }
+// anyCertain reports whether one of a view's drops speaks against the host as a whole.
+func anyCertain(v *view) bool {
+	return slices.ContainsFunc(v.drops, func(d drop) bool { return d.certain() && !closedByICC(v.facts, d) })
+}
 
 // ruleCheck asks the rules of a host only when they or the wish are others than before.
 type ruleCheck struct {

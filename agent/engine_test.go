@@ -3,6 +3,9 @@ package agent_test
 import (
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/sealane/sealane/agent/firewall"
 	"github.com/sealane/sealane/agent/host"
 	"github.com/sealane/sealane/agent/host/hosttest"
 	"github.com/sealane/sealane/api"
@@ -72,4 +75,34 @@ func TestEnginesThatAreNotServed(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestClosedNetworkByRedirect wants a network with icc=false judged by itself: the redirect makes
+// it hold for other hosts, and the host's other networks are as ready as before.
+func TestClosedNetworkByRedirect(t *testing.T) {
+	onBench(t, func(b *bench) {
+		b.host.Disturb(hosttest.StartDocker)
+		engine := plain("")
+		engine.Networks[0].ICC = false
+		b.host.SetEngine(engine)
+		b.host.SetNative(host.Native{})
+		b.host.SetBridge("docker0", "10.0.0.1/24")
+		b.other("i-b", "192.168.0.2", "10.1.0.0/24")
+		b.host.SetRules(firewall.Dump{Ruleset: `{"nftables": [
+			{"table": {"family": "ip", "name": "docker-bridges", "handle": 1}},
+			{"chain": {"family": "ip", "table": "docker-bridges", "name": "filter-FORWARD", "handle": 1, "type": "filter", "hook": "forward", "prio": 0, "policy": "accept"}},
+			{"rule": {"family": "ip", "table": "docker-bridges", "chain": "filter-FORWARD", "handle": 2, "expr": [
+				{"match": {"op": "==", "left": {"meta": {"key": "iifname"}}, "right": "docker0"}},
+				{"match": {"op": "==", "left": {"meta": {"key": "oifname"}}, "right": "docker0"}},
+				{"drop": null}]}}]}`})
+		b.start()
+		own := b.own()
+		var have []string
+		for _, f := range own.Findings {
+			have = append(have, string(f.Code)+" "+string(f.Severity))
+		}
+		if diff := cmp.Diff([]string{"SL-F015 failure", "SL-F018 info"}, have); diff != "" || !own.Readiness.Ready() {
+			t.Errorf("readiness %+v, findings (-want +have):\n%s%+v", own.Readiness, diff, own.Findings)
+		}
+	})
 }

@@ -69,7 +69,7 @@ func readiness(v *view) api.Readiness {
 	failed := v.outcome.Failures
 	return api.Readiness{
 		Forwarding: v.facts.Forwarding || v.wish.Forward && failed[host.PartForwarding] == nil && !slices.Contains(v.wish.Leave, host.PartForwarding),
-		Rules:      failed[host.PartRules] == nil && failed[host.PartNative] == nil && v.facts.Blocked == "" && !anyCertain(v.drops) && !v.swings,
+		Rules:      failed[host.PartRules] == nil && failed[host.PartNative] == nil && v.facts.Blocked == "" && !anyCertain(v) && !v.swings,
 		Astray:     len(v.lost) > 0 || len(v.kept) > 0 || len(deadLinks(v)) > 0,
 	}
 }

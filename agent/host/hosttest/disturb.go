@@ -47,6 +47,9 @@ func (f *Fake) Block(v host.Variant) { f.change(func() { f.blocked = v }) }
 // SetEngine has Docker's API tell this.
 func (f *Fake) SetEngine(e host.Engine) { f.change(func() { f.engine, f.asked = e, nil }) }
 
+// SetNative gives the host Docker's own nft table.
+func (f *Fake) SetNative(n host.Native) { f.change(func() { f.native = &n }) }
+
 // SilenceEngine has Docker's API answer no more, with this error.
 func (f *Fake) SilenceEngine(err error) {
 	f.change(func() { f.engine, f.asked = host.Engine{}, err })

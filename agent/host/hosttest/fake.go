@@ -33,6 +33,7 @@ type Fake struct {
 	rules   firewall.Dump
 	routes  []fakeRoute
 	down    map[string]bool // links that are set down
+	native  *host.Native    // Docker's own nft table
 	open    bool            // the policy of FORWARD is ACCEPT
 	ruled   bool            // Docker wrote its rules once
 	settings
@@ -73,7 +74,7 @@ func (f *Fake) Facts(_ context.Context, ip netip.Addr) (host.Facts, error) {
 	}
 	return host.Facts{
 		Bridges: bridges, Engine: f.engine, Asked: f.asked, Uplink: f.uplinks[ip], UplinkMAC: f.macs[f.uplinks[ip]], Forwarding: f.forward, Kept: slices.Clone(f.kept), Docker: docker,
-		Variant: host.NFT, Default: host.NFT, Blocked: f.blocked, Shielded: f.shield, Open: f.open, RulesOff: !f.ruled, ReversePath: f.reversePath(ip), Kernel: "6.1.0",
+		Variant: host.NFT, Default: host.NFT, Blocked: f.blocked, Shielded: f.shield, Open: f.open, Native: f.native, RulesOff: !f.ruled, ReversePath: f.reversePath(ip), Kernel: "6.1.0",
 	}, nil
 }
 
