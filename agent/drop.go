@@ -49,6 +49,7 @@ type ruleCheck struct {
 	dump       firewall.Dump
 	wish       host.Wish
 	redirected bool
+	rules      *firewall.Ruleset
 	found      []drop
 	unproven   error
 }
@@ -67,7 +68,7 @@ func (c *ruleCheck) readDrops(ctx context.Context, traffic Traffic, w host.Wish,
 	if err != nil {
 		return nil, fmt.Errorf("read the host's rules: %w", err)
 	}
-	*c = ruleCheck{dump, w, redirected, findDrops(rules, w, redirected), gapsOf(rules)}
+	*c = ruleCheck{dump, w, redirected, rules, findDrops(rules, w, redirected), gapsOf(rules)}
 	return c.found, c.unproven
 }
 

@@ -89,9 +89,10 @@ func Examine(ctx context.Context, c Config, h Host, registry Snapshots, q Questi
 	if snapshot == nil {
 		v.wish.Locals = x.Served
 	}
-	v.lookAtPath(ctx, h, c.Serve, own)
+	rules := readRules(ctx, &v, h)
+	v.lookAtPath(ctx, h, rules, c.Serve, own)
 	x.Path = v.path
-	x.askRules(ctx, &v, h, q)
+	x.askRules(rules, &v, q)
 	x.Findings = diagnose(&v, c, own, refusals(snapshot, c.Identity, x.Served))
 	if x.Away != nil {
 		text := "the registry is out of reach, and nothing is remembered of what it said, so the other hosts are not known: "
@@ -113,8 +114,8 @@ func lastSaid(c Config) (recalled, bool) {
 	return recalled(p), err == nil && p.Instance == c.Identity.Instance && p.VPC == c.Identity.VPC && p.Cluster == c.Cluster
 }
 
-// askRules fills in what becomes of packets.
-func (x *Examination) askRules(ctx context.Context, v *view, traffic Traffic, q Question) {
+// readRules reads the rules of a host; nil if they cannot be. What is not known of them is noted.
+func readRules(ctx context.Context, v *view, traffic Traffic) *firewall.Ruleset {
 	dump, err := traffic.Rules(ctx)
 	var rules *firewall.Ruleset
 	if err == nil {
@@ -122,9 +123,16 @@ func (x *Examination) askRules(ctx context.Context, v *view, traffic Traffic, q 
 	}
 	if err != nil {
 		v.unproven = append(v.unproven, fmt.Errorf("read the host's rules: %w", err))
-	} else if err := gapsOf(rules); err != nil {
+		return nil
+	}
+	if err := gapsOf(rules); err != nil {
 		v.unproven = append(v.unproven, err)
 	}
+	return rules
+}
+
+// askRules fills in what becomes of packets. rules is nil if they could not be read.
+func (x *Examination) askRules(rules *firewall.Ruleset, v *view, q Question) {
 	w := v.wish
 	w.Locals = x.Served
 	switch {

@@ -3,14 +3,18 @@ package agent
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"slices"
 
+	"github.com/sealane/sealane/agent/firewall"
+	"github.com/sealane/sealane/agent/host"
 	"github.com/sealane/sealane/api"
 )
 
 // lookAtPath asks which way packets go, and finds the ways that lead elsewhere. own is the
-// host's record in the registry; nil if there is none.
-func (v *view) lookAtPath(ctx context.Context, traffic Traffic, serve Serve, own *api.Host) {
+// host's record in the registry; nil if there is none. rules may be nil: then nothing is taken to
+// mark packets.
+func (v *view) lookAtPath(ctx context.Context, traffic Traffic, rules *firewall.Ruleset, serve Serve, own *api.Host) {
 	v.kept = slices.DeleteFunc(serve.kept(v.facts, own), func(s api.Subnet) bool {
 		return !slices.ContainsFunc(own.Claims, func(c api.Claim) bool { return c.Prefix == s.Prefix })
 	})
@@ -19,7 +23,9 @@ func (v *view) lookAtPath(ctx context.Context, traffic Traffic, serve Serve, own
 	}
 	served := prefixesOf(subnetsOf(serve.bridges(v.facts, own)))
 	others := slices.DeleteFunc(slices.Clone(v.peers), func(p peer) bool { return overlapsAny(served, p.prefix) }) // ours is refused, which has a finding of its own
-	path, err := traffic.Path(ctx, pathQuestion(v.wish, others))
+	question := pathQuestion(v.wish, others)
+	question.Marks = routingMarks(rules, question)
+	path, err := traffic.Path(ctx, question)
 	if err != nil {
 		v.unproven = append(v.unproven, fmt.Errorf("read the host's routes: %w", err))
 		return
@@ -30,6 +36,26 @@ func (v *view) lookAtPath(ctx context.Context, traffic Traffic, serve Serve, own
 	for _, d := range unknown {
 		v.unproven = append(v.unproven, fmt.Errorf("packets for %s%s: %w", namePrefixes(d.to, v.peers), comingFrom(d.from), d.lookup.Cause))
 	}
+}
+
+// routingMarks are the marks that the host's rules give packets before their route is looked up,
+// which rules of routing may go by: one packet stands for those that come in by an interface.
+func routingMarks(rules *firewall.Ruleset, q host.PathQuestion) map[string]uint32 {
+	marks := map[string]uint32{}
+	if rules == nil {
+		return marks
+	}
+	for _, l := range q.Locals {
+		at := slices.IndexFunc(q.Remotes, func(p netip.Prefix) bool { return p.Addr().Is4() == l.Prefix.Addr().Is4() })
+		if at < 0 {
+			continue
+		}
+		own, other := l.Prefix.Addr().Next().Next(), q.Remotes[at].Addr().Next().Next()
+		out := firewall.Packet{In: l.Bridge, Out: q.Uplink, Src: own, Dst: other, Proto: "tcp", SrcPort: 40000, DstPort: 80}
+		in := firewall.Packet{In: q.Uplink, Out: l.Bridge, Src: other, Dst: own, Proto: "tcp", SrcPort: 40000, DstPort: 80}
+		marks[l.Bridge], marks[q.Uplink] = rules.Forward(out).RoutingMark, rules.Forward(in).RoutingMark
+	}
+	return marks
 }
 
 // deadLink is an interface that lets nothing through.

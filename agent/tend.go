@@ -93,12 +93,12 @@ func (a *Agent) try(ctx context.Context) (view, error) {
 	v.contests = a.contention.Note(time.Now(), wished, v.outcome.Repairs, facts.Writer)
 	applied := v.outcome.Failures[host.PartNative] == nil && !slices.Contains(v.wish.Leave, host.PartNative)
 	redirected := v.wish.Way == host.WayRedirect && (applied || facts.Redirect)
-	v.lookAtPath(ctx, a.host, a.config.Serve, hostOf(snapshot, a.config.Identity.Instance))
 	drops, err := a.check.readDrops(ctx, a.host, v.wish, redirected)
 	v.drops = drops
 	if err != nil {
 		v.unproven = append(v.unproven, err)
 	}
+	v.lookAtPath(ctx, a.host, a.check.rules, a.config.Serve, hostOf(snapshot, a.config.Identity.Instance))
 	v.swings = a.swing.Note(time.Now(), oursOf(v.wish), func() string { return outsideOf(&v, a.check.dump) }, readiness(&v).Ready())
 	a.remember(snapshot, wished)
 	for _, r := range v.outcome.Repairs {

@@ -65,6 +65,7 @@ type Verdict struct {
 	Masqueraded bool // Src is left empty: it becomes an address of Out
 	Dst         netip.Addr
 	DstPort     uint16
+	RoutingMark uint32 // the mark it carries when its route is looked up, of one that comes in
 }
 
 // Rule is a rule and where to find it. Number counts from 1 in its chain; 0 is the policy.

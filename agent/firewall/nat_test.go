@@ -61,3 +61,16 @@ func TestTranslation(t *testing.T) {
 		})
 	}
 }
+
+func TestRoutingMark(t *testing.T) {
+	rules, err := Parse(Dump{NFT: "*mangle\n:PREROUTING ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n-A PREROUTING -i docker0 -j MARK --set-xmark 0x7/0xffffffff\n-A FORWARD -j MARK --set-xmark 0x9/0xffffffff\nCOMMIT\n"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for in, want := range map[string]uint32{"docker0": 7, "eth0": 0} {
+		p := Packet{In: in, Out: "eth1", Src: netip.MustParseAddr("10.0.0.2"), Dst: netip.MustParseAddr("10.1.0.2"), Proto: "tcp", SrcPort: 40000, DstPort: 80}
+		if have := rules.Forward(p).RoutingMark; have != want {
+			t.Errorf("in by %s: mark %d, want %d", in, have, want)
+		}
+	}
+}

@@ -34,7 +34,9 @@ type traveler struct {
 	state    string
 	mark     uint32
 	connMark uint32 // of its connection
-	toHost   bool
+
+	routedMark uint32 // the mark when its route was looked up
+	toHost     bool
 }
 
 // values are what may differ between the packets of a walk, by field.
@@ -93,6 +95,7 @@ func (r *Ruleset) crossHooks(w *walk) bool {
 	if !r.crossHook(w, prerouting) {
 		return false
 	}
+	w.routedMark = w.mark
 	if w.toHost {
 		return r.crossHook(w, input)
 	}
@@ -252,7 +255,7 @@ func (r *Ruleset) Forward(p Packet) Verdict {
 	}
 	w := r.send(traveler{in: p.In, out: p.Out, v6: p.Dst.Is6(), state: p.State, mark: p.Mark, toHost: p.ToHost}, v)
 	verdict := Verdict{
-		Dropped: w.dropped, By: w.by, Unsure: w.doubts(), Masqueraded: w.masked,
+		Dropped: w.dropped, By: w.by, Unsure: w.doubts(), Masqueraded: w.masked, RoutingMark: w.routedMark,
 		Dst: w.address(dstAddr), DstPort: uint16(w.values[targetPort][0].from.lo),
 	}
 	if !w.masked {

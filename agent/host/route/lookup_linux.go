@@ -18,12 +18,13 @@ type questioner struct {
 	tables tables
 	links  map[string]linkState
 	names  map[int]string // of all links, by index
+	marks  map[string]uint32
 }
 
 // lookUp asks for packets of one class. in is empty for those that the host sends.
 func (q questioner) lookUp(in string, src netip.Addr, c class) host.Lookup {
 	l := host.Lookup{In: in, Src: src, To: c.to, Part: c.part, Dst: c.dst}
-	options := &netlink.RouteGetOptions{}
+	options := &netlink.RouteGetOptions{Mark: q.marks[in]}
 	if in != "" {
 		state := q.links[in]
 		switch {

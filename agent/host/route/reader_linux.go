@@ -7,8 +7,7 @@
 // a route, a rule, a link or the question is another. So 10,000 subnets behind one default
 // route take as many questions as one.
 //
-// What a rule tells packets by beside addresses and interface (a mark, a port, a user) is not
-// tried: packets are asked about as they are when nothing on the host marks them.
+// What a rule tells packets by beside addresses, interface and mark (a port, a user) is not tried.
 package route
 
 import (
@@ -89,7 +88,7 @@ func (m *memo) fill(handle *netlink.Handle) error {
 	if err != nil {
 		return err
 	}
-	q := questioner{handle: handle, tables: t, links: m.links, names: names}
+	q := questioner{handle: handle, tables: t, links: m.links, names: names, marks: m.question.Marks}
 	if up := m.links[m.question.Uplink]; up.There {
 		m.gateways = t.gateways(up.index)
 	}

@@ -289,3 +289,21 @@ func BenchmarkRead(b *testing.B) {
 		})
 	}
 }
+
+// TestMarks wants packets asked about with the mark that the host's rules give them.
+func TestMarks(t *testing.T) {
+	inSpace(t, func() {
+		shell(t, "ip rule add fwmark 7 lookup 52; ip route add blackhole default table 52")
+		q := question("10.1.0.0/24")
+		q.Marks = map[string]uint32{"docker0": 7}
+		p, err := newReader().Read(q)
+		if err != nil {
+			t.Error(err)
+		}
+		want := strings.Replace(fine, "in=docker0 [10.1.0.0/24] sent dev eth0 via 192.168.15.253 route 0.0.0.0/0 table 254 proto dhcp",
+			"in=docker0 [10.1.0.0/24] blackhole route 0.0.0.0/0 table 52 proto boot", 1)
+		if diff := cmp.Diff(want, lines(p)); diff != "" {
+			t.Errorf("ways (-want +have):\n%s", diff)
+		}
+	})
+}
