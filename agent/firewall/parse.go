@@ -11,41 +11,69 @@ import (
 	"github.com/sealane/sealane/api"
 )
 
-// nftObject is one object of what nft -j prints; the others do not matter.
-type nftObject struct {
-	Table *struct {
-		Family, Name string
-		Flags        any
+// Parse reads a dump. An error, of kind [api.ErrInvalid], means that a text is no dump; a rule
+// that is merely not understood is none.
+func Parse(d Dump) (*Ruleset, error) {
+	r := &Ruleset{}
+	for _, u := range d.Unread {
+		r.unproven = append(r.unproven, u.String())
 	}
-	Chain *nftChain
-	Rule  *nftRule
-	Set   *nftSet
-	Map   *nftSet
+	var saved []*table
+	for _, s := range []struct {
+		backend, family string
+		save            Save
+	}{
+		{iptablesNFT, "ip", ReadSave(d.NFT)},
+		{iptablesNFT, "ip6", ReadSave(d.NFT6)},
+		{iptablesLegacy, "ip", ReadSave(d.Legacy)},
+		{iptablesLegacy, "ip6", ReadSave(d.Legacy6)},
+	} {
+		if err := s.save.check(); err != nil {
+			return nil, fmt.Errorf("%s of family %s: %w", s.backend, s.family, err)
+		}
+		r.marks = append(r.marks, s.save.markUses()...)
+		saved = append(saved, s.save.tablesOf(s.backend, s.family, d.Sets)...)
+		if d.Ruleset == "" && strings.Contains(s.save.text, "incompatible") {
+			r.unproven = append(r.unproven, s.backend+" cannot print a table, and the rules of nftables were not read")
+		}
+	}
+	n, err := readRuleset(d)
+	if err != nil {
+		return nil, fmt.Errorf("nft ruleset: %w", err)
+	}
+	r.marks = append(r.marks, n.marks...)
+	r.docker, r.listed = n.docker, n.listed
+	r.unproven = append(r.unproven, n.unproven...)
+	r.arrange(mergeTables(saved, n.tables))
+	return r, nil
 }
 
-type nftChain struct {
-	Family, Table, Name string
-	Type, Hook, Policy  string
-	Prio                int
-}
-
-type nftRule struct {
-	Family, Table, Chain, Comment string
-	Expr                          []any
-}
-
-type nftSet struct {
-	Family, Table, Name string
-	Elem                []any
-}
-
-// nftTable is a table as printed: its chains, their rules and the sets that these name.
-type nftTable struct {
-	family, name string
-	asleep       bool
-	chains       []*nftChain
-	rules        map[string][]*nftRule
-	sets         map[string][]any // with elements, or known to be empty
+// mergeTables puts the tables of nftables beside those of iptables. A table that iptables-nft
+// printed is there twice: nft tells which chains it has and where they hang, iptables-save
+// what those rules mean that nft cannot print.
+func mergeTables(saved, listed []*table) []*table {
+	all := slices.Clone(listed)
+	for _, s := range saved {
+		at := slices.IndexFunc(listed, func(t *table) bool {
+			return s.backend == iptablesNFT && t.family == s.family && t.name == s.name
+		})
+		if at < 0 {
+			all = append(all, s)
+			continue
+		}
+		t := listed[at]
+		for _, c := range t.order {
+			old := s.chains[c.name]
+			if old == nil {
+				continue
+			}
+			c.backend = iptablesNFT
+			if len(old.rules) == len(c.rules) {
+				c.rules = old.rules
+			}
+		}
+	}
+	return all
 }
 
 // nftReading is what the listing of nftables says.
@@ -55,14 +83,6 @@ type nftReading struct {
 	docker   DockerTable
 	listed   map[string]map[string]Chain
 	unproven []string
-}
-
-// Chain is one of nftables, as nft prints it but for counters. The first four are empty but
-// in a base chain.
-type Chain struct {
-	Type, Hook, Policy string
-	Priority           int
-	Rules              []string
 }
 
 // readRuleset reads the documents that nft -j prints.
@@ -128,21 +148,6 @@ func (t *nftTable) addSet(s *nftSet, terse bool) {
 	if s.Elem != nil || !terse {
 		t.sets[s.Name] = s.Elem
 	}
-}
-
-// stringsOf are the strings of a list, or the one that is there without a list around it.
-func stringsOf(v any) []string {
-	if s, ok := v.(string); ok {
-		return []string{s}
-	}
-	list, _ := v.([]any)
-	var all []string
-	for _, e := range list {
-		if s, ok := e.(string); ok {
-			all = append(all, s)
-		}
-	}
-	return all
 }
 
 // addTable adds what a table says.
