@@ -39,7 +39,7 @@ type Config struct {
 	SourceMode SourceMode     `json:"sourceMode"`
 	Manage     []Manage       `json:"manage,omitempty"`    // what else of the cloud the controller may change; empty: nothing
 	Confirmed  string         `json:"confirmed,omitempty"` // Plan.DeletesID of deletes that an operator confirmed
-	Adopt      []Adoption     `json:"adopt,omitempty"`     // foreign entries that an operator gave to sealane
+	Adopt      []Adoption     `json:"adopt,omitempty"`     // foreign routes that an operator gave to sealane
 	Accepted   int64          `json:"accepted,omitempty"`  // mark generation up to which an operator accepted that the registry was replaced
 }
 
@@ -56,16 +56,16 @@ const (
 // Manages reports whether the controller may change this.
 func (c Config) Manages(m Manage) bool { return slices.Contains(c.Manage, m) }
 
-// Adoption is an operator's word that a foreign entry may become ours: this entry, as it
+// Adoption is an operator's word that a foreign route may become ours: this route, as it
 // was when the operator saw it, and no other that comes in its place.
 type Adoption struct {
 	Table       TableID      `json:"table"`
 	Destination netip.Prefix `json:"destination"`
 	NextHop     string       `json:"nextHop"`
-	ID          string       `json:"id"` // the cloud's entry id
+	ID          string       `json:"id"` // the cloud's id of the route
 }
 
-// Covers reports whether the word was given for this entry.
+// Covers reports whether the word was given for this route.
 func (a Adoption) Covers(r Route) bool {
 	return a.ID != "" && a.ID == r.ID && a.NextHop == r.NextHop && RouteKey{a.Table, a.Destination} == r.Key()
 }

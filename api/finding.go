@@ -79,7 +79,7 @@ const (
 	FindingConfig        Code = "SL-F108" // the cluster has no usable configuration
 	FindingVSwitch       Code = "SL-F109" // a host is on a vSwitch that the VPC does not have
 	FindingTable         Code = "SL-F110" // a vSwitch uses a route table that does not carry our routes
-	FindingSpoiledMark   Code = "SL-F111" // an entry carries a mark of ours that was copied or edited
+	FindingSpoiledMark   Code = "SL-F111" // a route carries a mark of ours that was copied or edited
 	FindingQuota         Code = "SL-F112" // a table is full, or will be soon
 	FindingRegistryOld   Code = "SL-F113" // the registry is older than the marks in the tables: it was restored or replaced
 	FindingManage        Code = "SL-F114" // what was to be managed could not be: a permission is missing, or the cloud refuses

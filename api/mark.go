@@ -9,12 +9,12 @@ import (
 	"strings"
 )
 
-// Mark says who owns a route entry: the cluster that made it and the host it was made for.
-// The cloud keeps it in the entry's name and description, since entries carry no tags.
+// Mark says who owns a route: the cluster that made it and the host it was made for.
+// The cloud keeps it in the route's name and description, since routes carry no tags.
 type Mark struct {
 	Cluster    string     `json:"cluster"`
 	Host       InstanceID `json:"host"`
-	Generation int64      `json:"generation,omitempty"` // revision of the host's claim when the entry was made; 0 is not known
+	Generation int64      `json:"generation,omitempty"` // revision of the host's claim when the route was made; 0 is not known
 }
 
 // IsZero reports whether there is no mark.
@@ -23,7 +23,7 @@ func (m Mark) IsZero() bool { return m == Mark{} }
 // Same reports whether both name the same owner. The generation is a witness, not an owner.
 func (m Mark) Same(o Mark) bool { return m.Cluster == o.Cluster && m.Host == o.Host }
 
-// Name is the mark as entry name, within the cloud's 128 characters.
+// Name is the mark as a route's name, within the cloud's 128 characters.
 func (m Mark) Name() string { return markName + m.Cluster + "/" + string(m.Host) }
 
 const (
@@ -49,11 +49,11 @@ func (MarkKey) String() string { return "***" }
 func (MarkKey) GoString() string { return "***" }
 
 // NewSeal seals with the first key and accepts all of them, so that a key can be changed.
-// Entries sealed with another than the first are Stale: they are sealed anew in time. An
+// Routes sealed with another than the first are Stale: they are sealed anew in time. An
 // empty key stands for none.
 func NewSeal(keys ...MarkKey) Seal { return Seal{keys} }
 
-// Description is the route's mark as entry description, within the cloud's 256 characters.
+// Description is the route's mark as its description, within the cloud's 256 characters.
 func (s Seal) Description(r Route) string {
 	var key MarkKey
 	if len(s.keys) > 0 {
@@ -63,8 +63,8 @@ func (s Seal) Description(r Route) string {
 		markText, r.Mark.Cluster, r.Mark.Host, r.Mark.Generation, code(key, r.Key(), r.Mark))
 }
 
-// Open returns the entry r with the mark that its name and description carry. Both must be
-// intact, agree, and be made for this place with one of the keys. Otherwise the entry is
+// Open returns the route r with the mark that its name and description carry. Both must be
+// intact, agree, and be made for this place with one of the keys. Otherwise the route is
 // foreign; it is spoiled if it looks like one of ours all the same.
 func (s Seal) Open(r Route, name, description string) Route {
 	r.Mark, r.Spoiled, r.Stale = Mark{}, false, false

@@ -21,8 +21,8 @@ const (
 // Change is one decided change of one route.
 type Change struct {
 	Verb   Verb   `json:"verb"`
-	Route  Route  `json:"route"`         // what shall be; for a delete, what is
-	Was    *Route `json:"was,omitempty"` // for a replace, what is; for a held create, the foreign entry in the way
+	Route  Route  `json:"route"`         // what is to be; for a delete, what is
+	Was    *Route `json:"was,omitempty"` // for a replace, what is; for a held create, the foreign route in the way
 	Reason Reason `json:"reason"`
 }
 
@@ -81,7 +81,7 @@ func (p Plan) IsEmpty() bool {
 	return len(p.Changes) == 0 && len(p.Held) == 0 && len(p.Conflicts) == 0
 }
 
-// String prints one line for each entry: changes in the order they are made, then what
+// String prints one line for each route: changes in the order they are made, then what
 // is held, then what is refused. CLI, page, dry run, log and tests all show this text.
 func (p Plan) String() string {
 	var b strings.Builder

@@ -27,7 +27,7 @@ const (
 	ReasonQuota              Reason = "quota"               // the table is full
 	ReasonPolicy             Reason = "policy"              // the policy does not allow this change
 	ReasonNoEvidence         Reason = "no-evidence"         // nothing proves that the route is not needed
-	ReasonInTransition       Reason = "in-transition"       // the cloud is still working on the entry
+	ReasonInTransition       Reason = "in-transition"       // the cloud is still working on the route
 	ReasonCloudError         Reason = "cloud-error"         // the cloud refused or failed the change
 )
 
@@ -63,13 +63,13 @@ func Reasons() map[Reason]string {
 		ReasonQuota:              "the route table is full; raise its quota",
 		ReasonPolicy:             "the policy does not allow this change",
 		ReasonNoEvidence:         "nothing proves that this route is no longer needed",
-		ReasonInTransition:       "the cloud is still working on this entry",
+		ReasonInTransition:       "the cloud is still working on this route",
 		ReasonCloudError:         "the cloud refused or failed the change",
 		ReasonOverlapsClaim:      "another host holds an overlapping subnet; give this host another bip",
 		ReasonOutsidePools:       "the subnet is outside every pool; choose a bip inside one or add a pool",
 		ReasonOverlapsVSwitch:    "the subnet overlaps a vSwitch of the VPC; choose another bip",
 		ReasonReserved:           "the range is reserved and never routed; choose another bip",
-		ReasonNoPrefix:           "the subnet is no prefix that can be routed, be it IPv4 or IPv6",
+		ReasonNoPrefix:           "the subnet is no prefix of IPv4 or IPv6 that can be routed",
 		ReasonHostBits:           "the prefix has bits set beyond its mask",
 		ReasonInstanceUnknown:    "the cloud does not know this instance",
 		ReasonWrongVPC:           "the host is in another VPC than the controller serves",

@@ -17,7 +17,7 @@ type Route struct {
 	Mark        Mark         `json:"mark,omitzero"`     // zero: foreign
 	Spoiled     bool         `json:"spoiled,omitempty"` // foreign, though it carries a mark of sealane: one that was copied or edited
 	Stale       bool         `json:"stale,omitempty"`   // its mark is sealed with a key that is on its way out
-	ID          string       `json:"id,omitempty"`      // the cloud's entry id; empty for a desired route
+	ID          string       `json:"id,omitempty"`      // the cloud's id of it; empty for a desired route
 }
 
 // HopType is the kind of a next hop, in the cloud's spelling.
@@ -29,10 +29,10 @@ const (
 	HopInterface HopType = "NetworkInterface" // a secondary interface, where that is the host's uplink
 )
 
-// RouteState is where the cloud is with an entry.
+// RouteState is where the cloud is with a route.
 type RouteState string
 
-// The states of an entry, as the cloud reports them.
+// The states of a route, as the cloud reports them.
 const (
 	RouteAvailable RouteState = "Available"
 	RoutePending   RouteState = "Pending"
@@ -40,7 +40,7 @@ const (
 	RouteDeleting  RouteState = "Deleting"
 )
 
-// RouteKey names a place in a table: a table holds one entry for a destination.
+// RouteKey names a place in a table: a table holds one route for a destination.
 type RouteKey struct {
 	Table       TableID
 	Destination netip.Prefix

@@ -35,18 +35,18 @@ type Pass struct {
 	Policy    Policy        `json:"policy"`
 	Plan      Plan          `json:"plan"`                // what is left to do, hold and refuse
 	DeletesID string        `json:"deletesId,omitempty"` // Plan.DeletesID of the whole plan, also when it is cut
-	Omitted   int           `json:"omitted,omitempty"`   // entries of plan and findings that were left out to keep the record small
+	Omitted   int           `json:"omitted,omitempty"`   // lines of plan and findings that were left out to keep the record small
 	Hosts     []HostLife    `json:"hosts,omitempty"`     // lives that need the cloud's word: stopped, missing, gone
 	Blocked   []Blocked     `json:"blocked,omitempty"`   // hosts that the cloud keeps packets from, or may
 	CloudRead time.Time     `json:"cloudRead,omitzero"`  // when the cloud was last read as a whole
 	Tables    []TableUse    `json:"tables,omitempty"`
 	Opened    []InterfaceID `json:"opened,omitempty"`   // interfaces whose source/destination check the controller switched off, in all, or was about to
 	Admitted  []GroupID     `json:"admitted,omitempty"` // security groups that the controller added rules to, in all
-	Adopted   []string      `json:"adopted,omitempty"`  // ids of entries whose adoption in the configuration was used
+	Adopted   []string      `json:"adopted,omitempty"`  // ids of routes whose adoption in the configuration was used
 	Findings  []Finding     `json:"findings,omitempty"`
 }
 
-// Cut returns the pass with at most limit entries in each list of plan and findings, the
+// Cut returns the pass with at most limit items in each list of plan and findings, the
 // gravest findings first, and counts the others in Omitted.
 func (p Pass) Cut(limit int) Pass {
 	p.Plan.Changes = cut(p.Plan.Changes, limit, &p.Omitted)
@@ -83,14 +83,14 @@ type Blocked struct {
 // TableUse is how full a route table is.
 type TableUse struct {
 	Table   TableID `json:"table"`
-	Routes  int     `json:"routes"`            // custom entries in it
+	Routes  int     `json:"routes"`            // custom routes in it
 	Owned   int     `json:"owned"`             // of them, ours
 	Foreign int     `json:"foreign"`           // of them, not ours
-	Quota   int     `json:"quota"`             // entries it may hold
+	Quota   int     `json:"quota"`             // routes it may hold
 	History []Usage `json:"history,omitempty"` // one a day, the oldest first, eight at most
 }
 
-// Usage is how many entries a table held at some time.
+// Usage is how many routes a table held at some time.
 type Usage struct {
 	At     time.Time `json:"at"`
 	Routes int       `json:"routes"`

@@ -86,7 +86,7 @@ type (
 		At        time.Time `json:"at"`
 		Policy    Policy    `json:"policy"`
 		DeletesID string    `json:"deletesId,omitempty"`
-		Omitted   int       `json:"omitted,omitempty"` // entries left out to keep the record small
+		Omitted   int       `json:"omitted,omitempty"` // lines left out to keep the record small
 		Plan      Plan      `json:"plan"`
 	}
 	// ErrorBody is the body of every failed request.

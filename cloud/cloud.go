@@ -146,5 +146,5 @@ const (
 )
 
 // BatchLimit is the most changes a provider sends in one call; Alibaba Cloud takes 50
-// entries in CreateRouteEntries and DeleteRouteEntries.
+// routes in CreateRouteEntries and DeleteRouteEntries.
 const BatchLimit = 50

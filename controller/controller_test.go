@@ -100,7 +100,7 @@ func (s *site) reportOnly(id api.InstanceID, subnets ...string) {
 	s.registry.Alive(id)
 }
 
-// routes prints every entry of both tables as "destination hop" or "destination hop foreign".
+// routes prints every route of both tables as "destination hop" or "destination hop foreign".
 func (s *site) routes() []string {
 	s.t.Helper()
 	var out []string

@@ -46,7 +46,7 @@ func TestAnotherHostsInterfaceIsNotBelieved(t *testing.T) {
 	})
 }
 
-// An operator's word for an entry is good once: who takes the entry back keeps it.
+// An operator's word for a route is good once: who takes the route back keeps it.
 func TestAdoptionIsUsedOnce(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := start(t)
@@ -131,7 +131,7 @@ func TestEventsDoNotHammerACloudThatIsAway(t *testing.T) {
 	})
 }
 
-// The subnet of a host that is gone is not given away while any entry still leads to it.
+// The subnet of a host that is gone is not given away while any route still leads to it.
 func TestClaimIsKeptWhileAnythingLeadsToTheHost(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := start(t)

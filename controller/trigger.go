@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// trigger turns watch events and time into one question: shall a pass start now? Events only
+// trigger turns watch events and time into one question: is a pass to start now? Events only
 // bring the next pass forward; what it does is decided from a full snapshot.
 type trigger struct {
 	events <-chan struct{}

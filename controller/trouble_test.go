@@ -181,7 +181,7 @@ func TestUnreadableConfigChangesNothing(t *testing.T) {
 func TestCloudsRefusalIsARefusal(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := start(t)
-		// The listing leaves the foreign entry out, as the cloud does with routes it learnt.
+		// The listing leaves the foreign route out, as the cloud does with routes it learnt.
 		s.cloud.AddForeign(api.Route{Table: s.world.Network.Tables[0].ID, Destination: netip.MustParsePrefix("10.0.0.0/24"), NextHop: string(three)})
 		s.cloud.Break(cloudtest.Faults{Hidden: 1})
 		s.report(one, "10.0.0.0/24")

@@ -10,7 +10,7 @@ import (
 	"github.com/sealane/sealane/api"
 )
 
-// fill puts foreign entries into the first table, from the n-th on.
+// fill puts foreign routes into the first table, from the n-th on.
 func (s *site) fill(from, n int) {
 	for i := from; i < from+n; i++ {
 		d := netip.PrefixFrom(netip.AddrFrom4([4]byte{172, 20, byte(i), 0}), 24)

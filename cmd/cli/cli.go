@@ -156,8 +156,8 @@ func editDistance(a, b string) int {
 	return row[len(b)]
 }
 
-// CheckCluster refuses cluster names that would not fit a registry key and the name of a route
-// entry alike.
+// CheckCluster refuses cluster names that would not fit a registry key and the name of a
+// route alike.
 func CheckCluster(name string) error {
 	if !regexp.MustCompile(`^[a-z][a-z0-9-]{0,39}$`).MatchString(name) {
 		return fmt.Errorf("--cluster: %q is not 1 to 40 of a-z, 0-9 and -, starting with a letter: %w", name, api.ErrUsage)

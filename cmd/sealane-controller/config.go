@@ -48,7 +48,7 @@ type config struct {
 }
 
 func (f *flags) registerFlags(set *pflag.FlagSet) {
-	set.StringVar(&f.cluster, "cluster", "default", "name of the cluster; route entries are marked with it")
+	set.StringVar(&f.cluster, "cluster", "default", "name of the cluster; its routes are marked with it")
 	set.StringVar(&f.name, "name", "", "name of this replica (default: the host's name)")
 	set.StringVar(&f.listen, "listen", "127.0.0.1:8480", "address to serve the API and metrics on")
 	set.StringVar(&f.vpc, "vpc", "", "id of the VPC whose route tables are programmed (required)")
@@ -60,9 +60,9 @@ func (f *flags) registerFlags(set *pflag.FlagSet) {
 	set.StringSliceVar(&f.pools, "pool", nil, "range that subnets may come from; repeatable; used when the registry holds no configuration yet")
 	set.StringVar(&f.policy, "policy", string(api.PolicyObserve), "observe, create-only, no-delete or full; used when the registry holds no configuration yet")
 	set.StringSliceVar(&f.manage, "manage", nil, "what else of the cloud may be changed: source-dest-check, security-group; repeatable; used when the registry holds no configuration yet")
-	set.StringSliceVar(&f.markKeys, "mark-key-file", nil, "file with a secret that the marks of route entries are sealed with, the same for all replicas; repeatable: the first seals, entries sealed with the others are known and sealed anew")
+	set.StringSliceVar(&f.markKeys, "mark-key-file", nil, "file with a secret that the marks of routes are sealed with, the same for all replicas; repeatable: the first seals, routes sealed with the others are known and sealed anew")
 	set.BoolVar(&f.unkeyed, "mark-unkeyed", false, "know marks that were made without a key, too, and seal them: while the first key is introduced")
-	set.IntVar(&f.quota, "table-quota", 200, "custom entries that a route table may hold")
+	set.IntVar(&f.quota, "table-quota", 200, "custom routes that a route table may hold")
 	set.StringSliceVar(&f.etcdEndpoints, "etcd-endpoints", nil, "etcd to use, for example http://10.1.2.3:2379; repeatable (default: an etcd of its own)")
 	set.StringVar(&f.etcdListen, "etcd-listen", "http://127.0.0.1:2379", "where the etcd of its own listens for agents")
 	set.StringVar(&f.dataDir, "data-dir", "/var/lib/sealane/controller", "directory of the etcd of its own")

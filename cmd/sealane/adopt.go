@@ -47,7 +47,7 @@ func (c candidate) String() string {
 // adoptDocument is the JSON of routes adopt.
 type adoptDocument struct {
 	Schema   string      `json:"schema"` // api.SchemaAdopt
-	Routes   []candidate `json:"entries"`
+	Routes   []candidate `json:"routes"`
 	Confirm  string      `json:"confirm,omitempty"` // id that gives exactly these routes to sealane
 	Recorded bool        `json:"recorded"`          // they were given
 }
@@ -163,7 +163,7 @@ func (a *adoption) foreignIn(snap api.Snapshot, only []netip.Prefix) (adoptDocum
 		missing = slices.DeleteFunc(missing, func(p netip.Prefix) bool { return p == at })
 	}
 	if len(missing) > 0 && snap.Pass.Omitted > 0 {
-		return doc, fmt.Errorf("%s is not among what the last pass could publish (%d entries of it were left out): %w", missing[0], snap.Pass.Omitted, api.ErrNotFound)
+		return doc, fmt.Errorf("%s is not among what the last pass could publish (%d lines of it were left out): %w", missing[0], snap.Pass.Omitted, api.ErrNotFound)
 	}
 	if len(missing) > 0 {
 		return doc, fmt.Errorf("no foreign route for %s is in the way of a route of ours, as of the last pass: %w", missing[0], api.ErrNotFound)

@@ -68,7 +68,7 @@ func TestAdopt(t *testing.T) {
 		t.Fatalf("got\n%s\nwant\n%s...", out, want)
 	}
 	if _, err := adopt(t, append(flags, "--confirm", id)...); !errors.Is(err, api.ErrRefused) {
-		t.Errorf("the id of one entry for all of them: %v, want %v", err, api.ErrRefused)
+		t.Errorf("the id of one route for all of them: %v, want %v", err, api.ErrRefused)
 	}
 	if _, err := adopt(t, append(flags, "10.0.9.0/24")...); !errors.Is(err, api.ErrNotFound) {
 		t.Errorf("a destination with nothing in the way: %v, want %v", err, api.ErrNotFound)

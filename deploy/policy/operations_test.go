@@ -34,7 +34,7 @@ const (
 	group   = "sg-2" // admits nothing, and lets nothing out
 )
 
-// Entries that are there from the start, so that every simulator knows them by the same ids.
+// Routes that are there from the start, so that every simulator knows them by the same ids.
 const (
 	moved = iota + 10
 	gone

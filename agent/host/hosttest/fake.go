@@ -24,7 +24,7 @@ type Fake struct {
 	peers   host.Peers
 	forward bool
 	sets    map[string][]netip.Prefix
-	chains  map[string][]string // "filter/FORWARD"; a chain that is there has an entry
+	chains  map[string][]string // "filter/FORWARD"; a chain that is there has a value
 	source  string              // the rules of the tables named sealane; empty without one
 	kept    []netip.Prefix      // the destinations in them
 	blocked host.Variant

@@ -143,7 +143,7 @@ func (s *site) report(b *testing.B, from, to int) {
 	}
 }
 
-// available waits until all tables together hold n entries that are Available.
+// available waits until all tables together hold n routes that are Available.
 func (s *site) available(b *testing.B, n int) {
 	b.Helper()
 	s.until(b, fmt.Sprintf("%d routes", n), func() bool {

@@ -48,7 +48,7 @@ func (c *cluster) on(t *testing.T, h lab.Host, argv ...string) string {
 	return out.String()
 }
 
-// routes are the custom entries of the VPC's table, "destination -> next hop".
+// routes are the custom routes of the VPC's table, "destination -> next hop".
 func (c *cluster) routes() []string {
 	var lines []string
 	for _, r := range c.Sim().Routes(lab.Table) {

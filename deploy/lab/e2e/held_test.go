@@ -70,7 +70,7 @@ func (c *cluster) foreign() []string {
 	return all
 }
 
-// sealed is a simulated entry as a provider without a key reads it.
+// sealed is a simulated route as a provider without a key reads it.
 func sealed(r alisim.Route) api.Route {
 	return api.Seal{}.Open(api.Route{Table: lab.Table, Destination: r.Destination, NextHop: r.NextHop}, r.Name, r.Description)
 }
