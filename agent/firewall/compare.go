@@ -144,15 +144,11 @@ func (s subject) ordered(op string, v any) (match, bool) {
 	if !ok {
 		return nil, false
 	}
-	below := span{number{}, one.from}
-	switch op {
-	case "<", ">=":
-		if one.from == (number{}) {
+	below := span{to: one.to}
+	if op == "<" || op == ">=" {
+		if below.to = one.from.Prev(); !below.to.IsValid() {
 			return func(*walk) bool { return op == ">=" }, true
 		}
-		below.to = one.from.before()
-	default:
-		below.to = one.to
 	}
 	return negate(matchAmong(s.field, spans{below}), op[0] == '>'), true
 }

@@ -207,7 +207,7 @@ func (r *nftRule) ends(verdict string) bool {
 func dropsContainer(r *nftRule) bool {
 	loopback := func(m map[string]any) bool {
 		s, ok := addressSpan(valueText(m["right"]))
-		return ok && m["op"] == "==" && s.from.hi == 0 && s.from.lo>>24 == 127
+		return ok && m["op"] == "==" && s.from.IsLoopback()
 	}
 	return r.ends("drop") && !slices.ContainsFunc(r.matchesOf("ip daddr"), loopback)
 }

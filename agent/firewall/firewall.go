@@ -85,14 +85,6 @@ func (r Rule) String() string {
 	return fmt.Sprintf("%s, rule %d: %s", place, r.Number, r.Text)
 }
 
-// Chain is one of nftables, as nft prints it but for counters. The first four are empty but
-// in a base chain.
-type Chain struct {
-	Type, Hook, Policy string
-	Priority           int
-	Rules              []string
-}
-
 // nftObject is one object of what nft -j prints; the others do not matter.
 type nftObject struct {
 	Table *struct {

@@ -1,116 +1,49 @@
 package firewall
 
-import (
-	"strconv"
-	"strings"
-)
+import "strings"
 
 // icmpIs is the match with a type, or a type and a code as iptables prints it: 3/4.
-func icmpIs(value string) (match, bool) { return icmpMatch(value, typeNumber) }
+func icmpIs(value string) (match, bool) { return icmpMatch(value, icmpTypes()) }
 
 // icmp6Is is the same of IPv6.
-func icmp6Is(value string) (match, bool) { return icmpMatch(value, type6Number) }
+func icmp6Is(value string) (match, bool) { return icmpMatch(value, icmp6Types()) }
 
-func icmpMatch(value string, number func(string) (uint64, bool)) (match, bool) {
+func icmpMatch(value string, types map[string]uint64) (match, bool) {
 	if value == "any" || value == "255" {
 		return func(*walk) bool { return true }, true
 	}
 	t, c, coded := strings.Cut(value, "/")
-	want, ok := number(t)
+	want, ok := namedNumber(t, types)
+	m := matchAmong(icmpType, only(small(want)))
 	if !coded {
-		return matchAmong(icmpType, only(small(want))), ok
+		return m, ok
 	}
-	code, err := strconv.ParseUint(c, 10, 8)
-	m := []match{matchAmong(icmpType, only(small(want))), matchAmong(icmpCode, only(small(code)))}
-	return allOf(m), ok && err == nil
+	code, known := namedNumber(c, nil)
+	return allOf([]match{m, matchAmong(icmpCode, only(small(code)))}), ok && known
 }
 
-// numbered reads what is no name.
-func numbered(s string) (uint64, bool) {
-	n, err := strconv.ParseUint(s, 10, 8)
-	return n, err == nil
-}
-
-// typeNumber knows the names that nft prints (nft describe icmp type).
-func typeNumber(name string) (uint64, bool) {
-	switch name {
-	case "echo-reply":
-		return 0, true
-	case "destination-unreachable":
-		return 3, true
-	case "source-quench":
-		return 4, true
-	case "redirect":
-		return 5, true
-	case "echo-request":
-		return 8, true
-	case "router-advertisement":
-		return 9, true
-	case "router-solicitation":
-		return 10, true
-	case "time-exceeded":
-		return 11, true
-	case "parameter-problem":
-		return 12, true
-	case "timestamp-request":
-		return 13, true
-	case "timestamp-reply":
-		return 14, true
-	default:
-		return numbered(name)
+// icmpTypes are the names that nft prints (nft describe icmp type).
+func icmpTypes() map[string]uint64 {
+	return map[string]uint64{
+		"echo-reply": 0, "destination-unreachable": 3, "source-quench": 4, "redirect": 5, "echo-request": 8,
+		"router-advertisement": 9, "router-solicitation": 10, "time-exceeded": 11, "parameter-problem": 12,
+		"timestamp-request": 13, "timestamp-reply": 14,
 	}
 }
 
-// type6Number knows those of nft describe icmpv6 type.
-func type6Number(name string) (uint64, bool) {
-	switch name {
-	case "destination-unreachable":
-		return 1, true
-	case "packet-too-big":
-		return 2, true
-	case "time-exceeded":
-		return 3, true
-	case "parameter-problem":
-		return 4, true
-	case "echo-request":
-		return 128, true
-	case "echo-reply":
-		return 129, true
-	case "nd-router-solicit":
-		return 133, true
-	case "nd-router-advert":
-		return 134, true
-	case "nd-neighbor-solicit":
-		return 135, true
-	case "nd-neighbor-advert":
-		return 136, true
-	case "nd-redirect":
-		return 137, true
-	default:
-		return numbered(name)
+// icmp6Types are those of nft describe icmpv6 type.
+func icmp6Types() map[string]uint64 {
+	return map[string]uint64{
+		"destination-unreachable": 1, "packet-too-big": 2, "time-exceeded": 3, "parameter-problem": 4,
+		"echo-request": 128, "echo-reply": 129, "nd-router-solicit": 133, "nd-router-advert": 134,
+		"nd-neighbor-solicit": 135, "nd-neighbor-advert": 136, "nd-redirect": 137,
 	}
 }
 
-// codeNumber knows those of nft describe icmp code.
-func codeNumber(name string) (uint64, bool) {
-	switch name {
-	case "net-unreachable":
-		return 0, true
-	case "host-unreachable":
-		return 1, true
-	case "prot-unreachable":
-		return 2, true
-	case "port-unreachable":
-		return 3, true
-	case "frag-needed":
-		return 4, true
-	case "net-prohibited":
-		return 9, true
-	case "host-prohibited":
-		return 10, true
-	case "admin-prohibited":
-		return 13, true
-	default:
-		return numbered(name)
+// icmpCodes are those of nft describe icmp code.
+func icmpCodes() map[string]uint64 {
+	return map[string]uint64{
+		"net-unreachable": 0, "host-unreachable": 1, "prot-unreachable": 2, "port-unreachable": 3, "frag-needed": 4,
+		"net-prohibited": 9, "host-prohibited": 10, "admin-prohibited": 13,
 	}
 }

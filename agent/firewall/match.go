@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"go4.org/netipx"
 )
 
 // match is a condition of a rule.
@@ -56,55 +58,31 @@ func matchAmong(f field, want spans) match {
 	return func(w *walk) bool { return w.among(f, want) }
 }
 
-// trait is what a condition may look at beside the fields.
-type trait int
+// trait is the match of what a condition looks at beside the fields with a value as the tools
+// print it; ok is false when the value is not understood.
+type trait func(value string) (m match, ok bool)
 
-const (
-	inName trait = iota
-	outName
-	connState
-	connStatus
-	sourceKind // of address: local and others
-	targetKind
-	addressFamily
-	packetKind // by the link: unicast, broadcast, multicast
-)
-
-// traitIs is the match of a trait with a value as the tools print it; ok is false when the
-// value is not understood.
-func traitIs(t trait, value string) (m match, ok bool) {
-	lower := strings.ToLower(value)
-	switch t {
-	case inName:
-		return func(w *walk) bool { return nameFits(w.in, value) }, true
-	case outName:
-		return func(w *walk) bool { return nameFits(w.outSeen(), value) }, true
-	case connState:
-		return stateIs(lower)
-	case connStatus:
-		return func(w *walk) bool { return w.redirected }, lower == "dnat"
-	case sourceKind:
-		return kindIs(lower, func(w *walk) bool { return w.in == "" })
-	case targetKind:
-		return kindIs(lower, func(w *walk) bool { return w.toHost })
-	case addressFamily:
-		return familyIs(lower)
-	case packetKind:
-		return func(*walk) bool { return lower == "unicast" || lower == "host" }, true
-	default:
-		return nil, false
-	}
+// inIs and outIs compare the names of interfaces.
+func inIs(name string) (match, bool) {
+	return func(w *walk) bool { return nameFits(w.in, name) }, true
 }
 
-// familyIs knows the words of meta nfproto, meta protocol and ether type.
-func familyIs(name string) (match, bool) {
-	v6 := name == "ipv6" || name == "ip6"
-	return func(w *walk) bool { return w.v6 == v6 }, v6 || name == "ipv4" || name == "ip"
+func outIs(name string) (match, bool) {
+	return func(w *walk) bool { return nameFits(w.outSeen(), name) }, true
+}
+
+// sourceIs and targetIs know the kinds of addresses.
+func sourceIs(kind string) (match, bool) {
+	return kindIs(kind, func(w *walk) bool { return w.in == "" })
+}
+
+func targetIs(kind string) (match, bool) {
+	return kindIs(kind, func(w *walk) bool { return w.toHost })
 }
 
 // kindIs tells local addresses; those of other hosts are unicast.
-func kindIs(name string, local match) (match, bool) {
-	switch name {
+func kindIs(kind string, local match) (match, bool) {
+	switch strings.ToLower(kind) {
 	case "local":
 		return local, true
 	case "unicast":
@@ -116,17 +94,34 @@ func kindIs(name string, local match) (match, bool) {
 	}
 }
 
+// familyIs knows the words of meta nfproto, meta protocol and ether type.
+func familyIs(name string) (match, bool) {
+	name = strings.ToLower(name)
+	v6 := name == "ipv6" || name == "ip6"
+	return func(w *walk) bool { return w.v6 == v6 }, v6 || name == "ipv4" || name == "ip"
+}
+
+// packetIs knows what a packet is by its link: unicast, broadcast or multicast.
+func packetIs(kind string) (match, bool) {
+	kind = strings.ToLower(kind)
+	return func(*walk) bool { return kind == "unicast" || kind == "host" }, true
+}
+
 func stateIs(state string) (match, bool) {
+	state = strings.ToLower(state)
 	switch state {
 	case "new", "established", "related", "invalid", "untracked":
 		return func(w *walk) bool { return w.stateSeen() == state }, true
-	case "dnat":
-		return func(w *walk) bool { return w.redirected }, true
 	case "snat":
 		return func(w *walk) bool { return w.masked }, true
 	default:
-		return nil, false
+		return statusIs(state)
 	}
+}
+
+// statusIs knows the bit of a connection's status that tells a translated destination.
+func statusIs(status string) (match, bool) {
+	return func(w *walk) bool { return w.redirected }, strings.EqualFold(status, "dnat")
 }
 
 // outSeen is empty where the kernel has not decided on the way out yet.
@@ -139,10 +134,8 @@ func (w *walk) outSeen() string {
 
 // nameFits compares the name of an interface with one that may end in a star.
 func nameFits(name, pattern string) bool {
-	if stem, ok := strings.CutSuffix(pattern, "*"); ok {
-		return strings.HasPrefix(name, stem)
-	}
-	return name == pattern
+	stem, open := strings.CutSuffix(pattern, "*")
+	return name == pattern || open && strings.HasPrefix(name, stem)
 }
 
 // fieldSpan reads a value as the tools print it, of both: 10.0.0.0/8, 10.0.0.1-10.0.0.9, 80,
@@ -163,19 +156,14 @@ func fieldSpan(f field, value string) (span, bool) {
 
 // addressSpan is a prefix, a range, or a single address.
 func addressSpan(s string) (span, bool) {
-	if a, b, isRange := strings.Cut(s, "-"); isRange {
-		from, err1 := netip.ParseAddr(a)
-		to, err2 := netip.ParseAddr(b)
-		return span{addressNumber(from), addressNumber(to)}, err1 == nil && err2 == nil
-	}
 	if p, err := netip.ParsePrefix(s); err == nil {
 		return prefixSpan(p), true
 	}
-	a, err := netip.ParseAddr(s)
-	if err != nil {
-		return span{}, false
+	if a, err := netip.ParseAddr(s); err == nil {
+		return span{a, a}, true
 	}
-	return span{addressNumber(a), addressNumber(a)}, true
+	r, err := netipx.ParseIPRange(s)
+	return span{r.From(), r.To()}, err == nil
 }
 
 func portSpan(value string) (span, bool) {
@@ -188,74 +176,30 @@ func portSpan(value string) (span, bool) {
 	return smallSpan(from, to), err1 == nil && err2 == nil
 }
 
-// protocolNumber knows the names that the tools print for the protocols of transport.
-func protocolNumber(s string) (uint64, bool) {
-	switch s {
-	case "icmp":
-		return protoICMP, true
-	case "igmp":
-		return 2, true
-	case "ipencap", "ipip":
-		return 4, true
-	case "tcp":
-		return protoTCP, true
-	case "udp":
-		return protoUDP, true
-	case "dccp":
-		return 33, true
-	case "ipv6":
-		return 41, true
-	case "gre":
-		return 47, true
-	case "esp":
-		return 50, true
-	case "ah":
-		return 51, true
-	case "ipv6-icmp", "icmpv6", "icmp6":
-		return protoICMP6, true
-	case "ospf":
-		return 89, true
-	case "pim":
-		return 103, true
-	case "vrrp":
-		return 112, true
-	case "sctp":
-		return 132, true
-	case "udplite":
-		return 136, true
-	default:
-		n, err := strconv.ParseUint(s, 10, 8)
-		return n, err == nil
+// namedNumber is the number that has a name, or that is written instead of one.
+func namedNumber(s string, names map[string]uint64) (uint64, bool) {
+	if n, ok := names[s]; ok {
+		return n, true
 	}
+	n, err := strconv.ParseUint(s, 0, 8)
+	return n, err == nil
 }
 
-// flags of TCP, of which the first packet of a connection has syn and later ones ack.
+// protocolNumber knows the names that the tools print for the protocols of transport.
+func protocolNumber(s string) (uint64, bool) {
+	return namedNumber(s, map[string]uint64{
+		"icmp": protoICMP, "igmp": 2, "ipencap": 4, "ipip": 4, "tcp": protoTCP, "udp": protoUDP, "dccp": 33, "ipv6": 41,
+		"gre": 47, "esp": 50, "ah": 51, "ipv6-icmp": protoICMP6, "icmpv6": protoICMP6, "icmp6": protoICMP6, "ospf": 89,
+		"pim": 103, "vrrp": 112, "sctp": 132, "udplite": 136,
+	})
+}
+
+// tcpFlag knows the flags of TCP, of which the first packet of a connection has syn and later
+// ones ack.
 func tcpFlag(name string) (uint64, bool) {
-	switch strings.ToLower(name) {
-	case "fin":
-		return 1, true
-	case "syn":
-		return 2, true
-	case "rst":
-		return 4, true
-	case "psh":
-		return 8, true
-	case "ack":
-		return 16, true
-	case "urg":
-		return 32, true
-	case "ecn":
-		return 64, true
-	case "cwr":
-		return 128, true
-	case "all":
-		return 63, true
-	case "none":
-		return 0, true
-	default:
-		n, err := strconv.ParseUint(name, 0, 8)
-		return n, err == nil
-	}
+	return namedNumber(strings.ToLower(name), map[string]uint64{
+		"fin": 1, "syn": 2, "rst": 4, "psh": 8, "ack": 16, "urg": 32, "ecn": 64, "cwr": 128, "all": 63, "none": 0,
+	})
 }
 
 func (w *walk) tcpFlags() uint64 {

@@ -2,21 +2,27 @@ package firewall
 
 import (
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 )
 
 // readOptions reads one line of iptables: -A CHAIN, matches, target.
 func readOptions(line string, sets map[string][]netip.Prefix) []step {
-	w := &words{all: splitWords(line)}
-	w.skip(2)
+	w := words(splitWords(line))
+	w.nextWord()
+	w.nextWord()
 	var steps []step
 	module := ""
-	for w.more() {
-		negated := w.takeWord("!")
-		switch option := w.nextWord(); option {
+	for len(w) > 0 {
+		option := w.nextWord()
+		negated := option == "!"
+		if negated {
+			option = w.nextWord()
+		}
+		switch option {
 		case "-j":
-			return append(steps, readTarget(w)...)
+			return append(steps, readTarget(w.nextWord(), w))
 		case "-g":
 			return append(steps, always(decision{kind: leap, chain: w.nextWord()}))
 		case "-m":
@@ -31,7 +37,7 @@ func readOptions(line string, sets map[string][]netip.Prefix) []step {
 			}
 			steps[len(steps)-1] = condition(func(w *walk) bool { return !w.routeLeadsBack() })
 		default:
-			m, ok := optionIs(module, option, w.until(isOption), sets)
+			m, ok := optionIs(module, option, w.nextValues(), sets)
 			if ok {
 				steps = append(steps, condition(negate(m, negated)))
 			} else {
@@ -41,8 +47,6 @@ func readOptions(line string, sets map[string][]netip.Prefix) []step {
 	}
 	return steps
 }
-
-func isOption(word string) bool { return word == "!" || strings.HasPrefix(word, "-") }
 
 // moduleStep is what loading a match module asks by itself: mostly nothing.
 func moduleStep(name string) step {
@@ -74,7 +78,7 @@ func optionIs(module, option string, values []string, sets map[string][]netip.Pr
 		return maskedIs(values[0], func(w *walk) uint32 { return w.mark })
 	}
 	list := strings.Split(values[0], ",")
-	if f, ok := optionField(option); ok {
+	if f := optionField(option); f != fields {
 		var all []span
 		for _, v := range list {
 			s, ok := fieldSpan(f, v)
@@ -85,9 +89,13 @@ func optionIs(module, option string, values []string, sets map[string][]netip.Pr
 		}
 		return matchAmong(f, newSpans(all)), true
 	}
+	trait := optionTrait(option)
 	var all []match
 	for _, v := range list {
-		m, ok := optionTrait(option, v)
+		if trait == nil {
+			return nil, false
+		}
+		m, ok := trait(v)
 		if !ok {
 			return nil, false
 		}
@@ -96,51 +104,39 @@ func optionIs(module, option string, values []string, sets map[string][]netip.Pr
 	return anyOf(all), true
 }
 
-func optionField(option string) (field, bool) {
+// optionField is the field that an option asks for; fields if it asks for none.
+func optionField(option string) field {
 	switch option {
 	case "-s", "--src-range":
-		return srcAddr, true
+		return srcAddr
 	case "-d", "--dst-range":
-		return dstAddr, true
+		return dstAddr
 	case "-p":
-		return protocol, true
+		return protocol
 	case "--sport", "--sports":
-		return sourcePort, true
+		return sourcePort
 	case "--dport", "--dports":
-		return targetPort, true
+		return targetPort
 	default:
-		return fields, false
+		return fields
 	}
 }
 
-func optionTrait(option, value string) (match, bool) {
-	switch option {
-	case "-i", "-o":
-		t := inName
-		if option == "-o" {
-			t = outName
+// optionTrait is nil for an option that is not known.
+func optionTrait(option string) trait {
+	starred := func(t trait) trait { // iptables writes a plus for a star
+		return func(name string) (match, bool) {
+			if stem, open := strings.CutSuffix(name, "+"); open {
+				name = stem + "*"
+			}
+			return t(name)
 		}
-		if stem, ok := strings.CutSuffix(value, "+"); ok {
-			value = stem + "*"
-		}
-		return traitIs(t, value)
-	case "--icmp-type":
-		return icmpIs(value)
-	case "--icmpv6-type":
-		return icmp6Is(value)
-	case "--ctstate", "--state":
-		return traitIs(connState, value)
-	case "--ctstatus":
-		return traitIs(connStatus, value)
-	case "--src-type":
-		return traitIs(sourceKind, value)
-	case "--dst-type":
-		return traitIs(targetKind, value)
-	case "--pkt-type":
-		return traitIs(packetKind, value)
-	default:
-		return nil, false
 	}
+	return map[string]trait{
+		"-i": starred(inIs), "-o": starred(outIs), "--icmp-type": icmpIs, "--icmpv6-type": icmp6Is,
+		"--ctstate": stateIs, "--state": stateIs, "--ctstatus": statusIs,
+		"--src-type": sourceIs, "--dst-type": targetIs, "--pkt-type": packetIs,
+	}[option]
 }
 
 func tcpFlagsAre(values []string) (match, bool) {
@@ -184,69 +180,36 @@ func inIPSet(values []string, sets map[string][]netip.Prefix) (match, bool) {
 	if values[1] == "src" {
 		f = srcAddr
 	}
-	var v4, v6 []span
-	for _, p := range set {
-		if p.Addr().Is6() {
-			v6 = append(v6, prefixSpan(p))
-		} else {
-			v4 = append(v4, prefixSpan(p))
-		}
-	}
-	set4, set6 := newSpans(v4), newSpans(v6)
-	return func(w *walk) bool {
-		if w.v6 {
-			return w.among(f, set6)
-		}
-		return w.among(f, set4)
-	}, true
+	return matchAmong(f, prefixSpans(set)), true
 }
 
 // routeLeadsBack is what a filter by reverse path asks. The routes are not the firewall's: it
 // is taken to hold but for what enters where it also leaves, as packets redirected to a bridge do.
 func (w *walk) routeLeadsBack() bool { return w.in != w.out }
 
-// words are a line's, read one by one.
-type words struct {
-	all []string
-	at  int
-}
+// words are those of a line that are still to be read.
+type words []string
 
-func (w *words) more() bool { return w.at < len(w.all) }
-
-// peek is the word n ahead, empty past the end.
-func (w *words) peek(n int) string {
-	if w.at+n >= len(w.all) {
+// nextWord takes the first; empty at the end.
+func (w *words) nextWord() string {
+	if len(*w) == 0 {
 		return ""
 	}
-	return w.all[w.at+n]
+	first := (*w)[0]
+	*w = (*w)[1:]
+	return first
 }
 
-func (w *words) nextWord() string {
-	s := w.peek(0)
-	w.at++
-	return s
-}
-
-// takeWord steps over a word if it comes next.
-func (w *words) takeWord(want string) bool {
-	if !w.more() || w.peek(0) != want {
-		return false
+// nextValues takes those up to the next option.
+func (w *words) nextValues() []string {
+	n := slices.IndexFunc(*w, func(s string) bool { return s == "!" || strings.HasPrefix(s, "-") })
+	if n < 0 {
+		n = len(*w)
 	}
-	w.at++
-	return true
+	values := (*w)[:n]
+	*w = (*w)[n:]
+	return values
 }
-
-// until reads on to the first word of which stop says so.
-func (w *words) until(stop func(string) bool) []string {
-	from := w.at
-	for w.more() && !stop(w.peek(0)) {
-		w.at++
-	}
-	return w.all[min(from, len(w.all)):min(w.at, len(w.all))]
-}
-
-// skip steps over n words.
-func (w *words) skip(n int) { w.at = min(w.at+n, len(w.all)) }
 
 // splitWords cuts a line into words at blanks. A quoted word loses its quotes.
 func splitWords(line string) []string {

@@ -91,7 +91,7 @@ func (r *Ruleset) Outcomes(f Flow) []Outcome {
 	}
 	var all []Outcome
 	for _, p := range mergeParts(parts) {
-		all = append(all, f.describe(p, whole, v6))
+		all = append(all, f.describe(p, whole))
 	}
 	return all
 }
@@ -169,12 +169,12 @@ func (p part) key(without field) string {
 }
 
 // describe tells a part in the flow's own terms.
-func (f Flow) describe(p part, whole values, v6 bool) Outcome {
+func (f Flow) describe(p part, whole values) Outcome {
 	o := p.outcome
-	o.From, o.To = cutPrefixes(f.From, p.values[srcAddr], v6), cutPrefixes(f.To, p.values[dstAddr], v6)
+	o.From, o.To = cutPrefixes(f.From, p.values[srcAddr]), cutPrefixes(f.To, p.values[dstAddr])
 	if !slices.Equal(p.values[protocol], whole[protocol]) {
 		for _, s := range p.values[protocol] {
-			for n := s.from.lo; n <= s.to.lo; n++ {
+			for n := smallValue(s.from); n <= smallValue(s.to); n++ {
 				o.Protos = append(o.Protos, map[uint64]string{protoTCP: "tcp", protoUDP: "udp", protoICMP: "icmp", protoICMP6: "icmp"}[n])
 			}
 		}
@@ -190,13 +190,13 @@ func portsOf(have, whole spans) []Ports {
 	}
 	var all []Ports
 	for _, s := range have {
-		all = append(all, Ports{uint16(s.from.lo), uint16(s.to.lo)})
+		all = append(all, Ports{uint16(smallValue(s.from)), uint16(smallValue(s.to))})
 	}
 	return all
 }
 
 // cutPrefixes are the prefixes that are in a part, or what of them is.
-func cutPrefixes(all []netip.Prefix, in spans, v6 bool) []netip.Prefix {
+func cutPrefixes(all []netip.Prefix, in spans) []netip.Prefix {
 	var found []netip.Prefix
 	for _, p := range all {
 		one := prefixSpan(p)
@@ -206,7 +206,7 @@ func cutPrefixes(all []netip.Prefix, in spans, v6 bool) []netip.Prefix {
 			continue
 		}
 		for _, s := range within {
-			found = append(found, s.prefixes(v6)...)
+			found = append(found, s.prefixes()...)
 		}
 	}
 	return found

@@ -42,7 +42,7 @@ func Parse(d Dump) (*Ruleset, error) {
 		return nil, fmt.Errorf("nft ruleset: %w", err)
 	}
 	r.marks = append(r.marks, n.marks...)
-	r.docker, r.listed = n.docker, n.listed
+	r.docker = n.docker
 	r.unproven = append(r.unproven, n.unproven...)
 	r.arrange(mergeTables(saved, n.tables))
 	return r, nil
@@ -81,7 +81,6 @@ type nftReading struct {
 	tables   []*table
 	marks    []markUse
 	docker   DockerTable
-	listed   map[string]map[string]Chain
 	unproven []string
 }
 
@@ -103,7 +102,7 @@ func readRuleset(d Dump) (*nftReading, error) {
 		}
 		all = addObjects(all, document.Nftables, d.Terse)
 	}
-	n := &nftReading{listed: map[string]map[string]Chain{}}
+	n := &nftReading{}
 	for _, t := range all {
 		if !t.asleep && !slices.Contains(d.Dormant, t.family+" "+t.name) {
 			n.addTable(t)
@@ -157,27 +156,21 @@ func (n *nftReading) addTable(t *nftTable) {
 		return
 	}
 	m := &table{backend: nftables, family: t.family, name: t.name, chains: map[string]*chain{}}
-	listed := map[string]Chain{}
 	use := markUse{family: t.family, table: t.name}
 	for _, c := range t.chains {
 		into := m.addChain(c.Name)
 		into.hook, into.priority = hookNamed(c.Hook), c.Prio
 		into.nat, into.drop = c.Type == "nat", c.Policy == "drop"
-		texts := make([]string, 0, len(t.rules[c.Name]))
 		for _, r := range t.rules[c.Name] {
-			text := ruleText(r)
-			texts = append(texts, text)
-			into.appendRule(t.steps(r.Expr), text)
+			into.appendRule(t.steps(r.Expr), ruleText(r))
 			use.bits |= exprMarks(r.Expr)
 		}
-		listed[c.Name] = Chain{Type: c.Type, Hook: c.Hook, Policy: c.Policy, Priority: c.Prio, Rules: texts}
 		if t.name == dockerTable {
 			n.docker.learnChain(t.family, c.Name, t.rules[c.Name])
 		}
 	}
 	n.tables = append(n.tables, m)
 	n.marks = append(n.marks, use)
-	n.listed[t.family+" "+t.name] = listed
 }
 
 // outsideDrops names the base chains of a family that is not modelled which may drop.
@@ -209,21 +202,6 @@ func mayDrop(e any) bool {
 		}
 	case []any:
 		return slices.ContainsFunc(e, mayDrop)
-	}
-	return false
-}
-
-// NFTChains are the chains of a table of nftables by name; nil without the table. Who has a
-// table of its own compares them with what it wrote; elements of sets are not in them.
-func (r *Ruleset) NFTChains(family, name string) map[string]Chain { return r.listed[family+" "+name] }
-
-// HasNFTTable reports whether nftables has a table of that name in any of the families ip,
-// ip6 and inet.
-func (r *Ruleset) HasNFTTable(name string) bool {
-	for _, family := range []string{"ip", "ip6", "inet"} {
-		if r.NFTChains(family, name) != nil {
-			return true
-		}
 	}
 	return false
 }

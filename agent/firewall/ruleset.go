@@ -11,7 +11,6 @@ type Ruleset struct {
 	unproven []string
 	marks    []markUse
 	docker   DockerTable
-	listed   map[string]map[string]Chain // nftables' chains by table, "inet NAME"
 }
 
 // The tools that keep rules.
@@ -86,20 +85,9 @@ const (
 )
 
 func hookNamed(name string) hook {
-	switch name {
-	case "prerouting":
-		return prerouting
-	case "input":
-		return input
-	case "forward":
-		return forward
-	case "output":
-		return output
-	case "postrouting":
-		return postrouting
-	default:
-		return nowhere
-	}
+	return map[string]hook{
+		"prerouting": prerouting, "input": input, "forward": forward, "output": output, "postrouting": postrouting,
+	}[name]
 }
 
 // addChain returns the chain of that name, new if need be.

@@ -1,7 +1,7 @@
 package firewall
 
 import (
-	"math/bits"
+	"net"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -12,8 +12,8 @@ import (
 type subject struct {
 	read  func(string) (span, bool) // of a field
 	field field
-	trait func(string) (match, bool) // of a trait
-	bits  func(*walk) uint64         // of a number
+	trait trait
+	bits  func(*walk) uint64 // of a number
 	names func(string) (uint64, bool)
 	mask  uint64
 	cut   int // of an address, the bits that are looked at; 0 for all
@@ -68,10 +68,6 @@ func fieldSubject(f field) subject {
 	return subject{field: f, read: func(s string) (span, bool) { return fieldSpan(f, s) }}
 }
 
-func traitSubject(t trait) subject {
-	return subject{trait: func(s string) (match, bool) { return traitIs(t, s) }}
-}
-
 func payloadSubject(header, name string) (subject, []match, bool) {
 	switch header {
 	case "ip", "ip6":
@@ -83,7 +79,7 @@ func payloadSubject(header, name string) (subject, []match, bool) {
 	case "icmp", "icmpv6":
 		return icmpSubject(header, name)
 	case "ether":
-		return traitSubject(addressFamily), nil, name == "type"
+		return subject{trait: familyIs}, nil, name == "type"
 	default:
 		return subject{}, nil, false
 	}
@@ -106,37 +102,28 @@ func transportSubject(header, name string) (subject, []match, bool) {
 func icmpSubject(header, name string) (subject, []match, bool) {
 	number, _ := protocolNumber(header)
 	implied := []match{matchAmong(protocol, only(small(number)))}
-	f, read := icmpType, typeNumber
-	switch {
-	case name == "code" && header == "icmp":
-		f, read = icmpCode, codeNumber
-	case name == "code":
-		f, read = icmpCode, numbered
-	case name != "type":
-		return subject{}, nil, false
-	case header == "icmpv6":
-		read = type6Number
-	}
+	f, ok := map[string]field{"type": icmpType, "code": icmpCode}[name]
+	names := map[string]map[string]uint64{"icmp type": icmpTypes(), "icmp code": icmpCodes(), "icmpv6 type": icmp6Types()}[header+" "+name]
 	return subject{field: f, read: func(s string) (span, bool) {
-		n, ok := read(s)
-		return smallSpan(n, n), ok
-	}}, implied, true
+		n, known := namedNumber(s, names)
+		return smallSpan(n, n), known
+	}}, implied, ok
 }
 
 func metaSubject(name string) (subject, bool) {
 	switch name {
 	case "iifname", "iif":
-		return traitSubject(inName), true
+		return subject{trait: inIs}, true
 	case "oifname", "oif":
-		return traitSubject(outName), true
+		return subject{trait: outIs}, true
 	case "mark":
 		return numberSubject(func(w *walk) uint64 { return uint64(w.mark) }), true
 	case "l4proto":
 		return fieldSubject(protocol), true
 	case "nfproto", "protocol":
-		return traitSubject(addressFamily), true
+		return subject{trait: familyIs}, true
 	case "pkttype":
-		return traitSubject(packetKind), true
+		return subject{trait: packetIs}, true
 	default:
 		return subject{}, false
 	}
@@ -152,9 +139,9 @@ func numberSubject(number func(*walk) uint64) subject {
 func connSubject(name string) (subject, bool) {
 	switch name {
 	case "state":
-		return traitSubject(connState), true
+		return subject{trait: stateIs}, true
 	case "status":
-		return traitSubject(connStatus), true
+		return subject{trait: statusIs}, true
 	case "mark":
 		return numberSubject(func(w *walk) uint64 { return uint64(w.connMark) }), true
 	default:
@@ -167,9 +154,9 @@ func fibSubject(o map[string]any) (subject, bool) {
 	result, _ := o["result"].(string)
 	switch {
 	case result == "type" && slices.Contains(flags, "daddr"):
-		return traitSubject(targetKind), true
+		return subject{trait: targetIs}, true
 	case result == "type" && slices.Contains(flags, "saddr"):
-		return traitSubject(sourceKind), true
+		return subject{trait: sourceIs}, true
 	case (result == "oif" || result == "oifname") && slices.Contains(flags, "saddr") && slices.Contains(flags, "iif"):
 		return subject{trait: func(s string) (match, bool) {
 			missing := s == "false" || s == "0"
@@ -199,9 +186,9 @@ func maskedSubject(value any) (subject, []match, bool) {
 		if s.read == nil || err != nil {
 			return s, nil, false
 		}
-		n := addressNumber(mask)
-		s.cut = bits.OnesCount64(n.hi) + bits.OnesCount64(n.lo)
-		return s, implied, netip.PrefixFrom(mask, s.cut).Masked().Addr() == mask
+		ones, width := net.IPMask(mask.AsSlice()).Size()
+		s.cut = ones
+		return s, implied, width > 0
 	default:
 		return s, implied, s.trait != nil && valueText(operands[1]) == "dnat"
 	}
@@ -259,7 +246,7 @@ func (s subject) valueSpan(v any) (span, bool) {
 		text += "/" + strconv.Itoa(s.cut)
 	}
 	if strings.Contains(text, "*") {
-		return span{number{}, number{^uint64(0), ^uint64(0)}}, text == "*"
+		return span{to: prefixSpan(netip.PrefixFrom(netip.IPv6Unspecified(), 0)).to}, text == "*"
 	}
 	return s.read(text)
 }

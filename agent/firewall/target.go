@@ -6,9 +6,8 @@ import (
 	"strings"
 )
 
-// readTarget reads the target of an iptables rule and its options, to the end of the line.
-func readTarget(w *words) []step {
-	name, options := w.nextWord(), w.until(func(string) bool { return false })
+// readTarget reads the target of an iptables rule.
+func readTarget(name string, options []string) step {
 	d := decision{kind: jump, chain: name}
 	switch name {
 	case "ACCEPT":
@@ -35,7 +34,7 @@ func readTarget(w *words) []step {
 	case "LOG", "NFLOG", "ULOG", "TRACE", "TCPMSS", "TCPOPTSTRIP", "CHECKSUM", "CLASSIFY", "DSCP", "TOS", "TTL", "HL", "AUDIT", "SET", "TEE", "CONNSECMARK", "SECMARK":
 		d = decision{} // goes on with the next rule
 	}
-	return []step{always(d)}
+	return always(d)
 }
 
 func untrack(w *walk) { w.state = "untracked" }
@@ -117,7 +116,7 @@ func masquerade(w *walk) { w.masked = true }
 
 func snat(to netip.Addr) func(*walk) {
 	return func(w *walk) {
-		w.replace(srcAddr, addressNumber(to))
+		w.replace(srcAddr, to)
 		w.masked = false
 	}
 }
@@ -126,7 +125,7 @@ func snat(to netip.Addr) func(*walk) {
 func dnat(to netip.Addr, port uint16) func(*walk) {
 	return func(w *walk) {
 		if to.IsValid() {
-			w.replace(dstAddr, addressNumber(to))
+			w.replace(dstAddr, to)
 			w.toHost, w.redirected = false, true
 		}
 		if port != 0 {

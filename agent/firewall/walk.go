@@ -249,14 +249,14 @@ func (r *Ruleset) Forward(p Packet) Verdict {
 		proto = 255 // reserved: no rule names it
 	}
 	v := values{
-		srcAddr: only(addressNumber(p.Src)), dstAddr: only(addressNumber(p.Dst)), protocol: only(small(proto)),
+		srcAddr: only(p.Src), dstAddr: only(p.Dst), protocol: only(small(proto)),
 		sourcePort: only(small(uint64(p.SrcPort))), targetPort: only(small(uint64(p.DstPort))),
 		icmpType: only(small(uint64(p.ICMPType))), icmpCode: only(small(uint64(p.ICMPCode))),
 	}
 	w := r.send(traveler{in: p.In, out: p.Out, v6: p.Dst.Is6(), state: p.State, mark: p.Mark, toHost: p.ToHost}, v)
 	verdict := Verdict{
 		Dropped: w.dropped, By: w.by, Unsure: w.doubts(), Masqueraded: w.masked, RoutingMark: w.routedMark,
-		Dst: w.address(dstAddr), DstPort: uint16(w.values[targetPort][0].from.lo),
+		Dst: w.address(dstAddr), DstPort: uint16(smallValue(w.values[targetPort][0].from)),
 	}
 	if !w.masked {
 		verdict.Src = w.address(srcAddr)
@@ -279,7 +279,7 @@ func (r *Ruleset) send(t traveler, v values) sent {
 }
 
 // address is that of the packet as it is now; of many, their first.
-func (w *walk) address(f field) netip.Addr { return w.values[f][0].from.address(w.v6) }
+func (w *walk) address(f field) netip.Addr { return w.values[f][0].from }
 
 // doubts are the rules that were not understood and may have changed the outcome: another
 // drop, or another accept, would not have.
