@@ -62,7 +62,7 @@ type Interfaces interface {
 	InterfaceVSwitch(ctx context.Context, mac string) (id string, err error)
 }
 
-// Memory outlives this process and the machine's boot; package agent/host has the real one.
+// Memory outlives this process and the machine's boot; package agent/host/machine has the real one.
 type Memory interface {
 	// RecallPeers returns what was last remembered; the zero value if nothing was.
 	RecallPeers() (host.Peers, error)
