@@ -171,8 +171,8 @@ func (a *Agent) Run(ctx context.Context) error {
 // and nothing is new.
 func (a *Agent) Ready() <-chan struct{} { return a.ready }
 
-// nudge wakes the receiver of a channel that only wakes.
-func nudge(c chan<- struct{}) {
+// wakeTask wakes the receiver of a channel that only wakes.
+func wakeTask(c chan<- struct{}) {
 	select {
 	case c <- struct{}{}:
 	default:

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sealane/sealane/agent"
+	"github.com/sealane/sealane/agent/firewall"
 	"github.com/sealane/sealane/agent/host"
 	"github.com/sealane/sealane/agent/host/hosttest"
 	"github.com/sealane/sealane/api"
@@ -31,7 +32,16 @@ type bench struct {
 	log      *bytes.Buffer
 	deaf     bool // the registry announces nothing
 	config   agent.Config
+	shown    func(host string) firewall.Dump // the rules that show, by what the host is like; nil: as set
 }
+
+// shown is a host of whose rules some show by what else is there.
+type shown struct {
+	*hosttest.Fake
+	rules func(host string) firewall.Dump
+}
+
+func (s shown) Rules(context.Context) (firewall.Dump, error) { return s.rules(s.String()), nil }
 
 // deaf is a registry whose changes are seen by looking only.
 type deaf struct{ *registrytest.Fake }
@@ -67,7 +77,11 @@ func (b *bench) run(ctx context.Context) *agent.Agent {
 	if b.deaf {
 		registry = deaf{b.registry}
 	}
-	a := agent.New(b.config, b.host, registry, nil, slog.New(slog.NewTextHandler(b.log, nil)))
+	var h agent.Host = b.host
+	if b.shown != nil {
+		h = shown{b.host, b.shown}
+	}
+	a := agent.New(b.config, h, registry, nil, slog.New(slog.NewTextHandler(b.log, nil)))
 	ctx, stop := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- a.Run(ctx) }()

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sealane/sealane/agent/firewall"
 	"github.com/sealane/sealane/agent/host"
+	"github.com/sealane/sealane/agent/steady"
 	"github.com/sealane/sealane/api"
 )
 
@@ -50,6 +51,7 @@ type ruleCheck struct {
 	wish       host.Wish
 	redirected bool
 	rules      *firewall.Ruleset
+	foreign    string // what the rules of others are told by
 	found      []drop
 	unproven   error
 }
@@ -68,7 +70,7 @@ func (c *ruleCheck) readDrops(ctx context.Context, traffic Traffic, w host.Wish,
 	if err != nil {
 		return nil, fmt.Errorf("read the host's rules: %w", err)
 	}
-	*c = ruleCheck{dump, w, redirected, rules, findDrops(rules, w, redirected), gapsOf(rules)}
+	*c = ruleCheck{dump, w, redirected, rules, steady.Foreign(dump), findDrops(rules, w, redirected), gapsOf(rules)}
 	return c.found, c.unproven
 }
 

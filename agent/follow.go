@@ -78,7 +78,7 @@ func (a *Agent) readRegistry(ctx context.Context, k *following) time.Duration {
 	}
 	was := a.snapshot.Swap(&snapshot)
 	if was == nil || was.Revision != snapshot.Revision || was.Complete() != snapshot.Complete() {
-		nudge(a.tendNow)
+		wakeTask(a.tendNow)
 	}
 	return a.config.Poll
 }

@@ -1,13 +1,13 @@
 package agent
 
 import (
-	"cmp"
+	"context"
 	"fmt"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 
+	"github.com/sealane/sealane/agent/firewall"
 	"github.com/sealane/sealane/agent/host"
 	"github.com/sealane/sealane/api"
 )
@@ -40,6 +40,33 @@ func peersOf(c Config, snapshot *api.Snapshot) []peer {
 	return all
 }
 
+// lookAtPath asks which way packets go, and finds the ways that lead elsewhere. own is the
+// host's record in the registry; nil if there is none. rules may be nil: then nothing is taken to
+// mark packets.
+func (v *view) lookAtPath(ctx context.Context, traffic Traffic, rules *firewall.Ruleset, serve Serve, own *api.Host) {
+	v.kept = slices.DeleteFunc(serve.kept(v.facts, own), func(s api.Subnet) bool {
+		return !slices.ContainsFunc(own.Claims, func(c api.Claim) bool { return c.Prefix == s.Prefix })
+	})
+	if v.wish.Uplink == "" {
+		return // which has a finding of its own
+	}
+	served := prefixesOf(subnetsOf(serve.bridges(v.facts, own)))
+	others := slices.DeleteFunc(slices.Clone(v.peers), func(p peer) bool { return overlapsAny(served, p.prefix) }) // ours is refused, which has a finding of its own
+	question := pathQuestion(v.wish, others)
+	question.Marks = routingMarks(rules, question)
+	path, err := traffic.Path(ctx, question)
+	if err != nil {
+		v.unproven = append(v.unproven, fmt.Errorf("read the host's routes: %w", err))
+		return
+	}
+	v.path = path
+	lost, unknown := detours(v)
+	v.lost = lost
+	for _, d := range unknown {
+		v.unproven = append(v.unproven, fmt.Errorf("packets for %s%s: %w", namePrefixes(d.to, v.peers), comingFrom(d.from), d.lookup.Cause))
+	}
+}
+
 // pathQuestion is what is asked of the host's routes for a wish.
 func pathQuestion(w host.Wish, peers []peer) host.PathQuestion {
 	q := host.PathQuestion{Uplink: w.Uplink, Locals: w.Locals}
@@ -49,184 +76,57 @@ func pathQuestion(w host.Wish, peers []peer) host.PathQuestion {
 	return q
 }
 
-// detour is a way that leads packets elsewhere than between our subnets: they are lost.
-type detour struct {
-	code   api.Code
-	to     []netip.Prefix // whole subnets
-	part   netip.Prefix   // of the one, what is meant; the zero value for all of it
-	from   []string       // the interfaces that the packets come in by; "" is the host itself
-	lookup host.Lookup    // the first one
-	more   bool           // other routes lead the same way
-}
-
-// detours finds the ways that lead elsewhere. Those that fare alike are one.
-func detours(v *view) (lost, unknown []detour) {
-	owners := map[netip.Prefix][]netip.Addr{}
-	for _, p := range v.peers {
-		owners[p.prefix] = append(owners[p.prefix], p.ip)
+// routingMarks are the marks that the host's rules give packets before their route is looked up,
+// which rules of routing may go by: one packet stands for those that come in by an interface.
+func routingMarks(rules *firewall.Ruleset, q host.PathQuestion) map[string]uint32 {
+	marks := map[string]uint32{}
+	if rules == nil {
+		return marks
 	}
-	whole := map[netip.Prefix]bool{} // subnets that are lost altogether: their parts say no more
-	for _, l := range v.path.Lookups {
-		d := detour{part: l.Part, from: []string{l.In}, lookup: l}
-		if l.In == v.wish.Uplink && l.In != "" {
-			d.code, d.to = api.FindingLocalAstray, slices.DeleteFunc(slices.Clone(l.To), func(p netip.Prefix) bool { return leadsToBridge(l, p, v.wish.Locals) })
-		} else {
-			d.code, d.to = api.FindingPeerAstray, slices.DeleteFunc(slices.Clone(l.To), func(p netip.Prefix) bool { return leavesByUplink(l, v, owners[p]) })
-		}
-		if l.Part.IsValid() {
-			d.to = slices.DeleteFunc(d.to, func(p netip.Prefix) bool { return whole[p] })
-		} else if l.Fate != host.FateUnknown {
-			for _, p := range d.to {
-				whole[p] = true
-			}
-		}
-		switch {
-		case len(d.to) == 0 || !passable(v.path.Links, l.In, l.Dst):
-		case l.Fate == host.FateUnknown:
-			unknown = joinDetour(unknown, d)
-		default:
-			lost = joinDetour(lost, d)
-		}
-	}
-	return lost, unknown
-}
-
-// passable reports whether the interface that a packet comes in by lets it in at all; if not,
-// that is told of the interface.
-func passable(links []host.Link, in string, dst netip.Addr) bool {
-	at := slices.IndexFunc(links, func(l host.Link) bool { return l.Name == in })
-	if at < 0 {
-		return true
-	}
-	on := links[at].Forwarding
-	if dst.Is6() {
-		on = links[at].Forwarding6
-	}
-	return links[at].There && links[at].Up && on
-}
-
-func leadsToBridge(l host.Lookup, p netip.Prefix, locals []host.Local) bool {
-	return l.Fate == host.FateSent && slices.Contains(locals, host.Local{Prefix: p, Bridge: l.Device})
-}
-
-// leavesByUplink reports whether a packet goes to the VPC: by the uplink, and to the router
-// that the default route leads to, where there is one. A route to the very host that holds the
-// subnet is as good.
-func leavesByUplink(l host.Lookup, v *view, owners []netip.Addr) bool {
-	if l.Fate != host.FateSent || l.Device != v.wish.Uplink {
-		return false
-	}
-	routers := slices.DeleteFunc(slices.Clone(v.path.Gateways), func(a netip.Addr) bool { return a.Is6() != l.Dst.Is6() })
-	return len(routers) == 0 || slices.Contains(routers, l.NextHop) || l.NextHop.IsValid() && slices.Contains(owners, l.NextHop)
-}
-
-// joinDetour adds a detour, or its packets to one that leads the same way.
-func joinDetour(all []detour, d detour) []detour {
-	for i, o := range all {
-		if !alike(o, d) {
+	for _, l := range q.Locals {
+		at := slices.IndexFunc(q.Remotes, func(p netip.Prefix) bool { return p.Addr().Is4() == l.Prefix.Addr().Is4() })
+		if at < 0 {
 			continue
 		}
-		if !slices.Equal(o.to, d.to) {
-			all[i].to = append(all[i].to, d.to...)
-			slices.SortFunc(all[i].to, api.ComparePrefixes)
-			all[i].to = slices.Compact(all[i].to)
-		}
-		if !slices.Contains(o.from, d.from[0]) {
-			all[i].from = append(all[i].from, d.from[0])
-		}
-		all[i].more = o.more || o.lookup.Route != d.lookup.Route
-		return all
+		own, other := l.Prefix.Addr().Next().Next(), q.Remotes[at].Addr().Next().Next()
+		out := firewall.Packet{In: l.Bridge, Out: q.Uplink, Src: own, Dst: other, Proto: "tcp", SrcPort: 40000, DstPort: 80}
+		in := firewall.Packet{In: q.Uplink, Out: l.Bridge, Src: other, Dst: own, Proto: "tcp", SrcPort: 40000, DstPort: 80}
+		marks[l.Bridge], marks[q.Uplink] = rules.Forward(out).RoutingMark, rules.Forward(in).RoutingMark
 	}
-	return append(all, d)
+	return marks
 }
 
-func alike(a, b detour) bool {
-	x, y := a.lookup, b.lookup
-	cause := func(l host.Lookup) string {
-		if l.Cause == nil {
-			return ""
-		}
-		return l.Cause.Error()
-	}
-	return a.code == b.code && a.part.IsValid() == b.part.IsValid() && x.Fate == y.Fate && x.Device == y.Device &&
-		x.NextHop == y.NextHop && x.Table == y.Table && cause(x) == cause(y)
+// deadLink is an interface that lets nothing through.
+type deadLink struct {
+	code      api.Code
+	text, fix string
 }
 
-// describeDetour is a detour in words, and what to do about it.
-func describeDetour(d detour, v *view) (text, fix string) {
-	l := d.lookup
-	what := namePrefixes(d.to, v.peers)
-	if d.part.IsValid() {
-		what = d.part.String() + ", a part of " + what + ","
-	}
-	if network := networkOn(v.facts, l.Device); d.code == api.FindingPeerAstray && network != "" && l.Fate == host.FateSent {
-		return fmt.Sprintf("packets for %s stay on this host: network %s takes %s (bridge %s)", what, network, l.Route, l.Device),
-			fmt.Sprintf("docker network rm %s, and make it anew with a subnet outside the cluster's pools", network)
-	}
-	text = fmt.Sprintf("packets for %s%s ", what, comingFrom(d.from))
-	switch l.Fate {
-	case host.FateSent:
-		text += "leave by " + cmp.Or(l.Device, "no interface known")
-		if l.NextHop.IsValid() {
-			text += " to " + l.NextHop.String()
+// deadLinks are the interfaces that are down, or by which nothing is forwarded although the
+// host forwards.
+func deadLinks(v *view) []deadLink {
+	var all []deadLink
+	for _, l := range v.path.Links {
+		code := api.FindingLocalAstray
+		if l.Name == v.wish.Uplink {
+			code = api.FindingPeerAstray
 		}
-		text += fmt.Sprintf(", not by %s", expected(d, v))
-	case host.FateLocal:
-		text += "are taken by this host itself"
-	case host.FateMartian:
-		return text + fmt.Sprintf("are dropped by the reverse path filter of %s", l.In), fmt.Sprintf("sysctl net.ipv4.conf.%s.rp_filter=2", l.In)
-	case host.FateNoRoute:
-		return text + "have no route", fmt.Sprintf("give the host a route that leads there by %s", expected(d, v))
-	default:
-		text += fmt.Sprintf("are dropped: the route is %s", l.Fate)
-	}
-	if !l.Route.IsValid() {
-		return text, "ip rule; ip route show table all"
-	}
-	text += fmt.Sprintf(": route %s in table %s", l.Route, tableName(l.Table))
-	if l.Owner != "" {
-		text += ", made by " + l.Owner
-	}
-	if d.more {
-		text += "; others lead the same way"
-	}
-	return text, removal(l)
-}
-
-// removal is the command that takes the route away, or shows where it comes from.
-func removal(l host.Lookup) string {
-	if l.Owner == "kernel" || l.Route.Bits() == 0 {
-		return fmt.Sprintf("ip route show table %s; take the address or the rule away that leads there", tableName(l.Table))
-	}
-	return fmt.Sprintf("ip route del %s table %s, and see what makes it", l.Route, tableName(l.Table))
-}
-
-// expected is what packets should leave by.
-func expected(d detour, v *view) string {
-	if d.code == api.FindingPeerAstray {
-		routers := slices.DeleteFunc(slices.Clone(v.path.Gateways), func(a netip.Addr) bool { return a.Is6() != d.lookup.Dst.Is6() })
-		if d.lookup.Device == v.wish.Uplink && len(routers) > 0 {
-			return fmt.Sprintf("%s to %s", v.wish.Uplink, routers[0])
+		setting := ""
+		switch {
+		case !l.There:
+			continue // which has a finding of its own
+		case !l.Up:
+			all = append(all, deadLink{code, l.Name + " is down", fmt.Sprintf("ip link set %s up", l.Name)})
+		case v.facts.Forwarding && !l.Forwarding:
+			setting = fmt.Sprintf("net.ipv4.conf.%s.forwarding", l.Name)
+		case v.facts.Forwarding && v.wish.WantsIPv6() && !l.Forwarding6:
+			setting = fmt.Sprintf("net.ipv6.conf.%s.forwarding", l.Name)
 		}
-		return v.wish.Uplink
-	}
-	for _, l := range v.wish.Locals {
-		if l.Prefix == d.to[0] {
-			return l.Bridge
+		if setting != "" {
+			all = append(all, deadLink{api.FindingForwardingOff, setting + " is off: what comes in by " + l.Name + " is not forwarded", "sysctl " + setting + "=1"})
 		}
 	}
-	return "its bridge"
-}
-
-// comingFrom tells where packets come from that are lost, if not all of them are.
-func comingFrom(links []string) string {
-	if slices.Contains(links, "") && len(links) > 1 {
-		return ""
-	}
-	if slices.Contains(links, "") {
-		return " that the host itself sends"
-	}
-	return " that come in by " + strings.Join(links, ", ")
+	return all
 }
 
 // namePrefixes names subnets with their owners, the first few of many.
@@ -244,26 +144,4 @@ func namePrefixes(all []netip.Prefix, peers []peer) string {
 		texts = append(texts, fmt.Sprintf("%d more subnets", more))
 	}
 	return strings.Join(texts, ", ")
-}
-
-// networkOn is Docker's name for the network on a bridge.
-func networkOn(f host.Facts, bridge string) string {
-	if b, ok := named(f.Bridges, bridge); ok && b.Network != nil {
-		return b.Network.Name
-	}
-	return ""
-}
-
-// tableName is what ip calls a table.
-func tableName(number int) string {
-	switch number {
-	case 253:
-		return "default"
-	case 254:
-		return "main"
-	case 255:
-		return "local"
-	default:
-		return strconv.Itoa(number)
-	}
 }

@@ -1,7 +1,10 @@
 package agent
 
 import (
+	"context"
+	"fmt"
 	"slices"
+	"time"
 
 	"github.com/sealane/sealane/agent/host"
 	"github.com/sealane/sealane/api"
@@ -20,7 +23,7 @@ func describe(config Config, v *view, snapshot *api.Snapshot, findings []api.Fin
 		Versions:  api.Versions{Agent: config.Version, Kernel: v.facts.Kernel, Docker: v.facts.Engine.Version},
 		Findings:  findings,
 	}
-	if !answers(v.facts) && own != nil {
+	if !v.facts.Answers() && own != nil {
 		r.Versions.Docker = own.Versions.Docker // silence is no news
 	}
 	r.Uplink, r.VSwitch = v.place(id, own)
@@ -83,4 +86,27 @@ func isNews(r api.Report, own *api.Host) bool {
 	return slices.ContainsFunc(r.Subnets, func(s api.Subnet) bool {
 		return !slices.ContainsFunc(own.Claims, func(c api.Claim) bool { return c.Prefix == s.Prefix })
 	})
+}
+
+// Leave takes the host out of service on purpose: its claims are released and its routes
+// withdrawn. The record must be this host's: one with another private address or VPC is
+// refused with ErrRefused, since an instance id given by hand is easily another's.
+func Leave(ctx context.Context, id Identity, registry Registry) (api.Report, error) {
+	snapshot, err := registry.Snapshot(ctx)
+	if err != nil {
+		return api.Report{}, err
+	}
+	own := hostOf(&snapshot, id.Instance)
+	if own == nil {
+		return api.Report{}, fmt.Errorf("leave: host %s is not in the registry: %w", id.Instance, api.ErrNotFound)
+	}
+	if own.IP != id.IP || own.VPC != id.VPC {
+		return api.Report{}, fmt.Errorf("leave: host %s is registered with %s in %s, this machine has %s in %s: %w",
+			own.Label(), own.IP, own.VPC, id.IP, id.VPC, api.ErrRefused)
+	}
+	report := own.Report
+	report.Left = true
+	report.At = time.Now().UTC()
+	_, err = registry.Report(ctx, report)
+	return report, err
 }

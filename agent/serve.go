@@ -35,7 +35,7 @@ func (s Serve) bridges(f host.Facts, own *api.Host) []host.Bridge {
 	var served []host.Bridge
 	for _, b := range f.Bridges {
 		internal := b.Network != nil && b.Network.Internal
-		before := !answers(f) && own != nil && slices.ContainsFunc(own.Subnets, func(s api.Subnet) bool {
+		before := !f.Answers() && own != nil && slices.ContainsFunc(own.Subnets, func(s api.Subnet) bool {
 			return s.Bridge == b.Name && s.Network != ""
 		})
 		if !internal && (s.wants(b) || before) {
@@ -61,12 +61,9 @@ func (s Serve) kept(f host.Facts, own *api.Host) []api.Subnet {
 			return true // it is not served any longer
 		}
 		known := slices.ContainsFunc(f.Engine.Networks, func(n host.Network) bool { return n.Bridge == was.Bridge })
-		return answers(f) && !known && !slices.Contains(s.Bridges, was.Bridge)
+		return f.Answers() && !known && !slices.Contains(s.Bridges, was.Bridge)
 	})
 }
-
-// answers reports whether Docker told of its networks.
-func answers(f host.Facts) bool { return f.Engine.Version != "" && f.Asked == nil }
 
 func named(bridges []host.Bridge, name string) (host.Bridge, bool) {
 	at := slices.IndexFunc(bridges, func(b host.Bridge) bool { return b.Name == name })

@@ -4,13 +4,11 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"hash/fnv"
 	"slices"
-	"strconv"
 	"time"
 
-	"github.com/sealane/sealane/agent/firewall"
 	"github.com/sealane/sealane/agent/host"
+	"github.com/sealane/sealane/agent/steady"
 	"github.com/sealane/sealane/api"
 )
 
@@ -59,7 +57,7 @@ func (a *Agent) passOver(ctx context.Context) (next time.Duration, err error) {
 		return a.config.Poll, err
 	}
 	a.view.Store(&v)
-	nudge(a.keepNow)
+	wakeTask(a.keepNow)
 	return a.config.Poll, nil
 }
 
@@ -99,7 +97,9 @@ func (a *Agent) try(ctx context.Context) (view, error) {
 		v.unproven = append(v.unproven, err)
 	}
 	v.lookAtPath(ctx, a.host, a.check.rules, a.config.Serve, hostOf(snapshot, a.config.Identity.Instance))
-	v.swings = a.swing.Note(time.Now(), oursOf(v.wish), func() string { return outsideOf(&v, a.check.dump) }, readiness(&v).Ready())
+	v.swings = a.swing.Note(time.Now(), steady.Reading{
+		Ours: oursOf(v.wish), Given: givenOf(&v), Outside: a.check.foreign + fmt.Sprint(v.path), Ready: readiness(&v).Ready(),
+	})
 	a.remember(snapshot, wished)
 	for _, r := range v.outcome.Repairs {
 		a.log.Info("host changed", api.KeyReason, string(r.Kind), api.KeyDetail, r.What)
@@ -112,12 +112,16 @@ func (a *Agent) try(ctx context.Context) (view, error) {
 // which parts are left alone.
 func oursOf(w host.Wish) string { return fmt.Sprint(w.KeepFrom, w.Keep, w.Leave, w.Way) }
 
-// outsideOf is what the host is like beside that, as far as it decides about packets.
-func outsideOf(v *view, rules firewall.Dump) string {
-	sum := fnv.New64a()
-	_, _ = fmt.Fprint(sum, rules, v.path, v.facts.Uplink, v.facts.Engine, v.peers)
-	for _, b := range v.facts.Bridges {
-		_, _ = fmt.Fprint(sum, b.Name, b.Addresses)
+// givenOf is what the host is like whatever we do, as far as it decides about packets.
+func givenOf(v *view) string {
+	f := v.facts
+	native := host.Native{}
+	if f.Native != nil {
+		native = *f.Native
 	}
-	return strconv.FormatUint(sum.Sum64(), 36)
+	text := fmt.Sprint(f.Uplink, f.Docker, native, f.Engine, v.peers)
+	for _, b := range f.Bridges {
+		text += fmt.Sprint(b.Name, b.Addresses)
+	}
+	return text
 }

@@ -61,12 +61,9 @@ func isPeer(h api.Host, self Identity) bool {
 	return h.Instance != self.Instance && !h.Life.Withdraws() && len(h.Claims) > 0 && h.VPC == self.VPC
 }
 
-// exposes reports whether turning forwarding on would open containers to strangers: it is off,
-// as an engine with "ip-forward": false leaves it, and then nothing but Docker's own rules would
-// keep anybody out, which up to version 27 do not.
-func exposes(f host.Facts) bool {
-	return !f.Forwarding && f.Open && !f.Shielded && (f.Docker || answers(f))
-}
+// exposes reports whether turning forwarding on would open containers to strangers: it is off, as
+// an engine with "ip-forward": false leaves it.
+func exposes(f host.Facts) bool { return !f.Forwarding && f.Exposed() }
 
 // way is how packets get through Docker's own nft table. Marks are the robust way, but
 // Docker must have been told to accept them.

@@ -39,6 +39,13 @@ type Facts struct {
 	SavedRules      []string       // files read at boot, by path, whose rules name sets or chains of ours: restoring them fails as a whole
 }
 
+// Answers reports whether Docker told of its networks.
+func (f Facts) Answers() bool { return f.Engine.Version != "" && f.Asked == nil }
+
+// Exposed reports whether strangers reach every port of containers as soon as the host forwards:
+// nothing but Docker's own rules would keep them out, which up to version 27 do not.
+func (f Facts) Exposed() bool { return f.Open && !f.Shielded && (f.Docker || f.Answers()) }
+
 // Native is what matters of table "ip docker-bridges".
 type Native struct {
 	Mark, Mask uint32 // packets with this mark pass as if published; zero if Docker was not told to

@@ -20,7 +20,7 @@ func (l *loop) pass(outside string, drops func(keeps bool) bool) (careful bool) 
 	l.now = l.now.Add(time.Second)
 	ours := map[bool]string{true: "kept", false: "masked"}[l.keeps]
 	ready := !drops(l.keeps)
-	careful = l.swing.Note(l.now, ours, func() string { return outside }, ready)
+	careful = l.swing.Note(l.now, steady.Reading{Ours: ours, Outside: outside, Ready: ready})
 	if next := ready && !careful; next != l.keeps {
 		l.keeps = next
 		l.writes++
@@ -77,6 +77,50 @@ func TestSwingLeavesOthersAlone(t *testing.T) {
 		if l.pass("x", func(bool) bool { return down }) {
 			t.Fatalf("pass %d: taken for a swing of ours", i)
 		}
+	}
+}
+
+// TestSwingByWhatShows wants a swing seen also where the rule that drops shows in one of our own
+// states only.
+func TestSwingByWhatShows(t *testing.T) {
+	l := &loop{now: time.Unix(0, 0)}
+	outside := map[bool]string{true: "x and more", false: "x"}
+	for range 30 {
+		l.pass(outside[l.keeps], func(keeps bool) bool { return keeps })
+	}
+	if l.writes > 6 || l.keeps {
+		t.Errorf("%d writes, source kept %t; want at most 6, not kept", l.writes, l.keeps)
+	}
+}
+
+// TestSwingInTurn wants one input after the other, each of which turns the verdict and back, not
+// taken for a swing, however quickly we follow, and also if the wish is another at once.
+func TestSwingInTurn(t *testing.T) {
+	var s steady.Swing
+	now := time.Unix(0, 0)
+	note := func(what string, r steady.Reading) {
+		now = now.Add(time.Second)
+		if s.Note(now, r) {
+			t.Fatalf("%s: taken for a swing of ours", what)
+		}
+	}
+	for i := range 40 {
+		good := steady.Reading{Ours: "kept", Given: "bridge", Outside: "rules", Ready: true}
+		bad := good
+		bad.Ready = false
+		if i%2 == 0 {
+			bad.Given, bad.Ours = "no bridge", "masked" // the wish follows at once
+			note("the bridge goes", bad)
+		} else {
+			bad.Outside = "rules and a drop"
+			note("a rule drops", bad)
+			bad.Ours = "masked"
+			note("the source is masked", bad)
+			good.Ours = "masked"
+			note("the rule is gone", good)
+			good.Ours = "kept"
+		}
+		note("all is well", good)
 	}
 }
 

@@ -6,14 +6,20 @@ import (
 	"github.com/sealane/sealane/agent/host"
 	"github.com/sealane/sealane/agent/host/dockerd"
 	"github.com/sealane/sealane/agent/host/iptables"
+	"github.com/sealane/sealane/agent/host/sysctl"
 )
 
 // What one part of the host needs to know of another's, none of which knows the other.
 
-// seesDocker tells the settings whether Docker's rules are there.
-func (h *Host) seesDocker(ctx context.Context) (there, shielded bool, err error) {
+// seesDocker tells the settings of Docker's rules.
+func (h *Host) seesDocker(ctx context.Context) (sysctl.Docker, error) {
 	d, err := h.rules.Detect(ctx)
-	return d.Docker, d.Shielded, err
+	if err != nil {
+		return sysctl.Docker{}, err
+	}
+	f := host.Facts{Engine: h.asking.answer, Asked: h.asking.err}
+	d.Tell(&f)
+	return sysctl.Docker{There: d.Docker, Shielded: d.Shielded, Exposed: f.Exposed()}, nil
 }
 
 // engineTable tells dockerd's part what Docker's own nft table says.

@@ -101,9 +101,9 @@ func (s DropIn) lasting(ctx context.Context, have map[string]former) (map[string
 		}
 		// What Docker does is not known before it runs, or if its rules cannot be looked at; what
 		// it did when the file was written, is.
-		there, shielded, err := s.docker(ctx)
-		known := err == nil && there
-		if _, before := have[name]; known && !shielded || !known && !before {
+		docker, err := s.docker(ctx)
+		known := err == nil && docker.There
+		if _, before := have[name]; known && !docker.Shielded || !known && !before {
 			delete(all, name)
 		}
 	}

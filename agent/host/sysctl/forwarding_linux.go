@@ -16,10 +16,17 @@ import (
 // Forwarding is the part that has the kernel forward.
 type Forwarding struct{ *Settings }
 
-// Plan turns forwarding on, if that is wished for.
-func (s Forwarding) Plan(_ context.Context, w host.Wish) ([]host.Step, error) {
+// Plan turns forwarding on, if that is wished for. The wish was made of facts that may have
+// changed since: what somebody turned off meanwhile is not turned on where that would open
+// containers to strangers. The next pass has it in its facts and tells.
+func (s Forwarding) Plan(ctx context.Context, w host.Wish) ([]host.Step, error) {
 	if !w.Forward {
 		return nil, nil
+	}
+	if on, err := Forwards(); err == nil && !on {
+		if docker, err := s.docker(ctx); err == nil && docker.Exposed {
+			return nil, nil
+		}
 	}
 	want, err := forwardingOf(host.IPv4, w)
 	if err == nil && w.WantsIPv6() {

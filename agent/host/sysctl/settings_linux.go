@@ -18,18 +18,24 @@ import (
 // at a time.
 type Settings struct {
 	file    file
-	docker  Docker
+	docker  AskDocker
 	record  *state.Record[memory]
 	planned map[string]former // to be set before the file that makes them last
 }
 
-// Docker tells whether Docker's rules are there, and whether it drops itself what is not
-// published, whatever the policy of FORWARD.
-type Docker func(context.Context) (there, shielded bool, err error)
+// Docker is what the settings are told of Docker.
+type Docker struct {
+	There    bool // its rules are there
+	Shielded bool // it drops itself what is not published, whatever the policy of FORWARD
+	Exposed  bool // strangers reach what is not published once the host forwards: by Docker's rules and that policy
+}
+
+// AskDocker looks at what it tells.
+type AskDocker func(context.Context) (Docker, error)
 
 // New returns the settings of a host whose file is to be in a directory; empty: without a
 // file. It reads and changes nothing yet.
-func New(store *state.Store, dir string, docker Docker) *Settings {
+func New(store *state.Store, dir string, docker AskDocker) *Settings {
 	f := file{dir}
 	return &Settings{file: f, docker: docker, record: state.NewRecord(store, f.adopted), planned: map[string]former{}}
 }
@@ -109,8 +115,8 @@ func (s *Settings) set(ctx context.Context, one setting) error {
 	}
 	early := false
 	if one.name == ipForward {
-		there, _, err := s.docker(ctx)
-		early = err == nil && !there
+		docker, err := s.docker(ctx)
+		early = err == nil && !docker.There
 	}
 	before := s.record.Value()
 	if err := s.record.Remember(func(m *memory) {
@@ -151,8 +157,8 @@ func (s *Settings) borrowed(ctx context.Context) bool {
 	if !s.record.Value().Early {
 		return false
 	}
-	there, _, err := s.docker(ctx)
-	return err == nil && there
+	docker, err := s.docker(ctx)
+	return err == nil && docker.There
 }
 
 // undoValues puts back the sysctls of this last name that still have the value we gave
