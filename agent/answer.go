@@ -28,12 +28,16 @@ type Answer struct {
 // Fate is what becomes of the packets, in words.
 func (a Answer) Fate() string {
 	switch {
+	case a.Lost != "" && a.Limits != "":
+		return "of these, " + a.Limits + " is lost: " + a.Lost
 	case a.Lost != "":
 		return "lost: " + a.Lost
 	case a.Dropped && a.Limits != "":
 		return "of these, " + a.Limits + " is dropped by " + a.By
 	case a.Dropped:
 		return "dropped by " + a.By
+	case a.Unproven != "" && a.Limits != "":
+		return "of these, " + a.Limits + " is unproven: " + a.Unproven
 	case a.Unproven != "":
 		return "unproven: " + a.Unproven
 	default:
@@ -75,18 +79,20 @@ func answersFor(rules *firewall.Ruleset, v *view, w host.Wish) []Answer {
 
 // flowAnswers parts a flow into pairs of subnets.
 func flowAnswers(rules *firewall.Ruleset, f firewall.Flow, bridge string, lost map[netip.Prefix]string) []Answer {
-	var dropped []firewall.Outcome
+	var odd []firewall.Outcome
 	if rules != nil {
-		dropped = slices.DeleteFunc(rules.Outcomes(f), func(o firewall.Outcome) bool { return !o.Dropped })
+		odd = slices.DeleteFunc(rules.Outcomes(f), func(o firewall.Outcome) bool {
+			return !o.Dropped && !o.Redirected && len(o.MayDrop) == 0
+		})
 	}
 	var all []Answer
 	for _, from := range f.From {
 		for _, to := range f.To {
 			a := Answer{From: from, To: to, Bridge: bridge, State: f.State, Lost: lost[to]}
 			n := len(all)
-			for _, o := range dropped {
+			for _, o := range odd {
 				if overlapsAny(o.From, from) && overlapsAny(o.To, to) && a.Lost == "" {
-					all = append(all, droppedAnswer(a, o))
+					all = append(all, oddAnswer(a, o))
 				}
 			}
 			if len(all) == n {
@@ -97,8 +103,17 @@ func flowAnswers(rules *firewall.Ruleset, f firewall.Flow, bridge string, lost m
 	return all
 }
 
-func droppedAnswer(a Answer, o firewall.Outcome) Answer {
-	a.Dropped, a.By, a.Limits = true, o.By.String(), o.Limits()
+// oddAnswer tells of packets that do not simply pass.
+func oddAnswer(a Answer, o firewall.Outcome) Answer {
+	a.Limits = o.Limits()
+	switch {
+	case o.Redirected:
+		a.Lost = "sent to another address by " + o.By.String()
+	case o.Dropped:
+		a.Dropped, a.By = true, o.By.String()
+	default:
+		a.Unproven = o.MayDrop[0].String() + " is not understood, and may drop them"
+	}
 	for _, r := range o.Unsure {
 		a.Unsure = append(a.Unsure, r.String())
 	}
@@ -143,6 +158,13 @@ func askPacket(rules *firewall.Ruleset, f host.Facts, q Question) Answer {
 	}
 	for _, r := range v.Unsure {
 		a.Unsure = append(a.Unsure, r.String())
+	}
+	switch {
+	case v.Dropped:
+	case v.Dst != q.To:
+		a.Lost = fmt.Sprintf("sent to %s by %s", v.Dst, v.By)
+	case len(v.Unsure) > 0:
+		a.Unproven = a.Unsure[0] + " is not understood, and may decide otherwise"
 	}
 	return a
 }

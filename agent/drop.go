@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"reflect"
@@ -21,6 +22,7 @@ type drop struct {
 	limits   string // the protocols and ports that it is about; empty: all
 	grave    bool   // most of what goes between two subnets is dropped, not a port or a container of it
 	rule     firewall.Rule
+	moved    bool            // they are not dropped, but sent elsewhere
 	unsure   []firewall.Rule // not understood, and able to accept them before
 }
 
@@ -30,7 +32,11 @@ func describeDrop(d drop, peers []peer) string {
 	if d.limits != "" {
 		what = "packets of " + d.limits
 	}
-	text := fmt.Sprintf("%s from %s to %s (%s) are dropped by %s", what, namePrefixes(d.from, peers), namePrefixes(d.to, peers), d.bridge, d.rule)
+	fate := "dropped"
+	if d.moved {
+		fate = "sent to another address"
+	}
+	text := fmt.Sprintf("%s from %s to %s (%s) are %s by %s", what, namePrefixes(d.from, peers), namePrefixes(d.to, peers), d.bridge, fate, d.rule)
 	if len(d.unsure) > 0 {
 		text += fmt.Sprintf(", unless %s accepts them", d.unsure[0])
 	}
@@ -70,7 +76,8 @@ func (c *ruleCheck) readDrops(ctx context.Context, traffic Traffic, w host.Wish,
 	if err != nil {
 		return nil, fmt.Errorf("read the host's rules: %w", err)
 	}
-	*c = ruleCheck{dump, w, redirected, rules, steady.Foreign(dump), findDrops(rules, w, redirected), gapsOf(rules)}
+	found, doubts := findDrops(rules, w, redirected)
+	*c = ruleCheck{dump, w, redirected, rules, steady.Foreign(dump), found, errors.Join(gapsOf(rules), doubts)}
 	return c.found, c.unproven
 }
 
@@ -84,19 +91,38 @@ func gapsOf(rules *firewall.Ruleset) error {
 }
 
 // findDrops asks a host's rules what they would do to packets between our subnets, each peer
-// and port. Each rule that drops is named once for a bridge, with the gravest that it does.
-func findDrops(rules *firewall.Ruleset, w host.Wish, redirected bool) []drop {
-	var found []drop
+// and port. Each rule that drops is named once for a bridge, with the gravest that it does. The
+// error names rules that may drop, and are not understood.
+func findDrops(rules *firewall.Ruleset, w host.Wish, redirected bool) (found []drop, doubts error) {
+	var unclear []string
 	for _, l := range w.Locals {
 		for _, f := range flowsOf(l, w, redirected) {
 			for _, o := range rules.Outcomes(f) {
-				if o.Dropped {
+				if o.Dropped || o.Redirected {
 					found = addDrop(found, dropOf(o, f, l.Bridge))
+				}
+				for _, r := range o.MayDrop {
+					if !slices.Contains(unclear, r.String()) {
+						unclear = append(unclear, r.String())
+					}
 				}
 			}
 		}
 	}
-	return found
+	return found, doubtful(unclear)
+}
+
+// doubtful names rules that may drop, the first few of many; nil if there are none.
+func doubtful(rules []string) error {
+	const few = 3
+	if len(rules) == 0 {
+		return nil
+	}
+	text := strings.Join(rules[:min(few, len(rules))], "; ")
+	if more := len(rules) - few; more > 0 {
+		text += fmt.Sprintf("; and %d more", more)
+	}
+	return fmt.Errorf("rules that are not understood may drop them: %s: %w", text, api.ErrUnsupported)
 }
 
 func addDrop(all []drop, d drop) []drop {
@@ -116,7 +142,7 @@ func dropOf(o firewall.Outcome, f firewall.Flow, bridge string) drop {
 	}
 	common := len(o.Protos) == 0 || slices.Contains(o.Protos, "tcp")
 	return drop{
-		from: o.From, to: o.To, bridge: bridge, limits: o.Limits(), rule: o.By, unsure: o.Unsure,
+		from: o.From, to: o.To, bridge: bridge, limits: o.Limits(), rule: o.By, moved: o.Redirected, unsure: o.Unsure,
 		grave: whole(o.From, f.From) && whole(o.To, f.To) && common && mostPorts(o.Ports) && mostPorts(o.SourcePorts),
 	}
 }

@@ -45,6 +45,46 @@ func TestEachPeerIsAsked(t *testing.T) {
 	}
 }
 
+// TestUnclearRules wants it told where a rule that is not understood may drop what passes otherwise,
+// and where packets are sent to another address.
+func TestUnclearRules(t *testing.T) {
+	nat := func(rule string) firewall.Dump {
+		return firewall.Dump{NFT: "*nat\n:PREROUTING ACCEPT [0:0]\n" + rule + "COMMIT\n"}
+	}
+	for _, tt := range []struct {
+		name  string
+		rules firewall.Dump
+		code  api.Code
+		texts []string
+		ready bool
+	}{
+		{"a queue", forwardRules("ACCEPT", "-A FORWARD -s 10.1.0.0/24 -j NFQUEUE --queue-num 9\n"), api.FindingUnproven, []string{"-j NFQUEUE --queue-num 9"}, true},
+		{"chance", forwardRules("ACCEPT", "-A FORWARD -m statistic --mode random --probability 0.5 -j DROP\n"), api.FindingUnproven, []string{"may drop them", "statistic"}, true},
+		{"fragments", forwardRules("ACCEPT", "-A FORWARD -f -j DROP\n"), "", nil, true},
+		{"an accept that changes nothing", forwardRules("ACCEPT", "-A FORWARD -m statistic --mode random --probability 0.5 -j ACCEPT\n"), "", nil, true},
+		{"another destination", nat("-A PREROUTING -s 10.1.0.0/24 -j DNAT --to-destination 192.168.0.9\n"), api.FindingDropped, []string{"packets from 10.1.0.0/24", "are sent to another address by", "--to-destination 192.168.0.9"}, false},
+		{"another destination, and dropped there", firewall.Dump{NFT: nat("-A PREROUTING -s 10.1.0.0/24 -j DNAT --to-destination 192.168.0.9\n").NFT + forwardRules("DROP", "-A FORWARD -d 10.0.0.0/24 -j ACCEPT\n-A FORWARD -s 10.0.0.0/24 -j ACCEPT\n").NFT}, api.FindingDropped, []string{"packets from 10.1.0.0/24", "are sent to another address by", "--to-destination 192.168.0.9"}, false},
+		{"a proxy for one port", nat("-A PREROUTING -p tcp --dport 80 -j REDIRECT --to-ports 3128\n"), api.FindingDropped, []string{"packets of tcp to port 80", "are sent to another address by"}, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			onBench(t, func(b *bench) {
+				b.host.SetBridge("docker0", "10.0.0.1/24")
+				b.other("i-b", "192.168.0.2", "10.1.0.0/24")
+				b.host.SetRules(tt.rules)
+				b.start()
+				if tt.code == "" {
+					b.wantCodes()
+				} else {
+					b.wantText(tt.code, tt.texts...)
+				}
+				if b.own().Readiness.Ready() != tt.ready {
+					t.Errorf("ready %t, want %t", b.own().Readiness.Ready(), tt.ready)
+				}
+			})
+		})
+	}
+}
+
 // TestMomentsDrop wants a drop of less than a second not told, and what works not withdrawn.
 func TestMomentsDrop(t *testing.T) {
 	onBench(t, func(b *bench) {

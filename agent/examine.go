@@ -141,13 +141,17 @@ func (x *Examination) askRules(rules *firewall.Ruleset, v *view, q Question) {
 	case !q.From.IsValid():
 		x.Answers = answersFor(rules, v, w)
 	}
-	if rules != nil {
-		v.drops = findDrops(rules, v.wish, v.facts.Redirect)
-	}
 	for i, a := range x.Answers {
 		if len(v.unproven) > 0 && !a.Dropped && a.Lost == "" {
 			x.Answers[i].Unproven = v.unproven[0].Error()
 		}
+	}
+	if rules == nil {
+		return
+	}
+	var doubts error
+	if v.drops, doubts = findDrops(rules, v.wish, v.facts.Redirect); doubts != nil {
+		v.unproven = append(v.unproven, doubts)
 	}
 }
 

@@ -57,7 +57,7 @@ type Packet struct {
 // Verdict is a packet's fate. An accepted one carries the addresses that its receiver sees.
 type Verdict struct {
 	Dropped     bool
-	By          Rule   // what dropped it
+	By          Rule   // what sent it to another destination, or else dropped it
 	Unsure      []Rule // not understood, reached by the packet, and able to decide otherwise
 	Src         netip.Addr
 	Masqueraded bool // Src is left empty: it becomes an address of Out

@@ -30,6 +30,9 @@ func readOptions(line string, sets map[string][]netip.Prefix) []step {
 			steps = append(steps, moduleStep(module))
 		case "--comment":
 			w.nextWord()
+		case "-f":
+			// The second and later fragments: connection tracking has put packets together before.
+			steps = append(steps, condition(negate(func(*walk) bool { return false }, negated)))
 		case "--invert":
 			if module != "rpfilter" {
 				steps = append(steps, always(decision{kind: unknown}))

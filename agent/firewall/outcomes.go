@@ -26,10 +26,11 @@ type Outcome struct {
 	Ports       []Ports        // of the destination; empty: all
 	SourcePorts []Ports        // empty: all
 	Dropped     bool
-	By          Rule   // what dropped it
+	By          Rule   // what sent it to another destination, or else dropped it
 	Unsure      []Rule // not understood, reached, and able to decide otherwise
+	MayDrop     []Rule // those of them that may drop it; none if it is dropped anyway
 	Masqueraded bool   // it leaves with an address of Out as its source
-	Redirected  bool   // it goes to another destination
+	Redirected  bool   // it is sent to another destination, whatever becomes of it there
 }
 
 // Ports are those from one to another, both included.
@@ -83,11 +84,11 @@ func (r *Ruleset) Outcomes(f Flow) []Outcome {
 		s := r.send(t, todo[len(todo)-1])
 		todo = append(todo[:len(todo)-1], s.others...)
 		parts = append(parts, part{s.origin, Outcome{
-			Dropped: s.dropped, By: s.by, Unsure: s.doubts(), Masqueraded: s.masked && !s.dropped, Redirected: s.redirected && !s.dropped,
+			Dropped: s.dropped, By: s.decidedBy(), Unsure: s.doubts(), MayDrop: s.mayDrop(), Masqueraded: s.masked && !s.dropped, Redirected: s.redirected,
 		}})
 	}
 	for _, v := range todo {
-		parts = append(parts, part{v, Outcome{Unsure: []Rule{unasked()}}})
+		parts = append(parts, part{v, Outcome{Unsure: []Rule{unasked()}, MayDrop: []Rule{unasked()}}})
 	}
 	var all []Outcome
 	for _, p := range mergeParts(parts) {

@@ -22,6 +22,7 @@ type walk struct {
 	untraced   bool // connection tracking has not seen it yet
 	masked     bool
 	redirected bool // the destination was translated
+	movedBy    Rule // what did that
 	by         Rule
 	unsure     []doubt
 	left       int
@@ -175,7 +176,11 @@ func (w *walk) crossChain(c *chain, depth int) kind {
 			w.by = c.ruleAt(i+1, r.text)
 			return drop
 		case translate:
+			moved := w.redirected
 			d.change(w)
+			if w.redirected && !moved {
+				w.movedBy = c.ruleAt(i+1, r.text)
+			}
 			w.translated = true
 			return accept
 		case jump, leap:
@@ -255,7 +260,7 @@ func (r *Ruleset) Forward(p Packet) Verdict {
 	}
 	w := r.send(traveler{in: p.In, out: p.Out, v6: p.Dst.Is6(), state: p.State, mark: p.Mark, toHost: p.ToHost}, v)
 	verdict := Verdict{
-		Dropped: w.dropped, By: w.by, Unsure: w.doubts(), Masqueraded: w.masked, RoutingMark: w.routedMark,
+		Dropped: w.dropped, By: w.decidedBy(), Unsure: w.doubts(), Masqueraded: w.masked, RoutingMark: w.routedMark,
 		Dst: w.address(dstAddr), DstPort: uint16(smallValue(w.values[targetPort][0].from)),
 	}
 	if !w.masked {
@@ -280,6 +285,25 @@ func (r *Ruleset) send(t traveler, v values) sent {
 
 // address is that of the packet as it is now; of many, their first.
 func (w *walk) address(f field) netip.Addr { return w.values[f][0].from }
+
+// decidedBy is the rule that sent the packet to another destination, or else the one that dropped it.
+func (s sent) decidedBy() Rule {
+	if s.redirected {
+		return s.movedBy
+	}
+	return s.by
+}
+
+// mayDrop are the rules that were not understood and may drop a packet that passes otherwise.
+func (s sent) mayDrop() []Rule {
+	var all []Rule
+	for _, d := range s.unsure {
+		if !s.dropped && d.kind != accept && d.kind != translate {
+			all = append(all, d.Rule)
+		}
+	}
+	return all
+}
 
 // doubts are the rules that were not understood and may have changed the outcome: another
 // drop, or another accept, would not have.
