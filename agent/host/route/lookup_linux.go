@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
 	"github.com/sealane/sealane/agent/host"
@@ -14,17 +16,18 @@ import (
 
 // questioner asks the kernel where packets go, with what else is known at hand.
 type questioner struct {
-	handle *netlink.Handle
-	tables tables
-	links  map[string]linkState
-	names  map[int]string // of all links, by index
-	marks  map[string]uint32
+	handle   *netlink.Handle
+	tables   tables
+	links    map[string]linkState
+	names    map[int]string // of all links, by index
+	question host.PathQuestion
+	gateways []netip.Addr
 }
 
 // lookUp asks for packets of one class. in is empty for those that the host sends.
 func (q questioner) lookUp(in string, src netip.Addr, c class) host.Lookup {
 	l := host.Lookup{In: in, Src: src, To: c.to, Part: c.part, Dst: c.dst}
-	options := &netlink.RouteGetOptions{Mark: q.marks[in]}
+	options := &netlink.RouteGetOptions{Mark: q.question.Marks[in]}
 	if in != "" {
 		state := q.links[in]
 		switch {
@@ -70,8 +73,16 @@ func (q questioner) answered(l host.Lookup, r *netlink.Route) host.Lookup {
 	}
 	if k, ok := q.tables.behind(l.Dst, r.Table, link); ok {
 		l.Route, l.Owner = k.dst, k.protocol.String()
+		if at := slices.IndexFunc(k.hops, q.strays); at >= 0 && len(k.hops) > 1 && l.In != q.question.Uplink {
+			l.Device, l.NextHop = q.names[k.hops[at].link], k.hops[at].via // the kernel takes each for some packets
+		}
 	}
 	return l
+}
+
+// strays reports whether a next hop is none of those that the uplink's default routes have.
+func (q questioner) strays(h hop) bool {
+	return h.link != q.links[q.question.Uplink].index || !slices.Contains(q.gateways, h.via)
 }
 
 // refused tells what an error means. The kernel has few of them: for a packet that comes in by
@@ -91,6 +102,8 @@ func (q questioner) refused(l host.Lookup, err error) host.Lookup {
 		l.Fate = host.FateBlackhole
 	case errors.Is(err, unix.EINVAL) && q.filtered(l):
 		l.Fate = host.FateMartian
+	case errors.Is(err, unix.EINVAL) && hasDarkRule(l.Dst.Is6()):
+		l.Fate = host.FateBlackhole
 	default:
 		return undecided(l, kernel.Wrap(fmt.Sprintf("ask the kernel for the route to %s", l.Dst), err))
 	}
@@ -101,6 +114,21 @@ func (q questioner) refused(l host.Lookup, err error) host.Lookup {
 		}
 	}
 	return l
+}
+
+// hasDarkRule reports whether a rule says blackhole. The library does not tell what rules say.
+func hasDarkRule(six bool) bool {
+	family := netlink.FAMILY_V4
+	if six {
+		family = netlink.FAMILY_V6
+	}
+	request := nl.NewNetlinkRequest(unix.RTM_GETRULE, unix.NLM_F_DUMP|unix.NLM_F_REQUEST)
+	request.AddData(nl.NewIfInfomsg(family))
+	rules, err := request.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWRULE)
+	return err == nil && slices.ContainsFunc(rules, func(rule []byte) bool {
+		const action = 7 // in struct fib_rule_hdr; the numbers are those of routes
+		return len(rule) > action && rule[action] == unix.RTN_BLACKHOLE
+	})
 }
 
 // filtered reports whether the reverse path filter of the interface that a packet comes in by

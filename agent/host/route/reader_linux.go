@@ -7,13 +7,15 @@
 // a route, a rule, a link or the question is another. So 10,000 subnets behind one default
 // route take as many questions as one.
 //
-// What a rule tells packets by beside addresses, interface and mark (a port, a user) is not tried.
+// What a rule tells packets by beside addresses, interface and mark is not tried: of a protocol or
+// a port that is said, for the subnets that the rule is about.
 package route
 
 import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net"
 	"net/netip"
 	"reflect"
 	"slices"
@@ -25,6 +27,7 @@ import (
 
 	"github.com/sealane/sealane/agent/host"
 	"github.com/sealane/sealane/agent/host/kernel"
+	"github.com/sealane/sealane/api"
 )
 
 // Reader asks and remembers. Its methods may be called at the same time.
@@ -88,14 +91,15 @@ func (m *memo) fill(handle *netlink.Handle) error {
 	if err != nil {
 		return err
 	}
-	q := questioner{handle: handle, tables: t, links: m.links, names: names, marks: m.question.Marks}
 	if up := m.links[m.question.Uplink]; up.There {
 		m.gateways = t.gateways(up.index)
 	}
+	q := questioner{handle: handle, tables: t, links: m.links, names: names, question: m.question, gateways: m.gateways}
 	for _, six := range []bool{false, true} {
 		m.askOut(q, six)
 		m.askIn(q, six)
 	}
+	m.noteUntried(q.tables.untried)
 	for _, a := range m.question.Hosts {
 		m.ask(q, "", netip.Addr{}, class{to: []netip.Prefix{netip.PrefixFrom(a, a.BitLen())}, dst: a})
 	}
@@ -139,6 +143,33 @@ func (m *memo) askIn(q questioner, six bool) {
 		for _, src := range from {
 			m.ask(q, m.question.Uplink, src, c)
 		}
+	}
+}
+
+// noteUntried says of the subnets that rules are about which tell packets by protocol or port
+// that it is not known where those go.
+func (m *memo) noteUntried(rules []netlink.Rule) {
+	var locals []netip.Prefix
+	for _, l := range m.question.Locals {
+		locals = append(locals, l.Prefix)
+	}
+	for _, r := range rules {
+		six := r.Family == unix.AF_INET6
+		about := func(n *net.IPNet, all []netip.Prefix) []netip.Prefix {
+			p, some := prefixOf(n, six)
+			return slices.DeleteFunc(family(all, six), func(o netip.Prefix) bool { return some && !o.Overlaps(p) })
+		}
+		note := func(in string, from, to []netip.Prefix) {
+			if len(from) == 0 || len(to) == 0 || r.IifName != "" && r.IifName != in {
+				return
+			}
+			m.lookups = append(m.lookups, host.Lookup{In: in, To: to, Dst: Container(to[0]), Fate: host.FateUnknown, Cause: fmt.Errorf(
+				"rule %d of routing tells them by protocol or port, which is not tried: %w", r.Priority, api.ErrUnsupported)})
+		}
+		for _, l := range m.question.Locals {
+			note(l.Bridge, about(r.Src, []netip.Prefix{l.Prefix}), about(r.Dst, m.question.Remotes))
+		}
+		note(m.question.Uplink, about(r.Src, m.question.Remotes), about(r.Dst, locals))
 	}
 }
 

@@ -119,6 +119,17 @@ in=docker0 [10.1.0.0/24] sent dev eth0 via 192.168.15.253 route 0.0.0.0/0 table 
 in=docker0 [10.1.0.0/24] prohibited route 0.0.0.0/0 table 52 proto boot
 in=eth0 [10.0.0.0/24] sent dev docker0 route 10.0.0.0/24 table 254 proto kernel
 `},
+		{"rule that drops", "ip rule add from 10.1.0.0/24 blackhole", `in= [10.1.0.0/24] sent dev eth0 via 192.168.15.253 route 0.0.0.0/0 table 254 proto dhcp
+in=docker0 [10.1.0.0/24] sent dev eth0 via 192.168.15.253 route 0.0.0.0/0 table 254 proto dhcp
+in=eth0 [10.0.0.0/24] blackhole
+in=eth0 [10.0.0.0/24] blackhole
+`},
+		{"one of two ways", "ip link add tun9 type bridge; ip link set tun9 up; ip addr add 172.29.9.2/24 dev tun9; ip route add 10.1.0.0/24 nexthop via 192.168.15.253 dev eth0 weight 250 nexthop via 172.29.9.9 dev tun9", `in= [10.1.0.0/24] sent dev tun9 via 172.29.9.9 route 10.1.0.0/24 table 254 proto boot
+in=docker0 [10.1.0.0/24] sent dev tun9 via 172.29.9.9 route 10.1.0.0/24 table 254 proto boot
+in=eth0 [10.0.0.0/24] sent dev docker0 route 10.0.0.0/24 table 254 proto kernel
+`},
+		{"rule for a port", "ip rule add pref 77 to 10.1.0.0/24 ipproto tcp dport 80 prohibit; ip rule add pref 78 to 10.9.0.0/24 ipproto tcp prohibit", fine +
+			"in=docker0 [10.1.0.0/24] unknown rule 77 of routing tells them by protocol or port, which is not tried: not supported here\n"},
 		{"a part of a subnet", "ip link add tun9 type bridge; ip link set tun9 up; ip route add 10.1.0.128/25 dev tun9; ip route add 10.0.0.128/25 dev tun9", `in= [10.1.0.0/24] sent dev eth0 via 192.168.15.253 route 0.0.0.0/0 table 254 proto dhcp
 in=docker0 [10.1.0.0/24] sent dev eth0 via 192.168.15.253 route 0.0.0.0/0 table 254 proto dhcp
 in= [10.1.0.0/24] part 10.1.0.128/25 sent dev tun9 route 10.1.0.128/25 table 254 proto boot

@@ -15,6 +15,7 @@ import (
 type tables struct {
 	routes  map[netip.Prefix][]known // by destination
 	sources []netip.Prefix           // that rules tell packets by
+	untried []netlink.Rule           // that tell packets by what is not asked about: a protocol, a port
 	to      prefixes                 // destinations of routes and rules, but for the host's own addresses
 	all     prefixes                 // with these
 }
@@ -69,6 +70,9 @@ func (t *tables) noteRules(rules []netlink.Rule, six bool) []netip.Prefix {
 	for _, r := range rules {
 		if p, ok := prefixOf(r.Dst, six); ok {
 			to = append(to, p)
+		}
+		if (r.IPProto > 0 || r.Dport != nil || r.Sport != nil || r.Tos > 0) && r.Table != unix.RT_TABLE_MAIN {
+			t.untried = append(t.untried, r)
 		}
 		if p, ok := prefixOf(r.Src, six); ok {
 			t.sources = append(t.sources, p)
