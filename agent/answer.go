@@ -52,15 +52,7 @@ func (a Answer) String() string {
 // answersFor says of each peer what becomes of packets from and to it. rules may be nil if they
 // could not be read.
 func answersFor(rules *firewall.Ruleset, v *view, w host.Wish) []Answer {
-	lost := map[netip.Prefix]string{}
-	for _, d := range v.lost {
-		text, _ := describeDetour(d, v)
-		for _, p := range d.to {
-			if lost[p] == "" {
-				lost[p] = text
-			}
-		}
-	}
+	lost := lossesOf(v)
 	w.Remotes = slices.Clone(w.Remotes)
 	for _, p := range v.peers { // those that a network of ours takes are not in the wish
 		if !slices.Contains(w.Remotes, p.prefix) && !overlapsAny(w.LocalPrefixes(), p.prefix) {
@@ -77,8 +69,51 @@ func answersFor(rules *firewall.Ruleset, v *view, w host.Wish) []Answer {
 	return all
 }
 
+// losses say which packets routes and links lose, and how.
+type losses struct {
+	to    map[netip.Prefix][]loss
+	links map[string]deadLink
+}
+
+// loss is how a subnet's packets are lost; those of one peer only if from is one.
+type loss struct {
+	from netip.Prefix
+	text string
+}
+
+func lossesOf(v *view) losses {
+	all := losses{map[netip.Prefix][]loss{}, map[string]deadLink{}}
+	for _, d := range v.lost {
+		text, _ := describeDetour(d, v)
+		from, _ := sourceOf(d, v)
+		for _, p := range d.to {
+			all.to[p] = append(all.to[p], loss{from, text})
+		}
+	}
+	for _, l := range deadLinks(v) {
+		all.links[l.name] = l
+	}
+	return all
+}
+
+// of is how packets of a flow are lost; empty if they are not.
+func (l losses) of(f firewall.Flow, from, to netip.Prefix) string {
+	if in, dead := l.links[f.In]; dead {
+		return in.text
+	}
+	if out := l.links[f.Out]; out.down {
+		return out.text
+	}
+	for _, o := range l.to[to] {
+		if !o.from.IsValid() || o.from == from {
+			return o.text
+		}
+	}
+	return ""
+}
+
 // flowAnswers parts a flow into pairs of subnets.
-func flowAnswers(rules *firewall.Ruleset, f firewall.Flow, bridge string, lost map[netip.Prefix]string) []Answer {
+func flowAnswers(rules *firewall.Ruleset, f firewall.Flow, bridge string, lost losses) []Answer {
 	var odd []firewall.Outcome
 	if rules != nil {
 		odd = slices.DeleteFunc(rules.Outcomes(f), func(o firewall.Outcome) bool {
@@ -88,7 +123,7 @@ func flowAnswers(rules *firewall.Ruleset, f firewall.Flow, bridge string, lost m
 	var all []Answer
 	for _, from := range f.From {
 		for _, to := range f.To {
-			a := Answer{From: from, To: to, Bridge: bridge, State: f.State, Lost: lost[to]}
+			a := Answer{From: from, To: to, Bridge: bridge, State: f.State, Lost: lost.of(f, from, to)}
 			n := len(all)
 			for _, o := range odd {
 				if overlapsAny(o.From, from) && overlapsAny(o.To, to) && a.Lost == "" {

@@ -119,6 +119,9 @@ func alike(a, b detour) bool {
 func describeDetour(d detour, v *view) (text, fix string) {
 	l := d.lookup
 	what := namePrefixes(d.to, v.peers)
+	if from, some := sourceOf(d, v); some {
+		what += " from " + namePrefixes([]netip.Prefix{from}, v.peers)
+	}
 	if d.part.IsValid() {
 		what = d.part.String() + ", a part of " + what + ","
 	}
@@ -154,6 +157,20 @@ func describeDetour(d detour, v *view) (text, fix string) {
 		text += "; others lead the same way"
 	}
 	return text, removal(l)
+}
+
+// sourceOf is the peer whose packets alone a detour is about: those of others come in by the same
+// interface for the same address and fare otherwise.
+func sourceOf(d detour, v *view) (netip.Prefix, bool) {
+	l := d.lookup
+	others := slices.ContainsFunc(v.path.Lookups, func(o host.Lookup) bool {
+		return o.In == l.In && o.Dst == l.Dst && o.Src != l.Src && (o.Fate != l.Fate || o.Device != l.Device)
+	})
+	at := slices.IndexFunc(v.peers, func(p peer) bool { return l.Src.IsValid() && p.prefix.Contains(l.Src) })
+	if !others || at < 0 {
+		return netip.Prefix{}, false
+	}
+	return v.peers[at].prefix, true
 }
 
 // removal is the command that takes the route away, or shows where it comes from.

@@ -158,7 +158,7 @@ func mostPorts(ports []firewall.Ports) bool {
 }
 
 // flowsOf are the packets that must pass for a subnet of ours: what comes in anew, unless only
-// published ports are open, what comes back, and what goes out. A redirect on the uplink makes
+// published ports are open, what comes back, what goes out, and what goes back. A redirect on the uplink makes
 // what comes in look as if it came from the bridge.
 func flowsOf(l host.Local, w host.Wish, redirected bool) []firewall.Flow {
 	in := w.Uplink
@@ -174,6 +174,7 @@ func flowsOf(l host.Local, w host.Wish, redirected bool) []firewall.Flow {
 		{In: in, Out: l.Bridge, From: others, To: local, State: "new"},
 		{In: in, Out: l.Bridge, From: others, To: local, State: "established"},
 		{In: l.Bridge, Out: w.Uplink, From: local, To: others, State: "new"},
+		{In: l.Bridge, Out: w.Uplink, From: local, To: others, State: "established"},
 	}
 	if w.Strict {
 		flows = flows[1:]

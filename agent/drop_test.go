@@ -23,6 +23,7 @@ func TestEachPeerIsAsked(t *testing.T) {
 	}{
 		{"second peer", forwardRules("ACCEPT", "-A FORWARD -s 10.2.0.0/24 -j DROP\n"), api.Failure, []string{"packets from 10.2.0.0/24 of host i-c (other) to 10.0.0.0/24 (docker0) are dropped by"}},
 		{"one port", forwardRules("ACCEPT", "-A FORWARD -p tcp --dport 8080 -j DROP\n"), api.Warning, []string{"packets of tcp to port 8080 from", "--dport 8080"}},
+		{"replies", forwardRules("ACCEPT", "-A FORWARD -i docker0 -m conntrack --ctstate ESTABLISHED -j DROP\n"), api.Failure, []string{"packets from 10.0.0.0/24 to 10.1.0.0/24", "--ctstate ESTABLISHED"}},
 		{"one container", forwardRules("ACCEPT", "-A FORWARD -s 10.2.0.7 -j DROP\n"), api.Warning, []string{"packets from 10.2.0.7/32"}},
 		{"all but one port", forwardRules("DROP", "-A FORWARD -p tcp --dport 22 -j ACCEPT\n"), api.Failure, []string{"policy DROP"}},
 	} {

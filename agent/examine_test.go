@@ -51,6 +51,20 @@ func TestExamineNamesEveryPeer(t *testing.T) {
 	})
 }
 
+// TestExamineWithDeadBridge wants no packet called passing over an interface that is down.
+func TestExamineWithDeadBridge(t *testing.T) {
+	onBench(t, func(b *bench) {
+		b.host.SetBridge("docker0", "10.0.0.1/24")
+		b.other("i-b", "192.168.0.2", "10.1.0.0/24")
+		b.start()
+		b.host.TakeDown("docker0", true)
+		text := b.examine(agent.Question{})
+		if strings.Contains(text, "passes") || !strings.Contains(text, "10.0.0.0/24 -> 10.1.0.0/24 (docker0, new): lost: docker0 is down") {
+			t.Errorf("not lost:\n%s", text)
+		}
+	})
+}
+
 // TestExamineTellsRefusedSubnets wants a subnet that another host holds told by a look, too.
 func TestExamineTellsRefusedSubnets(t *testing.T) {
 	onBench(t, func(b *bench) {

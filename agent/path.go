@@ -99,6 +99,8 @@ func routingMarks(rules *firewall.Ruleset, q host.PathQuestion) map[string]uint3
 // deadLink is an interface that lets nothing through.
 type deadLink struct {
 	code      api.Code
+	name      string
+	down      bool // neither in nor out; else what comes in by it
 	text, fix string
 }
 
@@ -116,14 +118,14 @@ func deadLinks(v *view) []deadLink {
 		case !l.There:
 			continue // which has a finding of its own
 		case !l.Up:
-			all = append(all, deadLink{code, l.Name + " is down", fmt.Sprintf("ip link set %s up", l.Name)})
+			all = append(all, deadLink{code, l.Name, true, l.Name + " is down", fmt.Sprintf("ip link set %s up", l.Name)})
 		case v.facts.Forwarding && !l.Forwarding:
 			setting = fmt.Sprintf("net.ipv4.conf.%s.forwarding", l.Name)
 		case v.facts.Forwarding && v.wish.WantsIPv6() && !l.Forwarding6:
 			setting = fmt.Sprintf("net.ipv6.conf.%s.forwarding", l.Name)
 		}
 		if setting != "" {
-			all = append(all, deadLink{api.FindingForwardingOff, setting + " is off: what comes in by " + l.Name + " is not forwarded", "sysctl " + setting + "=1"})
+			all = append(all, deadLink{api.FindingForwardingOff, l.Name, false, setting + " is off: what comes in by " + l.Name + " is not forwarded", "sysctl " + setting + "=1"})
 		}
 	}
 	return all
