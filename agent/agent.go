@@ -143,6 +143,34 @@ type view struct {
 	only     bool     // the host was looked at, and nothing was applied
 }
 
+// peer is a subnet of another host, as the registry has it.
+type peer struct {
+	prefix netip.Prefix
+	owner  string     // the host's label; empty if not known
+	ip     netip.Addr // the host's private address; the zero value if not known
+}
+
+// drop is a rule that drops packets which should pass.
+type drop struct {
+	from, to []netip.Prefix
+	bridge   string // the local ones of these are on it
+	limits   string // the protocols and ports that it is about; empty: all
+	grave    bool   // most of what goes between two subnets is dropped, not a port or a container of it
+	rule     firewall.Rule
+	moved    bool            // they are not dropped, but sent elsewhere
+	unsure   []firewall.Rule // not understood, and able to accept them before
+}
+
+// detour is a way that leads packets elsewhere than between our subnets: they are lost.
+type detour struct {
+	code   api.Code
+	to     []netip.Prefix // whole subnets
+	part   netip.Prefix   // of the one, what is meant; the zero value for all of it
+	from   []string       // the interfaces that the packets come in by; "" is the host itself
+	lookup host.Lookup    // the first one
+	more   bool           // other routes lead the same way
+}
+
 // New builds an agent. metrics may be nil.
 func New(config Config, h Host, registry Registry, metrics *Metrics, log *slog.Logger) *Agent {
 	return &Agent{

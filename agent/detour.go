@@ -12,16 +12,6 @@ import (
 	"github.com/sealane/sealane/api"
 )
 
-// detour is a way that leads packets elsewhere than between our subnets: they are lost.
-type detour struct {
-	code   api.Code
-	to     []netip.Prefix // whole subnets
-	part   netip.Prefix   // of the one, what is meant; the zero value for all of it
-	from   []string       // the interfaces that the packets come in by; "" is the host itself
-	lookup host.Lookup    // the first one
-	more   bool           // other routes lead the same way
-}
-
 // detours finds the ways that lead elsewhere. Those that fare alike are one.
 func detours(v *view) (lost, unknown []detour) {
 	owners := map[netip.Prefix][]netip.Addr{}

@@ -15,17 +15,6 @@ import (
 	"github.com/sealane/sealane/api"
 )
 
-// drop is a rule that drops packets which should pass.
-type drop struct {
-	from, to []netip.Prefix
-	bridge   string // the local ones of these are on it
-	limits   string // the protocols and ports that it is about; empty: all
-	grave    bool   // most of what goes between two subnets is dropped, not a port or a container of it
-	rule     firewall.Rule
-	moved    bool            // they are not dropped, but sent elsewhere
-	unsure   []firewall.Rule // not understood, and able to accept them before
-}
-
 // describeDrop is a drop in words.
 func describeDrop(d drop, peers []peer) string {
 	what := "packets"

@@ -12,13 +12,6 @@ import (
 	"github.com/sealane/sealane/api"
 )
 
-// peer is a subnet of another host, as the registry has it.
-type peer struct {
-	prefix netip.Prefix
-	owner  string     // the host's label; empty if not known
-	ip     netip.Addr // the host's private address; the zero value if not known
-}
-
 // peersOf are the subnets that packets must be able to go to: those of the other hosts, also
 // where something on this host is in the way of them.
 func peersOf(c Config, snapshot *api.Snapshot) []peer {
