@@ -156,8 +156,49 @@ func oddAnswer(a Answer, o firewall.Outcome) Answer {
 }
 
 // askPacket asks about one packet. Which interfaces it comes in and goes out by follows from the
-// subnets of the bridges; what is on none of them is behind the uplink.
-func askPacket(rules *firewall.Ruleset, f host.Facts, q Question) Answer {
+// subnets of the bridges; what is on none of them is behind the uplink. Of the ways that lead
+// elsewhere those are known that lead to subnets of ours. rules may be nil if they could not be
+// read.
+func askPacket(rules *firewall.Ruleset, v *view, q Question) Answer {
+	packet := packetOf(v.facts, q)
+	bridge := packet.Out
+	if bridge == v.facts.Uplink {
+		bridge = packet.In
+	}
+	whole := func(a netip.Addr) netip.Prefix { return netip.PrefixFrom(a, a.BitLen()) }
+	a := Answer{From: whole(q.From), To: whole(q.To), Bridge: bridge, State: packet.State}
+	for _, d := range v.lost {
+		meant := d.part.IsValid() && d.part.Contains(q.To) || !d.part.IsValid() && covered(a.To, d.to)
+		if meant && slices.Contains(d.from, packet.In) {
+			a.Lost, _ = describeDetour(d, v)
+			return a
+		}
+	}
+	if rules == nil {
+		return a
+	}
+	if v.facts.Redirect && packet.In == v.facts.Uplink && packet.Out != v.facts.Uplink {
+		packet.In = packet.Out
+	}
+	verdict := rules.Forward(packet)
+	if a.Dropped = verdict.Dropped; a.Dropped {
+		a.By = verdict.By.String()
+	}
+	for _, r := range verdict.Unsure {
+		a.Unsure = append(a.Unsure, r.String())
+	}
+	switch {
+	case verdict.Dropped:
+	case verdict.Dst != q.To:
+		a.Lost = fmt.Sprintf("sent to %s by %s", verdict.Dst, verdict.By)
+	case len(verdict.Unsure) > 0:
+		a.Unproven = a.Unsure[0] + " is not understood, and may decide otherwise"
+	}
+	return a
+}
+
+// packetOf is the packet that is asked about, as it comes in.
+func packetOf(f host.Facts, q Question) firewall.Packet {
 	side := func(a netip.Addr) string {
 		at := slices.IndexFunc(f.Bridges, func(b host.Bridge) bool {
 			return slices.ContainsFunc(b.Prefixes(), func(p netip.Prefix) bool { return p.Contains(a) })
@@ -178,28 +219,5 @@ func askPacket(rules *firewall.Ruleset, f host.Facts, q Question) Answer {
 	default:
 		packet.SrcPort = 40000
 	}
-	if f.Redirect && packet.In == f.Uplink && packet.Out != f.Uplink {
-		packet.In = packet.Out
-	}
-	bridge := packet.Out
-	if bridge == f.Uplink {
-		bridge = packet.In
-	}
-	whole := func(a netip.Addr) netip.Prefix { return netip.PrefixFrom(a, a.BitLen()) }
-	v := rules.Forward(packet)
-	a := Answer{From: whole(q.From), To: whole(q.To), Bridge: bridge, State: packet.State, Dropped: v.Dropped}
-	if v.Dropped {
-		a.By = v.By.String()
-	}
-	for _, r := range v.Unsure {
-		a.Unsure = append(a.Unsure, r.String())
-	}
-	switch {
-	case v.Dropped:
-	case v.Dst != q.To:
-		a.Lost = fmt.Sprintf("sent to %s by %s", v.Dst, v.By)
-	case len(v.Unsure) > 0:
-		a.Unproven = a.Unsure[0] + " is not understood, and may decide otherwise"
-	}
-	return a
+	return packet
 }

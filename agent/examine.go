@@ -136,8 +136,8 @@ func (x *Examination) askRules(rules *firewall.Ruleset, v *view, q Question) {
 	w := v.wish
 	w.Locals = x.Served
 	switch {
-	case q.From.IsValid() && q.To.IsValid() && rules != nil:
-		x.Answers = []Answer{askPacket(rules, v.facts, q)}
+	case q.From.IsValid() && q.To.IsValid():
+		x.Answers = []Answer{askPacket(rules, v, q)}
 	case !q.From.IsValid():
 		x.Answers = answersFor(rules, v, w)
 	}

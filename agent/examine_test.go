@@ -65,6 +65,40 @@ func TestExamineWithDeadBridge(t *testing.T) {
 	})
 }
 
+// TestExamineOnePacket asks for single packets: the routes and the rules decide.
+func TestExamineOnePacket(t *testing.T) {
+	onBench(t, func(b *bench) {
+		b.host.SetBridge("docker0", "10.0.0.1/24")
+		b.other("i-b", "192.168.0.2", "10.1.0.0/24")
+		b.other("i-c", "192.168.0.3", "10.2.0.0/24")
+		b.start()
+		b.host.SetRoute("10.2.0.0/24", "tun9", "")
+		b.host.SetRules(forwardRules("ACCEPT", "-A FORWARD -s 10.1.0.0/24 -p tcp --dport 8080 -j DROP\n"))
+		for _, tt := range []struct {
+			from, to string
+			port     uint16
+			want     string
+		}{
+			{"10.0.0.2", "10.1.0.2", 80, "passes"},
+			{"10.1.0.2", "10.0.0.2", 80, "passes"},
+			{"10.1.0.2", "10.0.0.2", 8080, "dropped by iptables-nft, table ip filter, chain FORWARD, rule 1"},
+			{"10.0.0.2", "10.2.0.2", 80, "lost: packets for 10.2.0.0/24 of host i-c (other) leave by tun9"},
+			{"10.2.0.2", "10.0.0.2", 80, "passes"},
+		} {
+			q := agent.Question{From: netip.MustParseAddr(tt.from), To: netip.MustParseAddr(tt.to), Proto: "tcp", Port: tt.port}
+			answer, _, _ := strings.Cut(b.examine(q), "\n")
+			if !strings.Contains(answer, "): "+tt.want) {
+				t.Errorf("%s to %s: %s, want %s", tt.from, tt.to, answer, tt.want)
+			}
+		}
+		b.host.SetRules(firewall.Dump{NFT: "no dump"})
+		answer, _, _ := strings.Cut(b.examine(agent.Question{From: netip.MustParseAddr("10.0.0.2"), To: netip.MustParseAddr("10.1.0.2"), Proto: "tcp"}), "\n")
+		if !strings.Contains(answer, "unproven") {
+			t.Errorf("with rules that cannot be read: %s", answer)
+		}
+	})
+}
+
 // TestExamineTellsRefusedSubnets wants a subnet that another host holds told by a look, too.
 func TestExamineTellsRefusedSubnets(t *testing.T) {
 	onBench(t, func(b *bench) {

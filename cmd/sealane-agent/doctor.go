@@ -34,7 +34,7 @@ func newDoctor(f *flags) *cobra.Command {
 kernel which way packets go, and walks them through the rules the host has now, of iptables in
 both variants and of nftables. It names the route that leads them elsewhere, and the rule that
 drops them: table, chain, number and text. What could not be read makes an answer "unproven".
-With --from and --to it asks the rules about one packet. While etcd or the metadata service does
+With --from and --to it asks about one packet. While etcd or the metadata service does
 not answer, what the agent last wrote into its state directory stands in. Without
 --etcd-endpoints the other hosts are not known: then give --from and --to.
 
