@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sealane/sealane/agent/host"
@@ -119,9 +120,9 @@ func givenOf(v *view) string {
 	if f.Native != nil {
 		native = *f.Native
 	}
-	text := fmt.Sprint(f.Uplink, f.Docker, native, f.Engine, v.peers)
+	texts := []string{fmt.Sprint(f.Uplink, f.Docker, native, f.Engine, v.peers)}
 	for _, b := range f.Bridges {
-		text += fmt.Sprint(b.Name, b.Addresses)
+		texts = append(texts, fmt.Sprint(b.Name, b.Addresses))
 	}
-	return text
+	return strings.Join(texts, "\n")
 }

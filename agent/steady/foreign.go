@@ -2,6 +2,7 @@ package steady
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"io"
@@ -63,7 +64,7 @@ func addListed(sum io.Writer, text string) bool {
 			Objects []map[string]json.RawMessage `json:"nftables"`
 		}
 		if err := documents.Decode(&document); err != nil {
-			return err == io.EOF //nolint:errorlint // as json.Decoder promises it
+			return errors.Is(err, io.EOF)
 		}
 		for _, o := range document.Objects {
 			for kind, raw := range o {
