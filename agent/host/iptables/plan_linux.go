@@ -262,7 +262,7 @@ func (p *Part) same(have, want []string) bool {
 	return slices.Equal(have, want) || ok && slices.Equal(have, printed)
 }
 
-// SumLegacy is a sum over those legacy rules that matter to ours.
+// SumLegacy is a sum over all legacy rules: any of them may drop what should pass.
 func (p *Part) SumLegacy(ctx context.Context, seed maphash.Seed) (uint64, error) {
 	if p.reader.standard == "" {
 		return 0, fmt.Errorf("look at the rules before a pass did: %w", api.ErrUnsupported)
@@ -275,9 +275,9 @@ func (p *Part) SumLegacy(ctx context.Context, seed maphash.Seed) (uint64, error)
 		if err != nil {
 			return 0, err
 		}
-		for _, name := range []string{"raw/PREROUTING", "raw/" + ChainRaw, "filter/FORWARD", "filter/" + DockerUser, "filter/" + ChainFwd} {
+		for _, name := range fw.ChainNames() {
 			table, chain, _ := strings.Cut(name, "/")
-			_, _ = fmt.Fprintln(&sum, fw.Policy(table, chain), fw.ChainRules(table, chain))
+			_, _ = fmt.Fprintln(&sum, name, fw.Policy(table, chain), fw.ChainRules(table, chain))
 		}
 	}
 	return sum.Sum64(), nil

@@ -9,12 +9,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
-
 	"github.com/sealane/sealane/agent/firewall"
 	"github.com/sealane/sealane/agent/host"
-	"github.com/sealane/sealane/agent/host/kernel"
 	"github.com/sealane/sealane/agent/host/nft"
 	"github.com/sealane/sealane/api"
 )
@@ -126,32 +122,4 @@ func matchedSets(rules ...string) (map[string][]netip.Prefix, error) {
 		}
 	}
 	return all, nil
-}
-
-// setMembers lists a set; nil if it is of another kind, or not there.
-func setMembers(name string) ([]netip.Prefix, error) {
-	set, err := netlink.IpsetList(name)
-	if errors.Is(err, unix.ENOENT) || kernel.Lacks(err) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("list set %s: %w", name, kernel.Explain(err))
-	}
-	if set.TypeName != "hash:net" && set.TypeName != "hash:ip" {
-		return nil, nil
-	}
-	members := []netip.Prefix{}
-	for _, e := range set.Entries {
-		addr, ok := netip.AddrFromSlice(e.IP)
-		addr = addr.Unmap()
-		bits := int(e.CIDR)
-		if bits == 0 {
-			bits = addr.BitLen()
-		}
-		if ok {
-			members = append(members, netip.PrefixFrom(addr, bits))
-		}
-	}
-	slices.SortFunc(members, api.ComparePrefixes)
-	return members, nil
 }

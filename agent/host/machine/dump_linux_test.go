@@ -54,6 +54,41 @@ func TestDump(t *testing.T) {
 	}
 }
 
+// TestDumpOfSets: the members of a set that rules match are read, and one with exceptions or with
+// addresses by a mask is called unknown: its rule is then not understood.
+func TestDumpOfSets(t *testing.T) {
+	needRoot(t)
+	for _, tt := range []struct {
+		name, set string
+		dropped   bool
+		unsure    bool
+	}{
+		{"subnets", "ipset create s hash:net; ipset add s 10.2.0.0/24", true, false},
+		{"another subnet", "ipset create s hash:net comment; ipset add s 10.3.0.0/24 comment x", false, false},
+		{"addresses", "ipset create s hash:ip timeout 300; ipset add s 10.2.0.2", true, false},
+		{"an exception", "ipset create s hash:net; ipset add s 10.0.0.0/8; ipset add s 10.2.0.0/24 nomatch", false, true},
+		{"addresses by a mask", "ipset create s hash:ip netmask 24; ipset add s 10.2.0.0", false, true},
+		{"pairs", "ipset create s hash:ip,port; ipset add s 10.2.0.2,80", false, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			namespace(t)
+			shell(t, tt.set+"; iptables-nft -A FORWARD -m set --match-set s src -j DROP")
+			d, err := machine.New(machine.Options{StateDir: t.TempDir()}).Rules(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, err := firewall.Parse(d)
+			if err != nil {
+				t.Fatal(err)
+			}
+			v := r.Forward(firewall.Packet{In: "eth0", Out: "docker0", Src: netip.MustParseAddr("10.2.0.2"), Dst: netip.MustParseAddr("10.1.0.2"), Proto: "tcp", DstPort: 80})
+			if v.Dropped != tt.dropped || (len(v.Unsure) > 0) != tt.unsure {
+				t.Errorf("dropped %v by %s, unsure of %v", v.Dropped, v.By, v.Unsure)
+			}
+		})
+	}
+}
+
 // pathWithout is a folder with the commands that are needed but for one.
 func pathWithout(t *testing.T, command string) string {
 	t.Helper()
