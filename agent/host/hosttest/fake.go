@@ -109,7 +109,7 @@ func (f *Fake) Apply(_ context.Context, w host.Wish) host.Outcome {
 			f.applyChains(w, done)
 		case part == host.PartSource && w.Uplink != "":
 			f.applySource(w, done)
-		case part == host.PartForwarding && w.Forward:
+		case part == host.PartForwarding && w.Forward && (f.forward || !f.exposed()):
 			f.applyForward(done)
 			f.applyLinks(w, done)
 		case part == host.PartReversePath && w.Uplink != "":
@@ -196,6 +196,13 @@ func (f *Fake) applyForward(done func(host.Kind, string)) {
 		f.forwardAll(true)
 		done(host.KindForwarding, "net.ipv4.ip_forward")
 	}
+}
+
+// exposed reports whether strangers reach every port of containers once the host forwards.
+func (f *Fake) exposed() bool {
+	_, docker := f.chains["filter/DOCKER"]
+	facts := host.Facts{Open: f.open, Shielded: f.shield, Docker: docker, Engine: f.engine, Asked: f.asked}
+	return facts.Exposed()
 }
 
 func (f *Fake) applySource(w host.Wish, done func(host.Kind, string)) {

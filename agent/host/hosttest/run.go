@@ -48,9 +48,9 @@ const (
 	StrictFilter  Disturbance = "sysctl net.ipv4.conf.eth0.rp_filter=1"
 	ShieldDocker  Disturbance = "dockerd 28 started" // after StartDocker
 	LoseFile      Disturbance = "the file in sysctl.d removed"
-	FlushRuleset  Disturbance = "nft flush ruleset"          // of a fake only
-	OpenPolicy    Disturbance = "iptables -P FORWARD ACCEPT" // likewise
-	ClosePolicy   Disturbance = "iptables -P FORWARD DROP"   // likewise
+	OpenPolicy    Disturbance = "iptables -P FORWARD ACCEPT"
+	ClosePolicy   Disturbance = "iptables -P FORWARD DROP"
+	FlushRuleset  Disturbance = "nft flush ruleset" // of a fake only
 )
 
 func wish() host.Wish {
@@ -70,6 +70,7 @@ func wish() host.Wish {
 func Run(t *testing.T, machine func(t *testing.T) Machine) {
 	t.Run("facts", func(t *testing.T) { testFacts(t, machine(t)) })
 	t.Run("repairs", func(t *testing.T) { testRepairs(t, machine) })
+	t.Run("exposed", func(t *testing.T) { testExposed(t, machine) })
 	t.Run("restore", func(t *testing.T) { testRestore(t, machine) })
 	t.Run("wishes", func(t *testing.T) { testWishes(t, machine) })
 }
@@ -134,6 +135,23 @@ func testRepairs(t *testing.T, machine func(t *testing.T) Machine) {
 				t.Errorf("still repaired %v", again)
 			}
 		})
+	}
+}
+
+// testExposed has forwarding turned off, and the policy opened, after the facts were read that
+// the wish is made of: turning it on again would open Docker's containers to strangers.
+func testExposed(t *testing.T, machine func(t *testing.T) Machine) {
+	m := machine(t)
+	m.Disturb(StartDocker)
+	apply(t, m, wish())
+	m.Disturb(OpenPolicy)
+	m.Disturb(ForwardingOff)
+	if have := apply(t, m, wish()); len(have) > 0 {
+		t.Errorf("repaired %v, want nothing", have)
+	}
+	m.Disturb(ClosePolicy)
+	if have := kinds(apply(t, m, wish())); !slices.Equal(have, []host.Kind{host.KindForwarding}) {
+		t.Errorf("repaired %v, want forwarding", have)
 	}
 }
 

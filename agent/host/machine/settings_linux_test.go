@@ -145,21 +145,6 @@ func TestSettingsOff(t *testing.T) {
 	}
 }
 
-// TestSettingsExposed has forwarding turned off, and the policy opened, after the facts were read
-// that the wish is made of: turning it on again would open Docker's containers to strangers.
-func TestSettingsExposed(t *testing.T) {
-	s := newSettled(t)
-	s.set("ipv4/ip_forward 1")
-	s.apply(s.wish())
-	shell(t, "iptables-nft -N DOCKER; iptables-nft -P FORWARD ACCEPT")
-	s.set("ipv4/ip_forward 0")
-	s.apply(s.wish())
-	s.want("ipv4/ip_forward 0")
-	shell(t, "iptables-nft -P FORWARD DROP")
-	s.apply(s.wish())
-	s.want("ipv4/ip_forward 1")
-}
-
 // TestSettingsInterrupted has a restore end after forwarding was off, when the kernel has
 // overwritten what else is to be put back.
 func TestSettingsInterrupted(t *testing.T) {
