@@ -30,3 +30,12 @@ func (f Family) NFT() string {
 func (f Family) Of(prefixes []netip.Prefix) []netip.Prefix {
 	return slices.DeleteFunc(slices.Clone(prefixes), func(p netip.Prefix) bool { return p.Addr().Is6() != (f == IPv6) })
 }
+
+// PrefixesWithout are those of a that are not in b.
+func PrefixesWithout(a, b []netip.Prefix) []netip.Prefix {
+	in := make(map[netip.Prefix]bool, len(b))
+	for _, p := range b {
+		in[p] = true
+	}
+	return slices.DeleteFunc(slices.Clone(a), func(p netip.Prefix) bool { return in[p] })
+}

@@ -60,3 +60,14 @@ type Step struct {
 func NewStep(kind Kind, what, command string, do func(context.Context) error) Step {
 	return Step{Repairs: []Repair{{Kind: kind, What: what}}, Command: command, Do: do}
 }
+
+// CollectSteps asks one after the other for its steps, also when one of them fails.
+func CollectSteps[T any](all []T, ask func(T) ([]Step, error)) ([]Step, error) {
+	var steps []Step
+	var failures []error
+	for _, one := range all {
+		more, err := ask(one)
+		steps, failures = append(steps, more...), append(failures, err)
+	}
+	return steps, errors.Join(failures...)
+}

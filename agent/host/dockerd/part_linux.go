@@ -76,24 +76,11 @@ func (p *Part) Guarded() bool { return p.record.Value().Engine != nil }
 func (p *Part) Reset() bool { return p.engineReset }
 
 // Direct reports whether dockerd's options have it allow direct routing, or may.
-func (p *Part) Direct() bool {
-	if p.options.File == "" {
-		return false
-	}
-	_, text, err := readOptions(p.options.File)
-	if text == nil {
-		return err != nil
-	}
-	c, err := parseOptions([]byte(*text))
-	return err != nil || c.value(optionDirect) == "true"
-}
+func (p *Part) Direct() bool { return p.says(optionDirect, "true") }
 
-// WritesNoRules reports whether dockerd was told to leave the firewall alone: in its file, or by
-// a flag, of which either value is taken for that.
-func (p *Part) WritesNoRules() bool {
-	if hasFlag(optionRules) {
-		return true
-	}
+// says reports whether dockerd's file has an option of this value, or may have, since it cannot
+// be read.
+func (p *Part) says(option, value string) bool {
 	if p.options.File == "" {
 		return false
 	}
@@ -102,8 +89,12 @@ func (p *Part) WritesNoRules() bool {
 		return err != nil
 	}
 	c, err := parseOptions([]byte(*text))
-	return err != nil || c.value(optionRules) == "false"
+	return err != nil || c.value(option) == value
 }
+
+// WritesNoRules reports whether dockerd was told to leave the firewall alone: in its file, or by
+// a flag, of which either value is taken for that.
+func (p *Part) WritesNoRules() bool { return hasFlag(optionRules) || p.says(optionRules, "false") }
 
 // optionRules is dockerd's option to write rules, on unless it says otherwise.
 const optionRules = "iptables"
@@ -138,14 +129,10 @@ func (p *Part) Plan(ctx context.Context, w host.Wish) ([]host.Step, error) {
 	if err != nil {
 		return nil, err
 	}
-	steps := append([]host.Step{{Do: func(context.Context) error { return p.rememberEnrolment(e) }}}, guards...)
+	steps := append([]host.Step{p.record.RememberStep(func(m *memory) { m.Engine = &e })}, guards...)
 	return append(steps,
 		host.NewStep(host.KindFile, e.Path+" has dockerd accept marks", optionsText(e.Path, now, &e.Left), func(context.Context) error { return writeOptions(e.Path, &e.Left) }),
 		host.NewStep(host.KindEngine, "dockerd restarted", p.options.Restart, func(ctx context.Context) error { return p.restartWith(ctx, e) })), nil
-}
-
-func (p *Part) rememberEnrolment(e enrolment) error {
-	return p.record.Remember(func(m *memory) { m.Engine = &e })
 }
 
 // enrol says what is to become of the file, and what it has now. What is former is never
@@ -212,7 +199,7 @@ func (p *Part) enrolled(ctx context.Context, c *options, n *host.Native) (*optio
 // started without the options: it must not stay down because of us.
 func (p *Part) restartWith(ctx context.Context, e enrolment) error {
 	e.Restarted = true
-	if err := p.rememberEnrolment(e); err != nil {
+	if err := p.record.Remember(func(m *memory) { m.Engine = &e }); err != nil {
 		return err
 	}
 	err := p.restart(ctx)
@@ -274,7 +261,7 @@ func (p *Part) Undo(ctx context.Context) ([]host.Step, error) {
 	var steps []host.Step
 	if !sameContent(now, back) {
 		e.Restarted = false // for these options; should an agent come back, it may set them again
-		steps = append(steps, host.Step{Do: func(context.Context) error { return p.rememberEnrolment(e) }},
+		steps = append(steps, p.record.RememberStep(func(m *memory) { m.Engine = &e }),
 			host.NewStep(host.KindFile, e.Path+" put back", optionsText(e.Path, now, back), func(context.Context) error { return writeOptions(e.Path, back) }))
 	}
 	if e.inForce(d) {

@@ -49,6 +49,7 @@ func New(store *state.Store, around Around) *Part {
 func (p *Part) Expire() { p.reader.expire() }
 
 // Printed is what iptables-save prints of a family and variant; empty if that has no tables.
+// ErrUnsupported: it has some, and the command is not installed.
 func (p *Part) Printed(ctx context.Context, f host.Family, v host.Variant) (string, error) {
 	if _, err := p.reader.standardVariant(ctx); err != nil {
 		return "", err
@@ -56,6 +57,11 @@ func (p *Part) Printed(ctx context.Context, f host.Family, v host.Variant) (stri
 	all, err := p.reader.currentTables(ctx, f, v)
 	if err != nil {
 		return "", err
+	}
+	if all.text == "" && v == host.Legacy {
+		if there, err := hasLegacyTables(f); err == nil && there {
+			return "", fmt.Errorf("the kernel has such tables, and the command is not installed: %w", api.ErrUnsupported)
+		}
 	}
 	return all.text, nil
 }
@@ -151,9 +157,7 @@ func (p *Part) rememberChains(fw *tables) host.Step {
 		}
 	}
 	slices.Sort(there)
-	return host.Step{Do: func(context.Context) error {
-		return p.record.Remember(func(m *memory) { m.Variant = fw.variant; m.put(fw.family, there) })
-	}}
+	return p.record.RememberStep(func(m *memory) { m.Variant = fw.variant; m.put(fw.family, there) })
 }
 
 // planDockerUser makes chain DOCKER-USER when the agent is there before Docker, which then

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 
+	"github.com/sealane/sealane/agent/firewall"
 	"github.com/sealane/sealane/agent/host"
 	"github.com/sealane/sealane/agent/host/kernel"
 )
@@ -35,12 +36,8 @@ func (r *reader) currentTables(ctx context.Context, f host.Family, v host.Varian
 		return none, nil
 	}
 	if v == host.Legacy {
-		names, err := os.ReadFile("/proc/thread-self/net/" + map[bool]string{false: "ip_tables_names", true: "ip6_tables_names"}[f == host.IPv6])
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("read the names of the legacy tables: %w", err)
-		}
-		if len(names) == 0 {
-			return none, nil
+		if there, err := hasLegacyTables(f); err != nil || !there {
+			return none, err
 		}
 		if fw := r.legacy[f]; fw != nil {
 			return fw, nil
@@ -85,4 +82,26 @@ func (r *reader) list(ctx context.Context, f host.Family, v host.Variant) (*tabl
 		return nil, fmt.Errorf("list the rules of %s (%s): %w", toolOf(f), v, kernel.ExplainCommand(err))
 	}
 	return newTables(f, v, path, string(out)), nil
+}
+
+// hasLegacyTables reports whether the kernel has tables of the legacy variant.
+func hasLegacyTables(f host.Family) (bool, error) {
+	names, err := os.ReadFile("/proc/thread-self/net/" + map[host.Family]string{host.IPv4: "ip_tables_names", host.IPv6: "ip6_tables_names"}[f])
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return false, fmt.Errorf("read the names of the legacy tables: %w", err)
+	}
+	return len(names) > 0, nil
+}
+
+// tables are those of one variant and family, as iptables-save prints them.
+type tables struct {
+	firewall.Save
+	family  host.Family
+	variant host.Variant
+	path    string // of the command that writes it
+	text    string // as printed
+}
+
+func newTables(f host.Family, v host.Variant, path, text string) *tables {
+	return &tables{Save: firewall.ReadSave(text), family: f, variant: v, path: path, text: text}
 }

@@ -47,7 +47,7 @@ func planSet(f host.Family, name string, want []netip.Prefix, incomplete bool) (
 	} else if err != nil {
 		return nil, err
 	}
-	added, deleted := prefixesWithout(want, have), prefixesWithout(have, want)
+	added, deleted := host.PrefixesWithout(want, have), host.PrefixesWithout(have, want)
 	if incomplete {
 		deleted = nil
 	}
@@ -91,28 +91,14 @@ func changeSet(name string, added, deleted []netip.Prefix) error {
 	return nil
 }
 
-// prefixesWithout are those of a that are not in b.
-func prefixesWithout(a, b []netip.Prefix) []netip.Prefix {
-	in := make(map[netip.Prefix]bool, len(b))
-	for _, p := range b {
-		in[p] = true
-	}
-	return slices.DeleteFunc(slices.Clone(a), func(p netip.Prefix) bool { return in[p] })
+// ourSets are the names of the sets that our rules match.
+func ourSets() []string {
+	return []string{setName(host.IPv4, setLocal), setName(host.IPv4, setPeers), setName(host.IPv6, setLocal), setName(host.IPv6, setPeers)}
 }
 
 // undoSets destroys our sets.
 func undoSets() ([]host.Step, error) {
-	var steps []host.Step
-	for _, f := range host.Families() {
-		for _, name := range []string{setName(f, setLocal), setName(f, setPeers)} {
-			more, err := removeSet(name)
-			if err != nil {
-				return steps, err
-			}
-			steps = append(steps, more...)
-		}
-	}
-	return steps, nil
+	return host.CollectSteps(ourSets(), removeSet)
 }
 
 // removeSet destroys a set that is there. One of another type is somebody else's, whatever its
@@ -135,7 +121,7 @@ func removeSet(name string) ([]host.Step, error) {
 func setMembers(name string) ([]netip.Prefix, error) {
 	set, err := netlink.IpsetList(name)
 	if err != nil {
-		return nil, fmt.Errorf("list set %s: %w", name, kernel.Explain(err))
+		return nil, kernel.Wrap("list set "+name, err)
 	}
 	if set.TypeName != setType {
 		return nil, fmt.Errorf("set %s is of type %s, not %s, so it is not ours: %w", name, set.TypeName, setType, api.ErrRefused)
@@ -161,16 +147,14 @@ func setEntry(p netip.Prefix) *netlink.IPSetEntry {
 func SumSets(seed maphash.Seed) uint64 {
 	var sum maphash.Hash
 	sum.SetSeed(seed)
-	for _, f := range host.Families() {
-		for _, name := range []string{setName(f, setLocal), setName(f, setPeers)} {
-			set, err := netlink.IpsetList(name)
-			if err != nil || len(set.Entries) > maxSummed {
-				continue // there is none
-			}
-			_, _ = fmt.Fprintln(&sum, name, len(set.Entries))
-			for _, e := range set.Entries {
-				_, _ = sum.Write(append(slices.Clone(e.IP), e.CIDR))
-			}
+	for _, name := range ourSets() {
+		set, err := netlink.IpsetList(name)
+		if err != nil || len(set.Entries) > maxSummed {
+			continue // there is none
+		}
+		_, _ = fmt.Fprintln(&sum, name, len(set.Entries))
+		for _, e := range set.Entries {
+			_, _ = sum.Write(append(slices.Clone(e.IP), e.CIDR))
 		}
 	}
 	return sum.Sum64()

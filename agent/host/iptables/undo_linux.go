@@ -13,14 +13,11 @@ import (
 // be because of them, and last the sets.
 func (p *Part) Undo(ctx context.Context) ([]host.Step, error) {
 	steps, err := p.undoChains(ctx, host.NFT, host.Legacy)
-	failures := []error{err}
 	if p.record.Value().has(host.IPv4) || p.record.Value().has(host.IPv6) {
-		steps = append(steps, host.Step{Do: func(context.Context) error {
-			return p.record.Remember(func(m *memory) { m.Variant, m.Chains, m.Chains6 = "", nil, nil })
-		}})
+		steps = append(steps, p.record.RememberStep(func(m *memory) { *m = memory{} }))
 	}
-	sets, err := undoSets()
-	return append(steps, sets...), errors.Join(append(failures, err)...)
+	sets, failure := undoSets()
+	return append(steps, sets...), errors.Join(err, failure)
 }
 
 // undoChains takes them out of these variants.
@@ -28,23 +25,18 @@ func (p *Part) undoChains(ctx context.Context, variants ...host.Variant) ([]host
 	if _, err := p.reader.standardVariant(ctx); err != nil {
 		return nil, err
 	}
-	var steps []host.Step
-	var failures []error
-	for _, v := range variants {
-		for _, f := range host.Families() {
+	return host.CollectSteps(variants, func(v host.Variant) ([]host.Step, error) {
+		return host.CollectSteps(host.Families(), func(f host.Family) ([]host.Step, error) {
 			if f == host.IPv6 && !p.record.Value().has(f) {
-				continue
+				return nil, nil
 			}
 			fw, err := p.reader.currentTables(ctx, f, v)
 			if err != nil {
-				failures = append(failures, err)
-				continue
+				return nil, err
 			}
-			more, err := p.undoFamily(ctx, fw)
-			steps, failures = append(steps, more...), append(failures, err)
-		}
-	}
-	return steps, errors.Join(failures...)
+			return p.undoFamily(ctx, fw)
+		})
+	})
 }
 
 func (p *Part) undoFamily(ctx context.Context, fw *tables) ([]host.Step, error) {

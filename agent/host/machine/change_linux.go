@@ -98,7 +98,7 @@ func (h *Host) Plan(ctx context.Context, w host.Wish) ([]host.Step, error) {
 		return nil, err
 	}
 	wanted := slices.DeleteFunc(h.parts(), func(p named) bool { return slices.Contains(w.Leave, p.name) })
-	return collect(wanted, func(p named) ([]host.Step, error) { return p.Plan(ctx, w) })
+	return host.CollectSteps(wanted, func(p named) ([]host.Step, error) { return p.Plan(ctx, w) })
 }
 
 // Restore undoes everything that Apply ever did here, back to the values remembered in the
@@ -137,18 +137,7 @@ func (h *Host) PlanRestore(ctx context.Context) ([]host.Step, error) {
 	}
 	parts := h.parts()
 	slices.Reverse(parts)
-	return collect(parts, func(p named) ([]host.Step, error) { return p.Undo(ctx) })
-}
-
-// collect asks the parts one after the other, also when one of them fails.
-func collect(parts []named, ask func(named) ([]host.Step, error)) ([]host.Step, error) {
-	var all []host.Step
-	var failures []error
-	for _, p := range parts {
-		steps, err := ask(p)
-		all, failures = append(all, steps...), append(failures, err)
-	}
-	return all, errors.Join(failures...)
+	return host.CollectSteps(parts, func(p named) ([]host.Step, error) { return p.Undo(ctx) })
 }
 
 // run makes changes until one fails, and says what was changed.

@@ -5,12 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
+	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/vishvananda/netlink"
+
 	"github.com/sealane/sealane/agent/firewall"
 	"github.com/sealane/sealane/agent/host"
+	"github.com/sealane/sealane/agent/host/kernel"
+	"github.com/sealane/sealane/agent/host/mark"
 	"github.com/sealane/sealane/agent/host/nft"
 	"github.com/sealane/sealane/api"
 )
@@ -37,14 +41,10 @@ func (h *Host) dump(ctx context.Context) firewall.Dump {
 	} {
 		source := fmt.Sprintf("iptables-%s of family %s", place.variant, place.family.NFT())
 		text, err := h.rules.Printed(ctx, place.family, place.variant)
-		switch {
-		case err != nil:
+		if err != nil {
 			d.Unread = append(d.Unread, firewall.Unread{Source: source, Reason: err.Error()})
-		case text == "" && place.variant == host.Legacy && hasLegacyTables(place.family):
-			d.Unread = append(d.Unread, firewall.Unread{Source: source, Reason: "the kernel has such tables, and the command is not installed"})
-		default:
-			*place.text = text
 		}
+		*place.text = text
 	}
 	if err := h.addNFT(ctx, &d); err != nil {
 		d.Unread = append(d.Unread, firewall.Unread{Source: "nftables", Reason: err.Error()})
@@ -55,18 +55,6 @@ func (h *Host) dump(ctx context.Context) firewall.Dump {
 		d.Unread = append(d.Unread, firewall.Unread{Source: "ipset", Reason: err.Error()})
 	}
 	return d
-}
-
-func legacyNames(f host.Family) string {
-	if f == host.IPv6 {
-		return "/proc/thread-self/net/ip6_tables_names"
-	}
-	return "/proc/thread-self/net/ip_tables_names"
-}
-
-func hasLegacyTables(f host.Family) bool {
-	names, err := os.ReadFile(legacyNames(f))
-	return err == nil && len(names) > 0
 }
 
 // addNFT lists the tables of nftables. Where there are those of iptables only, and it prints
@@ -101,25 +89,57 @@ func printedBySave(id nft.ID, d *firewall.Dump) bool {
 // or subnets.
 func matchedSets(rules ...string) (map[string][]netip.Prefix, error) {
 	all := map[string][]netip.Prefix{}
-	for _, text := range rules {
-		for rest := text; ; {
-			_, after, more := strings.Cut(rest, "--match-set ")
-			if !more {
-				break
-			}
-			name, _, _ := strings.Cut(after, " ")
-			rest = after
-			if _, known := all[name]; known {
-				continue
-			}
-			members, err := setMembers(name)
-			if err != nil {
-				return nil, err
-			}
-			if members != nil {
-				all[name] = members
-			}
+	option := regexp.MustCompile(`--match-set (\S+) `)
+	for _, found := range option.FindAllStringSubmatch(strings.Join(rules, "\n"), -1) {
+		name := found[1]
+		if _, known := all[name]; known {
+			continue
+		}
+		members, err := setMembers(name)
+		if err != nil {
+			return nil, err
+		}
+		if members != nil {
+			all[name] = members
 		}
 	}
 	return all, nil
+}
+
+// freeMark is a bit of a packet's mark that is not among those used; zero if all are. The
+// low half is left to others as long as possible, as most give their marks small numbers.
+func freeMark(used uint32) uint32 {
+	for bit := range 32 {
+		mark := uint32(1) << ((bit + 16) % 32)
+		if used&mark == 0 {
+			return mark
+		}
+	}
+	return 0
+}
+
+// usedMarks are the bits of a packet's mark that rules of this host look at or set, in
+// nftables, in either variant of iptables and in policy routing. All of them must be read.
+func (h *Host) usedMarks(ctx context.Context) (uint32, error) {
+	dump := h.dump(ctx)
+	if len(dump.Unread) > 0 {
+		return 0, fmt.Errorf("find the marks in use: %s: %w", dump.Unread[0], api.ErrUnsupported)
+	}
+	all, err := firewall.Parse(dump)
+	if err != nil {
+		return 0, fmt.Errorf("find the marks in use: %w", err)
+	}
+	used := all.UsedMarks(mark.TableName)
+	rules, err := netlink.RuleList(netlink.FAMILY_ALL)
+	if err != nil {
+		return 0, fmt.Errorf("list routing rules: %w", kernel.Explain(err))
+	}
+	for _, r := range rules {
+		mask := ^uint32(0)
+		if r.Mask != nil {
+			mask = *r.Mask
+		}
+		used |= firewall.MarkBits(r.Mark, mask)
+	}
+	return used, nil
 }

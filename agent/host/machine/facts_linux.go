@@ -2,11 +2,10 @@ package machine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"path/filepath"
-	"slices"
-	"strings"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -29,14 +28,10 @@ func (h *Host) Facts(ctx context.Context, ip netip.Addr) (host.Facts, error) {
 	if f.Forwarding, err = sysctl.Forwards(); err != nil {
 		return host.Facts{}, err
 	}
-	addrs, err := netlink.AddrList(nil, netlink.FAMILY_ALL)
-	if err != nil {
-		return host.Facts{}, fmt.Errorf("list addresses: %w", err)
-	}
-	if f.Bridges, err = bridges(addrs); err != nil {
+	if f.Bridges, err = kernel.Bridges(); err != nil {
 		return host.Facts{}, err
 	}
-	if f.Uplink, f.UplinkMAC, err = uplink(ip, addrs); err != nil {
+	if f.Uplink, f.UplinkMAC, err = uplink(ip); err != nil {
 		return host.Facts{}, err
 	}
 	if f.ReversePath, err = sysctl.EffectiveReversePath(f.Uplink); err != nil {
@@ -75,33 +70,13 @@ func (h *Host) lookAtFirewall(ctx context.Context, f *host.Facts) error {
 	return err
 }
 
-// bridges are all Linux bridges, by name, with their addresses.
-func bridges(addrs []netlink.Addr) ([]host.Bridge, error) {
-	links, err := netlink.LinkList()
-	if err != nil {
-		return nil, fmt.Errorf("list interfaces: %w", err)
-	}
-	var found []host.Bridge
-	for _, link := range links {
-		if link.Type() != "bridge" {
-			continue
-		}
-		b := host.Bridge{Name: link.Attrs().Name, Up: link.Attrs().OperState == netlink.OperUp}
-		for _, a := range addrs {
-			if a.LinkIndex == link.Attrs().Index && !a.IP.IsLinkLocalUnicast() {
-				b.Addresses = append(b.Addresses, kernel.PrefixOf(a))
-			}
-		}
-		slices.SortFunc(b.Addresses, api.ComparePrefixes)
-		found = append(found, b)
-	}
-	slices.SortFunc(found, func(a, b host.Bridge) int { return strings.Compare(a.Name, b.Name) })
-	return found, nil
-}
-
 // uplink is the interface that carries ip, by its name and its hardware address; empty if
 // none does.
-func uplink(ip netip.Addr, addrs []netlink.Addr) (name, mac string, err error) {
+func uplink(ip netip.Addr) (name, mac string, err error) {
+	addrs, err := netlink.AddrList(nil, netlink.FAMILY_ALL)
+	if err != nil {
+		return "", "", kernel.Wrap("list addresses", err)
+	}
 	for _, a := range addrs {
 		if kernel.PrefixOf(a).Addr() != ip {
 			continue
@@ -129,4 +104,29 @@ func (h *Host) Missing(ctx context.Context) []string {
 	defer h.mu.Unlock()
 	lacks, _ := h.missing(ctx)
 	return lacks
+}
+
+// missing names what this process needs and lacks, each with what it is for, and whether
+// the firewall can be looked at without it.
+//
+// Measured with iptables 1.8.9: without CAP_NET_RAW the legacy variant cannot even list,
+// and the nft variant fails at each rule that matches a set, in listing it as well.
+func (h *Host) missing(ctx context.Context) (lacks []string, blind bool) {
+	lack := func(absent, hides bool, what string) {
+		if absent {
+			lacks, blind = append(lacks, what), blind || hides
+		}
+	}
+	lack(!kernel.Capable(unix.CAP_NET_ADMIN), true, "CAP_NET_ADMIN (to change rules and kernel settings)")
+	lack(!kernel.Capable(unix.CAP_NET_RAW), true, "CAP_NET_RAW (iptables needs it for rules that match sets, and iptables-legacy for all)")
+	lack(!sysctl.Writable(), false, "a writable /proc/sys (to change kernel settings; in a container it is read-only unless privileged)")
+	d, err := h.readDocked(ctx)
+	if d.Present {
+		return lacks, blind // it needs no iptables, and so do we
+	}
+	lack(errors.Is(err, api.ErrUnsupported), true, "the command nft (to read and change rules beside Docker's, which are in nftables)")
+	for _, command := range h.rules.MissingCommands() {
+		lack(true, true, command)
+	}
+	return lacks, blind
 }

@@ -18,6 +18,7 @@
 package machine
 
 import (
+	"context"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -91,3 +92,83 @@ func (h *Host) log() *slog.Logger {
 	}
 	return h.opts.Log
 }
+
+// New returns the host. It reads and changes nothing yet.
+func New(opts Options) *Host {
+	h := &Host{opts: opts, store: state.New(opts.StateDir), saved: iptables.NewSaved(opts.Root)}
+	h.nft = nft.New(&h.system)
+	h.rules = iptables.New(h.store, iptables.Around{Native: h.readNative, NFT: h.nft})
+	h.settings = sysctl.New(h.store, opts.SysctlDir, h.seesDocker)
+	h.redirect = redirect.New(h.store, h.settings.LoosenBridges)
+	h.source = source.New(h.nft, iptables.Masquerading{Part: h.rules}, iptables.Masquerading{Part: h.rules})
+	h.engine = dockerd.New(h.store, dockerd.Options{File: opts.DaemonConfig, Restart: opts.RestartEngine}, dockerd.Around{
+		Table: h.engineTable, Guards: h.markGuards, FreeMark: h.chooseMark, Answers: h.answers,
+		Forwards: sysctl.Forwards, WillForward: h.settings.WillForward,
+	})
+	h.marks = mark.New(h.store, h.nft, h.readDocked, engineSeen{h.engine, h.rules})
+	h.routes = route.New(h.log())
+	return h
+}
+
+// RecallPeers reads what RememberPeers wrote last; the zero value if there is nothing.
+func (h *Host) RecallPeers() (host.Peers, error) { return h.store.RecallPeers() }
+
+// RememberPeers makes it durable: after a crash the file is the old or the new one. Restore
+// forgets it.
+func (h *Host) RememberPeers(p host.Peers) error { return h.store.RememberPeers(p) }
+
+// Path asks the kernel which way packets go. It changes nothing.
+func (h *Host) Path(_ context.Context, q host.PathQuestion) (host.Path, error) {
+	return h.routes.Read(q)
+}
+
+// What one part of the host needs to know of another's, none of which knows the other.
+
+// seesDocker tells the settings of Docker's rules.
+func (h *Host) seesDocker(ctx context.Context) (sysctl.Docker, error) {
+	d, err := h.rules.Detect(ctx)
+	if err != nil {
+		return sysctl.Docker{}, err
+	}
+	f := host.Facts{Engine: h.asking.answer, Asked: h.asking.err}
+	d.Tell(&f)
+	return sysctl.Docker{There: d.Docker, Shielded: d.Shielded, Exposed: f.Exposed()}, nil
+}
+
+// engineTable tells dockerd's part what Docker's own nft table says.
+func (h *Host) engineTable(ctx context.Context) (dockerd.Table, error) {
+	d, err := h.readDocked(ctx)
+	if err != nil {
+		return dockerd.Table{}, err
+	}
+	native, err := h.readNative(ctx)
+	return dockerd.Table{Native: native, Bridges: len(d.Told) - len(d.Internal), Starting: d.Starting()}, err
+}
+
+// markGuards are the steps that make what stands in for Docker's own drops.
+func (h *Host) markGuards(ctx context.Context) ([]host.Step, error) { return h.marks.Guards(ctx) }
+
+// engineSeen is what the part that marks is told of Docker.
+type engineSeen struct {
+	*dockerd.Part
+	rules *iptables.Part
+}
+
+// InIPTables reports whether Docker's rules are in iptables.
+func (e engineSeen) InIPTables(ctx context.Context) (bool, error) {
+	d, err := e.rules.Detect(ctx)
+	return d.Docker && d.Native == nil, err
+}
+
+// chooseMark finds a bit of packets' marks that no rule of this host uses; zero if there is
+// none.
+func (h *Host) chooseMark(ctx context.Context) (uint32, error) {
+	used, err := h.usedMarks(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return freeMark(used), nil
+}
+
+// answers reports whether the engine answered when it was last asked, or is not asked.
+func (h *Host) answers() bool { return h.opts.Engine == nil || h.asking.known && h.asking.err == nil }

@@ -5,15 +5,19 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"slices"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
 	"github.com/sealane/sealane/agent/host"
+	"github.com/sealane/sealane/agent/host/iptables"
+	"github.com/sealane/sealane/agent/host/kernel"
 	"github.com/sealane/sealane/agent/host/nft"
 	"github.com/sealane/sealane/api"
 )
@@ -101,10 +105,11 @@ func (h *Host) routeMatters(m syscall.NetlinkMessage) bool {
 		const index = 4 // in struct tcmsg
 		return len(m.Data) >= index+4 && h.serves(int(int32(binary.NativeEndian.Uint32(m.Data[index:]))))
 	case unix.RTM_NEWNETCONF:
+		const header = 4                                               // struct netconfmsg with its padding
 		const attrIndex, attrForwarding, attrFilter, all = 1, 2, 3, -1 // NETCONFA_*
-		index, ok := netconfAttribute(m.Data, attrIndex)
-		_, forwarding := netconfAttribute(m.Data, attrForwarding)
-		_, filter := netconfAttribute(m.Data, attrFilter)
+		index, ok := kernel.Attribute(m.Data, header, attrIndex)
+		_, forwarding := kernel.Attribute(m.Data, header, attrForwarding)
+		_, filter := kernel.Attribute(m.Data, header, attrFilter)
 		if !ok || len(index) != 4 || !forwarding && !filter {
 			return false
 		}
@@ -145,20 +150,42 @@ func (h *Host) firewallMatters(m syscall.NetlinkMessage) bool {
 	return true
 }
 
-// netconfAttribute finds a netlink attribute behind the message's own header.
-func netconfAttribute(data []byte, kind uint16) ([]byte, bool) {
-	const header = 4 // struct nfgenmsg, and struct netconfmsg with its padding
-	if len(data) < header {
-		return nil, false
-	}
-	attrs, err := nl.ParseRouteAttr(data[header:])
-	if err != nil {
-		return nil, false
-	}
-	for _, a := range attrs {
-		if a.Attr.Type&nl.NLA_TYPE_MASK == kind {
-			return a.Value, true
+// glancePause is the time between two looks at what nobody announces: at the sets each
+// time, at the rules of the legacy variant, which takes a command, every second time.
+const glancePause = 10 * time.Second
+
+// glance wakes when the sets, or the rules of the legacy variant, are others than at the
+// last look.
+func (h *Host) glance(ctx context.Context, wake func()) {
+	tick := time.NewTicker(glancePause)
+	defer tick.Stop()
+	seed := maphash.MakeSeed()
+	var sets, rules uint64
+	for look := 0; ; look++ {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		changed := false
+		if now := iptables.SumSets(seed); now != sets {
+			changed, sets = true, now
+		}
+		if look%2 == 0 {
+			// An error is for a pass to tell, which looks closer.
+			if now, err := h.legacySum(ctx, seed); err == nil && now != rules {
+				changed, rules = true, now
+			}
+		}
+		if changed && look > 0 {
+			wake()
 		}
 	}
-	return nil, false
+}
+
+// legacySum is a sum over those legacy rules that matter to ours.
+func (h *Host) legacySum(ctx context.Context, seed maphash.Seed) (uint64, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.rules.SumLegacy(ctx, seed)
 }

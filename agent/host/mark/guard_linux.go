@@ -1,7 +1,6 @@
 package mark
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/vishvananda/netlink"
@@ -17,16 +16,19 @@ import (
 // guarded before what Docker says nothing of, or all if they are to be kept. They stay in the
 // order in which they came.
 func (p *Part) guards(d firewall.DockerTable, keep bool) ([]host.Local, error) {
-	bridges, err := addressed()
+	bridges, err := kernel.Bridges()
 	if err != nil {
 		return nil, err
 	}
 	var closed []host.Local
 	for _, b := range bridges {
-		if slices.Contains(d.Closed, bridgeOf(b)) {
-			closed = append(closed, b)
+		for _, p := range b.Prefixes() {
+			if l := (host.Local{Prefix: p, Bridge: b.Name}); slices.Contains(d.Closed, bridgeOf(l)) {
+				closed = append(closed, l)
+			}
 		}
 	}
+	slices.SortFunc(closed, func(a, b host.Local) int { return api.ComparePrefixes(a.Prefix, b.Prefix) })
 	there := func(bridge string) bool {
 		_, err := netlink.LinkByName(bridge)
 		return err == nil
@@ -50,30 +52,4 @@ func bridgeOf(l host.Local) firewall.Bridge {
 		f = host.IPv6
 	}
 	return firewall.Bridge{Family: f.NFT(), Name: l.Bridge}
-}
-
-// addressed are the prefixes of all bridges, in order, each once.
-func addressed() ([]host.Local, error) {
-	links, err := netlink.LinkList()
-	if err != nil {
-		return nil, fmt.Errorf("list interfaces: %w", kernel.Explain(err))
-	}
-	var all []host.Local
-	for _, link := range links {
-		if link.Type() != "bridge" {
-			continue
-		}
-		addrs, err := netlink.AddrList(link, netlink.FAMILY_ALL)
-		if err != nil {
-			return nil, fmt.Errorf("list addresses of %s: %w", link.Attrs().Name, kernel.Explain(err))
-		}
-		for _, a := range addrs {
-			l := host.Local{Prefix: kernel.PrefixOf(a).Masked(), Bridge: link.Attrs().Name}
-			if !a.IP.IsLinkLocalUnicast() && !slices.Contains(all, l) {
-				all = append(all, l)
-			}
-		}
-	}
-	slices.SortFunc(all, func(a, b host.Local) int { return api.ComparePrefixes(a.Prefix, b.Prefix) })
-	return all, nil
 }

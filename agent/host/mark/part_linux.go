@@ -22,7 +22,6 @@ package mark
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -152,17 +151,19 @@ func (p *Part) planTables(ctx context.Context, want map[host.Family]marking, d f
 	}
 	steps := p.rememberTables(guards, want)
 	for _, f := range host.Families() {
-		have, err := p.tables.Read(ctx, tableID(f))
-		if err != nil {
-			return steps, err
-		}
 		ours := slices.DeleteFunc(slices.Clone(guards), func(g host.Local) bool { return g.Prefix.Addr().Is6() != (f == host.IPv6) })
 		m := want[f]
 		if len(m.to)+len(ours) == 0 {
-			if have.There {
-				steps = append(steps, p.removeTable(f))
+			removed, err := p.removeTable(f)
+			if err != nil {
+				return steps, err
 			}
+			steps = append(steps, removed...)
 			continue
+		}
+		have, err := p.tables.Read(ctx, tableID(f))
+		if err != nil {
+			return steps, err
 		}
 		what := fmt.Sprintf("%d ranges of others marked for Docker toward %v", len(m.from), m.to)
 		if m.uplink == "" {
@@ -179,13 +180,7 @@ func (p *Part) rememberTables(guards []host.Local, want map[host.Family]marking)
 	if have := p.record.Value(); slices.Equal(have.Guards, m.Guards) && have.Mark == m.Mark && have.Mask == m.Mask {
 		return nil
 	}
-	return []host.Step{p.remember(m)}
-}
-
-func (p *Part) remember(m memory) host.Step {
-	return host.Step{Do: func(context.Context) error {
-		return p.record.Remember(func(to *memory) { *to = m })
-	}}
+	return []host.Step{p.record.RememberStep(func(to *memory) { *to = m })}
 }
 
 // Leave takes the marks away. What stands in for Docker's own drops stays as long as Docker
@@ -256,21 +251,13 @@ func (p *Part) there() (bool, error) {
 }
 
 func (p *Part) removeTables() ([]host.Step, error) {
-	var steps []host.Step
-	var failures []error
-	for _, f := range host.Families() {
-		there, err := p.tables.Has(tableID(f))
-		if there {
-			steps = append(steps, p.removeTable(f))
-		}
-		failures = append(failures, err)
-	}
+	steps, err := host.CollectSteps(host.Families(), p.removeTable)
 	if last := p.record.Value(); len(last.Guards) > 0 || last.Mask != 0 {
-		steps = append(steps, p.remember(memory{}))
+		steps = append(steps, p.record.RememberStep(func(to *memory) { *to = memory{} }))
 	}
-	return steps, errors.Join(failures...)
+	return steps, err
 }
 
-func (p *Part) removeTable(f host.Family) host.Step {
+func (p *Part) removeTable(f host.Family) ([]host.Step, error) {
 	return p.tables.Remove(host.KindMark, "nothing marked", tableID(f))
 }

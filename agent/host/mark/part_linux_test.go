@@ -73,7 +73,8 @@ func TestLeave(t *testing.T) {
 			if err := store.Recall(); err != nil {
 				t.Fatal(err)
 			}
-			if err := p.remember(memory{Guards: []host.Local{guard}, Mark: 0x10000, Mask: 0x10000}).Do(t.Context()); err != nil {
+			before := memory{Guards: []host.Local{guard}, Mark: 0x10000, Mask: 0x10000}
+			if err := p.record.Remember(func(m *memory) { *m = before }); err != nil {
 				t.Fatal(err)
 			}
 			steps, err := p.Leave(t.Context(), host.Wish{Uplink: "eth0", Locals: []host.Local{guard}})

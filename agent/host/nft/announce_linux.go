@@ -4,8 +4,9 @@ import (
 	"encoding/binary"
 	"syscall"
 
-	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
+
+	"github.com/sealane/sealane/agent/host/kernel"
 )
 
 // Group is the netlink group, of protocol NETLINK_NETFILTER, that announces every change of
@@ -36,20 +37,8 @@ func ReadTransaction(m syscall.NetlinkMessage) (t Transaction, ends bool) {
 	return t, true
 }
 
-// attribute finds a netlink attribute behind the message's own header.
+// attribute finds a netlink attribute of a message about nftables.
 func attribute(data []byte, kind uint16) ([]byte, bool) {
 	const header = 4 // struct nfgenmsg
-	if len(data) < header {
-		return nil, false
-	}
-	attrs, err := nl.ParseRouteAttr(data[header:])
-	if err != nil {
-		return nil, false
-	}
-	for _, a := range attrs {
-		if a.Attr.Type&nl.NLA_TYPE_MASK == kind {
-			return a.Value, true
-		}
-	}
-	return nil, false
+	return kernel.Attribute(data, header, kind)
 }

@@ -94,7 +94,11 @@ func TestReal(t *testing.T) {
 	if err := c.Check(t.Context(), "add rule ip ours post ip saddr @none accept"); !errors.Is(err, unix.ENOENT) {
 		t.Errorf("a set that is not there: %v", err)
 	}
-	if err := c.Remove(host.KindSource, "", ID{"ip", "ours"}).Do(t.Context()); err != nil {
+	removal, err := c.Remove(host.KindSource, "", ID{"ip", "ours"})
+	if err != nil || len(removal) != 1 {
+		t.Fatalf("%d steps, %v", len(removal), err)
+	}
+	if err := removal[0].Do(t.Context()); err != nil {
 		t.Error(err)
 	}
 	if there, err := c.Has(ID{"ip", "ours"}); there || err != nil {

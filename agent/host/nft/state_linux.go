@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"go4.org/netipx"
+
 	"github.com/sealane/sealane/api"
 )
 
@@ -113,38 +115,10 @@ func decodeMember(element json.RawMessage) []netip.Prefix {
 	case form.Elem.Val != nil:
 		return decodeMember(form.Elem.Val)
 	case len(form.Range) == 2:
-		return coverRange(form.Range[0], form.Range[1])
+		return netipx.IPRangeFrom(form.Range[0], form.Range[1]).Prefixes()
 	case form.Prefix.Addr.IsValid():
 		return []netip.Prefix{netip.PrefixFrom(form.Prefix.Addr, form.Prefix.Len)}
 	default:
 		return nil
 	}
-}
-
-// coverRange are the fewest prefixes that make up a range, both ends included.
-func coverRange(first, last netip.Addr) []netip.Prefix {
-	var all []netip.Prefix
-	for first.IsValid() && first.Compare(last) <= 0 {
-		p := netip.PrefixFrom(first, first.BitLen())
-		for p.Bits() > 0 {
-			larger := netip.PrefixFrom(first, p.Bits()-1)
-			if larger.Masked() != larger || lastAddr(larger).Compare(last) > 0 {
-				break
-			}
-			p = larger
-		}
-		all = append(all, p)
-		first = lastAddr(p).Next()
-	}
-	return all
-}
-
-// lastAddr is the last address of a prefix.
-func lastAddr(p netip.Prefix) netip.Addr {
-	b := p.Addr().AsSlice()
-	for bit := p.Bits(); bit < 8*len(b); bit++ {
-		b[bit/8] |= 0x80 >> (bit % 8)
-	}
-	last, _ := netip.AddrFromSlice(b)
-	return last
 }

@@ -124,23 +124,14 @@ func (t Table) Change(have State) string {
 		if !known {
 			return t.Text()
 		}
-		if deleted := missing(members, want.Sets[set.Name]); len(deleted) > 0 {
+		if deleted := host.PrefixesWithout(members, want.Sets[set.Name]); len(deleted) > 0 {
 			fmt.Fprintf(&b, "delete element %s %s %s\n", t.ID(), set.Name, elementsText(deleted))
 		}
-		if added := missing(want.Sets[set.Name], members); len(added) > 0 {
+		if added := host.PrefixesWithout(want.Sets[set.Name], members); len(added) > 0 {
 			fmt.Fprintf(&b, "add element %s %s %s\n", t.ID(), set.Name, elementsText(added))
 		}
 	}
 	return b.String()
-}
-
-// missing are those of a that are not in b.
-func missing(a, b []netip.Prefix) []netip.Prefix {
-	in := make(map[netip.Prefix]bool, len(b))
-	for _, p := range b {
-		in[p] = true
-	}
-	return slices.DeleteFunc(slices.Clone(a), func(p netip.Prefix) bool { return in[p] })
 }
 
 // Write is the step that makes the table of what is there; none if it is as it should be.
@@ -165,14 +156,17 @@ func (c *Client) Write(kind host.Kind, what string, t Table, have State) []host.
 // Typed is a transaction as a command that one could type.
 func Typed(text string) string { return "nft -f - <<'END'\n" + text + "END" }
 
-// Remove is the step that deletes a table.
-func (c *Client) Remove(kind host.Kind, what string, id ID) host.Step {
-	return host.NewStep(kind, what, "nft delete table "+id.String(), func(ctx context.Context) error {
+// Remove is the step that deletes a table; none if it is not there.
+func (c *Client) Remove(kind host.Kind, what string, id ID) ([]host.Step, error) {
+	if there, err := c.Has(id); !there || err != nil {
+		return nil, err
+	}
+	return []host.Step{host.NewStep(kind, what, "nft delete table "+id.String(), func(ctx context.Context) error {
 		if err := c.commit(ctx, id, "delete table "+id.String()+"\n", State{}); err != nil {
 			return fmt.Errorf("remove table %s: %w", id, err)
 		}
 		return nil
-	})
+	})}, nil
 }
 
 // commit makes a transaction of a table of ours. If it is the only one that the kernel counts

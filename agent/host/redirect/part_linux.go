@@ -238,7 +238,7 @@ func (p *Part) Undo(context.Context) ([]host.Step, error) {
 			return removeClsact(m.Uplink)
 		}})
 	}
-	return append(steps, p.forgetRedirect()), nil
+	return append(steps, p.record.RememberStep(func(m *memory) { m.Redirect = nil })), nil
 }
 
 func (p *Part) undoLost() ([]host.Step, error) {
@@ -246,19 +246,7 @@ func (p *Part) undoLost() ([]host.Step, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list interfaces: %w", kernel.Explain(err))
 	}
-	var steps []host.Step
-	var failures []error
-	for _, link := range links {
-		more, err := p.Withdraw(link.Attrs().Name)
-		steps, failures = append(steps, more...), append(failures, err)
-	}
-	return steps, errors.Join(failures...)
-}
-
-func (p *Part) forgetRedirect() host.Step {
-	return host.Step{Do: func(context.Context) error {
-		return p.record.Remember(func(m *memory) { m.Redirect = nil })
-	}}
+	return host.CollectSteps(links, func(l netlink.Link) ([]host.Step, error) { return p.Withdraw(l.Attrs().Name) })
 }
 
 // redirectText stands for the program, which no command of a shell can load. Filters that do

@@ -56,7 +56,7 @@ func matters(m syscall.NetlinkMessage) bool {
 	switch m.Header.Type {
 	case unix.RTM_NEWLINK, unix.RTM_DELLINK:
 		const ifinfo = 16 // struct ifinfomsg
-		name, _ := attribute(m.Data, ifinfo, unix.IFLA_IFNAME)
+		name, _ := kernel.Attribute(m.Data, ifinfo, unix.IFLA_IFNAME)
 		return !strings.HasPrefix(string(name), "veth")
 	case unix.RTM_NEWROUTE, unix.RTM_DELROUTE:
 		return routeMatters(m.Data)
@@ -73,28 +73,11 @@ func routeMatters(data []byte) bool {
 	if len(data) < rtmsg || data[0] != unix.AF_INET6 {
 		return true
 	}
-	dst, ok := attribute(data, rtmsg, unix.RTA_DST)
+	dst, ok := kernel.Attribute(data, rtmsg, unix.RTA_DST)
 	if !ok || len(dst) != 16 {
 		return true
 	}
 	const linkLocal, multicast = 0xfe80, 0xff00
 	head := binary.BigEndian.Uint16(dst)
 	return head&0xffc0 != linkLocal && head&0xff00 != multicast
-}
-
-// attribute finds a netlink attribute behind a header of the given length.
-func attribute(data []byte, header int, kind uint16) ([]byte, bool) {
-	if len(data) < header {
-		return nil, false
-	}
-	attrs, err := nl.ParseRouteAttr(data[header:])
-	if err != nil {
-		return nil, false
-	}
-	for _, a := range attrs {
-		if a.Attr.Type&nl.NLA_TYPE_MASK == kind {
-			return a.Value, true
-		}
-	}
-	return nil, false
 }

@@ -2,7 +2,6 @@ package source
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -105,17 +104,15 @@ func (p *Part) planChain(ctx context.Context, f host.Family, w host.Wish) ([]hos
 	if err != nil {
 		return nil, err
 	}
-	var steps []host.Step
-	for _, set := range []struct {
-		name    string
-		members []netip.Prefix
-	}{{setFrom, from}, {setTo, to}} {
-		more, err := p.sets.PlanSet(f, set.name, set.members, w.Incomplete)
-		if err != nil {
-			return nil, err
-		}
-		steps = append(steps, more...)
+	steps, err := p.sets.PlanSet(f, setFrom, from, w.Incomplete)
+	if err != nil {
+		return nil, err
 	}
+	more, err := p.sets.PlanSet(f, setTo, to, w.Incomplete)
+	if err != nil {
+		return nil, err
+	}
+	steps = append(steps, more...)
 	var lines []string
 	if !have.there || !have.intact {
 		lines = append(lines, ":"+chainKeep+" - [0:0]", keepAccept(f))
@@ -135,28 +132,15 @@ func (p *Part) planChain(ctx context.Context, f host.Family, w host.Wish) ([]hos
 }
 
 func (p *Part) undoChains(ctx context.Context) ([]host.Step, error) {
-	var steps []host.Step
-	var failures []error
-	for _, f := range host.Families() {
-		more, err := p.undoChain(ctx, f)
-		steps, failures = append(steps, more...), append(failures, err)
-	}
-	return steps, errors.Join(failures...)
+	return host.CollectSteps(host.Families(), func(f host.Family) ([]host.Step, error) { return p.undoChain(ctx, f) })
 }
 
 // undoChain takes our chain, what calls it and its sets away. Where the sets are not there,
 // nor is the chain, and iptables is not asked.
 func (p *Part) undoChain(ctx context.Context, f host.Family) ([]host.Step, error) {
-	var removals []host.Step
-	for _, name := range []string{setFrom, setTo} {
-		more, err := p.sets.RemoveSet(f, name)
-		if err != nil {
-			return nil, err
-		}
-		removals = append(removals, more...)
-	}
-	if len(removals) == 0 {
-		return nil, nil
+	removals, err := host.CollectSteps([]string{setFrom, setTo}, func(name string) ([]host.Step, error) { return p.sets.RemoveSet(f, name) })
+	if err != nil || len(removals) == 0 {
+		return nil, err
 	}
 	have, err := p.readChain(ctx, f)
 	if err != nil {

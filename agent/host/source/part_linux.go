@@ -123,31 +123,26 @@ func (p *Part) Plan(ctx context.Context, w host.Wish) ([]host.Step, error) {
 	if way == host.SourceChain {
 		plan = p.planChain
 	}
-	var steps []host.Step
-	var failures []error
-	for _, f := range host.Families() {
-		more, err := plan(ctx, f, w)
-		steps, failures = append(steps, more...), append(failures, err)
-	}
+	steps, err := host.CollectSteps(host.Families(), func(f host.Family) ([]host.Step, error) { return plan(ctx, f, w) })
 	if way == host.SourceTable && !p.cleared && !w.Incomplete {
-		more, err := p.undoChains(ctx)
-		p.cleared = err == nil && len(more) == 0
-		steps, failures = append(steps, more...), append(failures, err)
+		more, failure := p.undoChains(ctx)
+		p.cleared = failure == nil && len(more) == 0
+		steps, err = append(steps, more...), errors.Join(err, failure)
 	}
-	return steps, errors.Join(failures...)
+	return steps, err
 }
 
 func (p *Part) planTable(ctx context.Context, f host.Family, w host.Wish) ([]host.Step, error) {
 	from, to := f.Of(w.KeepFrom), f.Of(w.Keep)
+	if len(from) == 0 || len(to) == 0 {
+		if w.Incomplete {
+			return nil, nil
+		}
+		return p.removeTable(f)
+	}
 	have, err := p.tables.Read(ctx, keepTable(f, nil, nil).ID())
 	if err != nil {
 		return nil, err
-	}
-	if len(from) == 0 || len(to) == 0 {
-		if w.Incomplete || !have.There {
-			return nil, nil
-		}
-		return []host.Step{p.removeTable(f)}, nil
 	}
 	what := fmt.Sprintf("kept from %v to %v", from, to)
 	if w.Incomplete {
@@ -156,22 +151,15 @@ func (p *Part) planTable(ctx context.Context, f host.Family, w host.Wish) ([]hos
 	return p.tables.Write(host.KindSource, what, keepTable(f, from, to), have), nil
 }
 
-func (p *Part) removeTable(f host.Family) host.Step {
+func (p *Part) removeTable(f host.Family) ([]host.Step, error) {
 	return p.tables.Remove(host.KindSource, "no source address kept", keepTable(f, nil, nil).ID())
 }
 
 // Undo has no source kept any more, in either way.
 func (p *Part) Undo(ctx context.Context) ([]host.Step, error) {
 	steps, err := p.undoChains(ctx)
-	failures := []error{err}
-	for _, f := range host.Families() {
-		there, err := p.tables.Has(keepTable(f, nil, nil).ID())
-		if there {
-			steps = append(steps, p.removeTable(f))
-		}
-		failures = append(failures, err)
-	}
-	return steps, errors.Join(failures...)
+	tables, failure := host.CollectSteps(host.Families(), p.removeTable)
+	return append(steps, tables...), errors.Join(err, failure)
 }
 
 // Kept tells toward which destinations sources are kept now.

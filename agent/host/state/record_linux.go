@@ -1,8 +1,11 @@
 package state
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+
+	"github.com/sealane/sealane/agent/host"
 )
 
 // Record is what one part of a host remembers: a struct whose fields are in the store's file
@@ -33,6 +36,11 @@ func (r *Record[T]) Remember(change func(*T)) error {
 		return fmt.Errorf("remember former values: %w", err)
 	}
 	return nil
+}
+
+// RememberStep is the step that changes the record.
+func (r *Record[T]) RememberStep(change func(*T)) host.Step {
+	return host.Step{Do: func(context.Context) error { return r.Remember(change) }}
 }
 
 func (r *Record[T]) decode(file []byte) error {

@@ -76,19 +76,17 @@ func forwardingOf(f host.Family, w host.Wish) ([]setting, error) {
 // what the kernel changed along with it; where forwarding was on before, it puts back
 // interfaces only.
 func (s Forwarding) Undo(ctx context.Context) ([]host.Step, error) {
-	var steps []host.Step
-	var failures []error
-	for _, f := range host.Families() {
-		if s.made(forwardSysctl(f)) && !s.borrowed(ctx) {
-			more, err := s.undoSwitch(f)
-			steps, failures = append(steps, more...), append(failures, err)
+	steps, err := host.CollectSteps(host.Families(), func(f host.Family) ([]host.Step, error) {
+		if !s.made(forwardSysctl(f)) || s.borrowed(ctx) {
+			return nil, nil
 		}
+		return s.undoSwitch(f)
+	})
+	if s.made(ipForward) {
+		return steps, err
 	}
-	if !s.made(ipForward) {
-		more, err := s.undoValues("forwarding")
-		steps, failures = append(steps, more...), append(failures, err)
-	}
-	return steps, errors.Join(failures...)
+	more, failure := s.undoValues("forwarding")
+	return append(steps, more...), errors.Join(err, failure)
 }
 
 // undoSwitch turns a family's forwarding off, and gives the flips their former values. One

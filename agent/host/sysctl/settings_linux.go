@@ -90,9 +90,7 @@ func (s *Settings) planValues(want []setting, permit func(setting) error) ([]hos
 		}))
 	}
 	if len(first) > 0 {
-		note := host.Step{Do: func(context.Context) error {
-			return s.record.Remember(func(m *memory) { m.Sysctls = join(first, m.Sysctls) })
-		}}
+		note := s.record.RememberStep(func(m *memory) { m.Sysctls = join(first, m.Sysctls) })
 		steps = append([]host.Step{note}, steps...)
 	}
 	return steps, nil
