@@ -94,7 +94,7 @@ func matchElements(left []subject, elements []any) (match, bool) {
 }
 
 func (s subject) anyElement(elements []any) (match, bool) {
-	if s.read != nil {
+	if s.isField() {
 		var all []span
 		for _, e := range elements {
 			one, ok := s.valueSpan(e)
@@ -137,7 +137,7 @@ func (s subject) hasAny(v any) (match, bool) {
 
 // ordered is the match with all that is less or more.
 func (s subject) ordered(op string, v any) (match, bool) {
-	if s.read == nil {
+	if !s.isField() {
 		return nil, false
 	}
 	one, ok := s.valueSpan(v)

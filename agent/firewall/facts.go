@@ -58,8 +58,8 @@ func exprMarks(exprs []any) uint32 {
 	var used uint32
 	for _, e := range exprs {
 		o := object(e)
-		if m := object(o["match"]); m != nil {
-			used |= comparedMarks(m)
+		if value, mask, ok := comparedMark(object(o["match"])); ok {
+			used |= MarkBits(valueMarks(value), mask)
 		}
 		if m := object(o["mangle"]); m != nil && isMark(m["key"]) {
 			used |= changedMarks(m["value"])
@@ -73,16 +73,14 @@ func exprMarks(exprs []any) uint32 {
 
 func isMark(e any) bool { return object(object(e)["meta"])["key"] == "mark" }
 
-func comparedMarks(m map[string]any) uint32 {
-	left := m["left"]
-	if operands, ok := object(left)["&"].([]any); ok && len(operands) == 2 && isMark(operands[0]) {
-		mask, _ := operands[1].(float64)
-		return MarkBits(valueMarks(m["right"]), uint32(mask))
+// comparedMark reads a match with a mark: with which value it is compared under which mask.
+func comparedMark(m map[string]any) (value any, mask uint32, ok bool) {
+	left, mask := m["left"], ^uint32(0)
+	if operands, masked := object(left)["&"].([]any); masked && len(operands) == 2 {
+		bits, _ := operands[1].(float64)
+		left, mask = operands[0], uint32(bits)
 	}
-	if !isMark(left) {
-		return 0
-	}
-	return valueMarks(m["right"])
+	return m["right"], mask, isMark(left)
 }
 
 // valueMarks are the bits of all numbers in a value.
@@ -226,14 +224,9 @@ func acceptedMark(rules []*nftRule) (mark, mask uint32) {
 			continue
 		}
 		m := object(object(r.Expr[0])["match"])
-		value, _ := m["right"].(float64)
-		switch operands, masked := object(m["left"])["&"].([]any); {
-		case m["op"] != "==":
-		case isMark(m["left"]):
-			return uint32(value), ^uint32(0)
-		case masked && len(operands) == 2 && isMark(operands[0]):
-			bits, _ := operands[1].(float64)
-			return uint32(value), uint32(bits)
+		if right, mask, ok := comparedMark(m); ok && m["op"] == "==" {
+			value, _ := right.(float64)
+			return uint32(value), mask
 		}
 	}
 	return 0, 0

@@ -140,7 +140,8 @@ func nameFits(name, pattern string) bool {
 
 // fieldSpan reads a value as the tools print it, of both: 10.0.0.0/8, 10.0.0.1-10.0.0.9, 80,
 // 80-90, 80:90, tcp, 6, echo-request.
-func fieldSpan(f field, value string) (span, bool) {
+// Values of other fields may have names.
+func fieldSpan(f field, value string, names map[string]uint64) (span, bool) {
 	switch f {
 	case srcAddr, dstAddr:
 		return addressSpan(value)
@@ -150,7 +151,8 @@ func fieldSpan(f field, value string) (span, bool) {
 	case sourcePort, targetPort:
 		return portSpan(value)
 	default:
-		return span{}, false
+		n, ok := namedNumber(value, names)
+		return smallSpan(n, n), ok
 	}
 }
 
@@ -178,10 +180,10 @@ func portSpan(value string) (span, bool) {
 
 // namedNumber is the number that has a name, or that is written instead of one.
 func namedNumber(s string, names map[string]uint64) (uint64, bool) {
-	if n, ok := names[s]; ok {
+	if n, ok := names[strings.ToLower(s)]; ok {
 		return n, true
 	}
-	n, err := strconv.ParseUint(s, 0, 8)
+	n, err := strconv.ParseUint(s, 0, 32)
 	return n, err == nil
 }
 
@@ -194,14 +196,12 @@ func protocolNumber(s string) (uint64, bool) {
 	})
 }
 
-// tcpFlag knows the flags of TCP, of which the first packet of a connection has syn and later
-// ones ack.
-func tcpFlag(name string) (uint64, bool) {
-	return namedNumber(strings.ToLower(name), map[string]uint64{
-		"fin": 1, "syn": 2, "rst": 4, "psh": 8, "ack": 16, "urg": 32, "ecn": 64, "cwr": 128, "all": 63, "none": 0,
-	})
+// tcpFlags are the names of the flags of TCP.
+func tcpFlags() map[string]uint64 {
+	return map[string]uint64{"fin": 1, "syn": 2, "rst": 4, "psh": 8, "ack": 16, "urg": 32, "ecn": 64, "cwr": 128, "all": 63, "none": 0}
 }
 
+// tcpFlags are syn in the first packet of a connection, and ack in later ones.
 func (w *walk) tcpFlags() uint64 {
 	if w.state == "new" {
 		return 2

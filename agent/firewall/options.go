@@ -84,7 +84,7 @@ func optionIs(module, option string, values []string, sets map[string][]netip.Pr
 	if f := optionField(option); f != fields {
 		var all []span
 		for _, v := range list {
-			s, ok := fieldSpan(f, v)
+			s, ok := fieldSpan(f, v, nil)
 			if !ok {
 				return nil, false
 			}
@@ -149,7 +149,7 @@ func tcpFlagsAre(values []string) (match, bool) {
 	var bits [2]uint64
 	for i, list := range values {
 		for name := range strings.SplitSeq(list, ",") {
-			n, ok := tcpFlag(name)
+			n, ok := namedNumber(name, tcpFlags())
 			if !ok {
 				return nil, false
 			}

@@ -28,8 +28,8 @@ func Parse(d Dump) (*Ruleset, error) {
 		{iptablesLegacy, "ip", ReadSave(d.Legacy)},
 		{iptablesLegacy, "ip6", ReadSave(d.Legacy6)},
 	} {
-		if err := s.save.check(); err != nil {
-			return nil, fmt.Errorf("%s of family %s: %w", s.backend, s.family, err)
+		if s.save.bad != nil {
+			return nil, fmt.Errorf("%s of family %s: %w", s.backend, s.family, s.save.bad)
 		}
 		r.marks = append(r.marks, s.save.markUses()...)
 		saved = append(saved, s.save.tablesOf(s.backend, s.family, d.Sets)...)

@@ -16,7 +16,7 @@ type Save struct {
 	chains   map[string][]string // rules as printed, by "raw/PREROUTING"; a chain that is there has a key
 	order    []string            // the chains, as printed
 	policies map[string]string   // of the chains that have one
-	bad      error
+	bad      error               // why the text is not what iptables-save prints
 }
 
 // ReadSave takes what iptables-save printed apart. Counters are left out.
@@ -67,9 +67,6 @@ func (s *Save) add(table, chain string) string {
 	}
 	return name
 }
-
-// check says why the text is not what iptables-save prints.
-func (s Save) check() error { return s.bad }
 
 // TableNames are the names of the tables that are there.
 func (s Save) TableNames() []string { return s.tables }

@@ -8,16 +8,19 @@ import (
 	"strings"
 )
 
-// subject is what an nft expression looks at: a field, a trait, or the bits of a number.
+// subject is what an nft expression looks at: a trait, the bits of a number, or else a field.
 type subject struct {
-	read  func(string) (span, bool) // of a field
-	field field
-	trait trait
-	bits  func(*walk) uint64 // of a number
-	names func(string) (uint64, bool)
-	mask  uint64
-	cut   int // of an address, the bits that are looked at; 0 for all
+	field   field
+	cut     int // of an address, the bits that are looked at; 0 for all
+	trait   trait
+	bits    func(*walk) uint64
+	mask    uint64            // of bits
+	names   map[string]uint64 // of values
+	implied []match           // what looking at it asks by itself
 }
+
+// isField reports whether it is neither trait nor bits.
+func (s subject) isField() bool { return s.trait == nil && s.bits == nil }
 
 // readSubjects reads the left-hand side of a match, or several of them joined, and what using
 // them implies.
@@ -27,131 +30,79 @@ func readSubjects(e any) (all []subject, implied []step, ok bool) {
 		parts = joined
 	}
 	for _, p := range parts {
-		s, also, ok := readSubject(p)
+		s, ok := readSubject(p)
 		if !ok {
 			return nil, nil, false
 		}
 		all = append(all, s)
-		for _, m := range also {
+		for _, m := range s.implied {
 			implied = append(implied, condition(m))
 		}
 	}
 	return all, implied, true
 }
 
-func readSubject(e any) (subject, []match, bool) {
-	for key, value := range object(e) {
-		o := object(value)
-		name, _ := o["key"].(string)
-		switch key {
-		case "payload":
-			header, _ := o["protocol"].(string)
-			field, _ := o["field"].(string)
-			return payloadSubject(header, field)
-		case "meta":
-			s, ok := metaSubject(name)
-			return s, nil, ok
-		case "ct":
-			s, ok := connSubject(name)
-			return s, nil, ok && o["dir"] == nil
-		case "fib":
-			s, ok := fibSubject(o)
-			return s, nil, ok
-		case "&":
-			return maskedSubject(value)
-		}
+func readSubject(e any) (subject, bool) {
+	if operands, ok := object(e)["&"].([]any); ok && len(operands) == 2 {
+		return maskedSubject(operands[0], operands[1])
 	}
-	return subject{}, nil, false
-}
-
-func fieldSubject(f field) subject {
-	return subject{field: f, read: func(s string) (span, bool) { return fieldSpan(f, s) }}
-}
-
-func payloadSubject(header, name string) (subject, []match, bool) {
-	switch header {
-	case "ip", "ip6":
-		family, _ := familyIs(header)
-		f, ok := map[string]field{"saddr": srcAddr, "daddr": dstAddr, "protocol": protocol, "nexthdr": protocol}[name]
-		return fieldSubject(f), []match{family}, ok
-	case "tcp", "udp", "sctp", "dccp", "udplite", "th":
-		return transportSubject(header, name)
-	case "icmp", "icmpv6":
-		return icmpSubject(header, name)
-	case "ether":
-		return subject{trait: familyIs}, nil, name == "type"
-	default:
-		return subject{}, nil, false
+	if fib := object(object(e)["fib"]); fib != nil {
+		return fibSubject(fib)
 	}
-}
-
-func transportSubject(header, name string) (subject, []match, bool) {
-	number, _ := protocolNumber(header)
-	with := only(small(number))
-	if header == "th" {
-		with = newSpans([]span{smallSpan(protoTCP, protoTCP), smallSpan(protoUDP, protoUDP), smallSpan(33, 33), smallSpan(132, 132), smallSpan(136, 136)})
-	}
-	implied := []match{matchAmong(protocol, with)}
-	if header == "tcp" && name == "flags" {
-		return subject{bits: (*walk).tcpFlags, names: tcpFlag, mask: 0xff}, implied, true
-	}
-	f, ok := map[string]field{"sport": sourcePort, "dport": targetPort}[name]
-	return fieldSubject(f), implied, ok
-}
-
-func icmpSubject(header, name string) (subject, []match, bool) {
-	number, _ := protocolNumber(header)
-	implied := []match{matchAmong(protocol, only(small(number)))}
-	f, ok := map[string]field{"type": icmpType, "code": icmpCode}[name]
-	names := map[string]map[string]uint64{"icmp type": icmpTypes(), "icmp code": icmpCodes(), "icmpv6 type": icmp6Types()}[header+" "+name]
-	return subject{field: f, read: func(s string) (span, bool) {
-		n, known := namedNumber(s, names)
-		return smallSpan(n, n), known
-	}}, implied, ok
-}
-
-func metaSubject(name string) (subject, bool) {
-	switch name {
+	switch text := exprText(e); text {
 	case "iifname", "iif":
 		return subject{trait: inIs}, true
 	case "oifname", "oif":
 		return subject{trait: outIs}, true
-	case "mark":
-		return numberSubject(func(w *walk) uint64 { return uint64(w.mark) }), true
-	case "l4proto":
-		return fieldSubject(protocol), true
-	case "nfproto", "protocol":
+	case "meta nfproto", "meta protocol", "ether type":
 		return subject{trait: familyIs}, true
-	case "pkttype":
+	case "meta pkttype":
 		return subject{trait: packetIs}, true
-	default:
-		return subject{}, false
-	}
-}
-
-func numberSubject(number func(*walk) uint64) subject {
-	return subject{bits: number, mask: ^uint64(0), names: func(s string) (uint64, bool) {
-		n, err := strconv.ParseUint(s, 0, 32)
-		return n, err == nil
-	}}
-}
-
-func connSubject(name string) (subject, bool) {
-	switch name {
-	case "state":
+	case "ct state":
 		return subject{trait: stateIs}, true
-	case "status":
+	case "ct status":
 		return subject{trait: statusIs}, true
-	case "mark":
-		return numberSubject(func(w *walk) uint64 { return uint64(w.connMark) }), true
+	case "meta mark":
+		return subject{bits: func(w *walk) uint64 { return uint64(w.mark) }, mask: ^uint64(0)}, true
+	case "ct mark":
+		return subject{bits: func(w *walk) uint64 { return uint64(w.connMark) }, mask: ^uint64(0)}, true
+	case "meta l4proto":
+		return subject{field: protocol}, true
 	default:
-		return subject{}, false
+		header, field, _ := strings.Cut(text, " ")
+		return headerSubject(header, field)
 	}
+}
+
+// headerSubject is a field of a packet's header.
+func headerSubject(header, name string) (s subject, ok bool) {
+	number, _ := protocolNumber(header)
+	of := only(small(number))
+	switch header {
+	case "ip", "ip6":
+		family, _ := familyIs(header)
+		s.implied = []match{family}
+		s.field, ok = map[string]field{"saddr": srcAddr, "daddr": dstAddr, "protocol": protocol, "nexthdr": protocol}[name]
+		return s, ok
+	case "icmp", "icmpv6":
+		s.field, ok = map[string]field{"type": icmpType, "code": icmpCode}[name]
+		s.names = map[string]map[string]uint64{"icmp type": icmpTypes(), "icmp code": icmpCodes(), "icmpv6 type": icmp6Types()}[header+" "+name]
+	case "th":
+		of = newSpans([]span{smallSpan(protoTCP, protoTCP), smallSpan(protoUDP, protoUDP), smallSpan(33, 33), smallSpan(132, 132), smallSpan(136, 136)})
+		fallthrough
+	case "tcp", "udp", "sctp", "dccp", "udplite":
+		s.field, ok = map[string]field{"sport": sourcePort, "dport": targetPort}[name]
+		if header == "tcp" && name == "flags" {
+			s, ok = subject{bits: (*walk).tcpFlags, names: tcpFlags(), mask: 0xff}, true
+		}
+	}
+	s.implied = []match{matchAmong(protocol, of)}
+	return s, ok
 }
 
 func fibSubject(o map[string]any) (subject, bool) {
 	flags := stringsOf(o["flags"])
-	result, _ := o["result"].(string)
+	result := textOr(o["result"], "")
 	switch {
 	case result == "type" && slices.Contains(flags, "daddr"):
 		return subject{trait: targetIs}, true
@@ -169,29 +120,21 @@ func fibSubject(o map[string]any) (subject, bool) {
 
 // maskedSubject reads MARK & 0xff, of numbers and addresses; of a connection's status the bit
 // is what it is compared with.
-func maskedSubject(value any) (subject, []match, bool) {
-	operands, _ := value.([]any)
-	if len(operands) != 2 {
-		return subject{}, nil, false
-	}
-	s, implied, ok := readSubject(operands[0])
+func maskedSubject(left, mask any) (subject, bool) {
+	s, ok := readSubject(left)
 	switch {
 	case !ok:
-		return s, nil, false
+		return s, false
 	case s.bits != nil:
-		s.mask, ok = s.number(operands[1])
-		return s, implied, ok
-	case s.field == srcAddr || s.field == dstAddr:
-		mask, err := netip.ParseAddr(valueText(operands[1]))
-		if s.read == nil || err != nil {
-			return s, nil, false
-		}
-		ones, width := net.IPMask(mask.AsSlice()).Size()
-		s.cut = ones
-		return s, implied, width > 0
-	default:
-		return s, implied, s.trait != nil && valueText(operands[1]) == "dnat"
+		s.mask, ok = s.number(mask)
+		return s, ok
+	case s.trait != nil:
+		return s, valueText(mask) == "dnat"
 	}
+	addr, err := netip.ParseAddr(valueText(mask))
+	ones, width := net.IPMask(addr.AsSlice()).Size()
+	s.cut = ones
+	return s, err == nil && width > 0 && (s.field == srcAddr || s.field == dstAddr)
 }
 
 // number reads a value of bits: a number, a name, or several of them joined.
@@ -201,7 +144,7 @@ func (s subject) number(v any) (uint64, bool) {
 		parts, isList = joined, true
 	}
 	if !isList {
-		return s.names(valueText(v))
+		return namedNumber(valueText(v), s.names)
 	}
 	sum := uint64(0)
 	for _, p := range parts {
@@ -237,8 +180,8 @@ func valueText(v any) string {
 // valueSpan is what a value covers of a field.
 func (s subject) valueSpan(v any) (span, bool) {
 	if ends, ok := object(v)["range"].([]any); ok && len(ends) == 2 {
-		from, ok1 := s.read(valueText(ends[0]))
-		to, ok2 := s.read(valueText(ends[1]))
+		from, ok1 := fieldSpan(s.field, valueText(ends[0]), s.names)
+		to, ok2 := fieldSpan(s.field, valueText(ends[1]), s.names)
 		return span{from.from, to.to}, ok1 && ok2
 	}
 	text := valueText(v)
@@ -248,5 +191,5 @@ func (s subject) valueSpan(v any) (span, bool) {
 	if strings.Contains(text, "*") {
 		return span{to: prefixSpan(netip.PrefixFrom(netip.IPv6Unspecified(), 0)).to}, text == "*"
 	}
-	return s.read(text)
+	return fieldSpan(s.field, text, s.names)
 }

@@ -88,15 +88,6 @@ func setValueText(key, value any) string {
 	if n, ok := value.(float64); ok && strings.Contains(exprText(key), "mark") {
 		return fmt.Sprintf("%#x", uint64(n))
 	}
-	for op, operands := range object(value) {
-		if list, ok := operands.([]any); ok && len(op) <= 2 {
-			var texts []string
-			for _, v := range list {
-				texts = append(texts, setValueText(key, v))
-			}
-			return strings.Join(texts, " "+op+" ")
-		}
-	}
 	return exprText(value)
 }
 
