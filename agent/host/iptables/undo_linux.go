@@ -59,7 +59,7 @@ func (p *Part) undoFamily(ctx context.Context, fw *tables) ([]host.Step, error) 
 	before := p.record.Value().chains(fw.family)
 	removals, err := p.removable(ctx, fw, before, dropped)
 	if err == nil && len(removals) > 0 {
-		steps = append(steps, host.Step{Command: strings.Join(removals, "\n"), Do: func(ctx context.Context) error {
+		steps = append(steps, host.Step{Command: "nft " + strings.Join(removals, "\nnft "), Do: func(ctx context.Context) error {
 			return p.removeEmpty(ctx, fw.family, before)
 		}})
 	}

@@ -22,14 +22,14 @@ func (h *Host) askEngine(ctx context.Context, f *host.Facts) {
 		return
 	}
 	a := &h.asking
-	if a.done == nil {
-		a.done = make(chan struct{})
-		go func(done chan struct{}) { // ends with its timeout, at the latest
+	if a.next == nil {
+		a.next = make(chan asked, 1)
+		go func(next chan<- asked) { // ends with its timeout, at the latest
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), engineTimeout)
 			defer cancel()
-			defer close(done)
-			a.next.answer, a.next.err = h.opts.Engine.Look(ctx)
-		}(a.done)
+			answer, err := h.opts.Engine.Look(ctx)
+			next <- asked{answer, err}
+		}(a.next)
 	}
 	patience := engineTimeout
 	if a.known {
@@ -38,8 +38,8 @@ func (h *Host) askEngine(ctx context.Context, f *host.Facts) {
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	select {
-	case <-a.done:
-		a.known, a.answer, a.err, a.done = true, a.next.answer, a.next.err, nil
+	case got := <-a.next:
+		a.known, a.asked, a.next = true, got, nil
 	case <-timer.C:
 	case <-ctx.Done():
 	}

@@ -11,39 +11,27 @@ import (
 
 // part is how a part of a host is brought to a wish, and how it is undone. Both only look and
 // say what is to be done; a part that fails in the middle says what it can do nevertheless.
-type part interface {
-	Plan(ctx context.Context, w host.Wish) ([]host.Step, error)
-	Undo(ctx context.Context) ([]host.Step, error)
-}
-
-// named is a part by its name.
-type named struct {
-	part
+type part struct {
 	name host.Part
-}
-
-// both makes a part of two functions.
-type both struct {
 	plan func(context.Context, host.Wish) ([]host.Step, error)
 	undo func(context.Context) ([]host.Step, error)
 }
 
-func (b both) Plan(ctx context.Context, w host.Wish) ([]host.Step, error) { return b.plan(ctx, w) }
-func (b both) Undo(ctx context.Context) ([]host.Step, error)              { return b.undo(ctx) }
-
 // parts are in the order of host.Parts. The engine comes after forwarding, without which it
 // does not start, and after what its options need: when all is undone, it is restarted
 // without them before forwarding is turned off and the guard goes.
-func (h *Host) parts() []named {
-	return []named{
-		{h.rules, host.PartRules},
-		{both{h.planNative, h.undoNative}, host.PartNative},
-		{h.source, host.PartSource},
-		{sysctl.RouterAdv{Settings: h.settings}, host.PartRouterAdv},
-		{sysctl.Forwarding{Settings: h.settings}, host.PartForwarding},
-		{h.engine, host.PartEngine},
-		{sysctl.ReversePath{Settings: h.settings}, host.PartReversePath},
-		{sysctl.DropIn{Settings: h.settings}, host.PartDropIn},
+func (h *Host) parts() []part {
+	advertised, forwarding := sysctl.RouterAdv{Settings: h.settings}, sysctl.Forwarding{Settings: h.settings}
+	reversePath, dropIn := sysctl.ReversePath{Settings: h.settings}, sysctl.DropIn{Settings: h.settings}
+	return []part{
+		{host.PartRules, h.rules.Plan, h.rules.Undo},
+		{host.PartNative, h.planNative, h.undoNative},
+		{host.PartSource, h.source.Plan, h.source.Undo},
+		{host.PartRouterAdv, advertised.Plan, advertised.Undo},
+		{host.PartForwarding, forwarding.Plan, forwarding.Undo},
+		{host.PartEngine, h.engine.Plan, h.engine.Undo},
+		{host.PartReversePath, reversePath.Plan, reversePath.Undo},
+		{host.PartDropIn, dropIn.Plan, dropIn.Undo},
 	}
 }
 
@@ -73,7 +61,7 @@ func (h *Host) Apply(ctx context.Context, w host.Wish) host.Outcome {
 			out.Failures[p.name] = err
 			continue
 		}
-		steps, failure := p.Plan(ctx, w)
+		steps, failure := p.plan(ctx, w)
 		repairs, stopped := run(ctx, steps)
 		if len(steps) > 0 {
 			h.rules.Expire()
@@ -97,8 +85,8 @@ func (h *Host) Plan(ctx context.Context, w host.Wish) ([]host.Step, error) {
 	if err := h.begin(); err != nil {
 		return nil, err
 	}
-	wanted := slices.DeleteFunc(h.parts(), func(p named) bool { return slices.Contains(w.Leave, p.name) })
-	return host.CollectSteps(wanted, func(p named) ([]host.Step, error) { return p.Plan(ctx, w) })
+	wanted := slices.DeleteFunc(h.parts(), func(p part) bool { return slices.Contains(w.Leave, p.name) })
+	return host.CollectSteps(wanted, func(p part) ([]host.Step, error) { return p.plan(ctx, w) })
 }
 
 // Restore undoes everything that Apply ever did here, back to the values remembered in the
@@ -114,7 +102,7 @@ func (h *Host) Restore(ctx context.Context) ([]host.Repair, error) {
 	var undone []host.Repair
 	var failures []error
 	for _, p := range slices.Backward(h.parts()) {
-		steps, err := p.Undo(ctx)
+		steps, err := p.undo(ctx)
 		repairs, stopped := run(ctx, steps)
 		if len(steps) > 0 {
 			h.rules.Expire()
@@ -137,7 +125,7 @@ func (h *Host) PlanRestore(ctx context.Context) ([]host.Step, error) {
 	}
 	parts := h.parts()
 	slices.Reverse(parts)
-	return host.CollectSteps(parts, func(p named) ([]host.Step, error) { return p.Undo(ctx) })
+	return host.CollectSteps(parts, func(p part) ([]host.Step, error) { return p.undo(ctx) })
 }
 
 // run makes changes until one fails, and says what was changed.

@@ -74,11 +74,9 @@ type Host struct {
 
 // asking is what the engine said last, and the question that is under way.
 type asking struct {
-	known  bool
-	answer host.Engine
-	err    error
-	done   chan struct{} // of the question under way; nil if there is none
-	next   asked
+	known bool
+	asked
+	next chan asked // the answer to the question under way; nil if there is none
 }
 
 type asked struct {

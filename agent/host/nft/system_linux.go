@@ -31,11 +31,9 @@ const ownKept = 64
 
 // Generation asks the kernel.
 func (*Real) Generation() (uint32, error) {
-	req := nl.NewNetlinkRequest(unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_GETGEN, 0)
-	req.AddData(&nl.Nfgenmsg{NfgenFamily: unix.AF_UNSPEC, Version: nl.NFNETLINK_V0})
-	messages, err := req.Execute(unix.NETLINK_NETFILTER, 0)
+	messages, err := askKernel(unix.NFT_MSG_GETGEN, 0)
 	if err != nil {
-		return 0, fmt.Errorf("read the generation of nftables: %w", kernel.Explain(err))
+		return 0, kernel.Wrap("read the generation of nftables", err)
 	}
 	for _, m := range messages {
 		if id, ok := attribute(m, unix.NFTA_GEN_ID); ok && len(id) == 4 {
@@ -45,13 +43,18 @@ func (*Real) Generation() (uint32, error) {
 	return 0, fmt.Errorf("read the generation of nftables: the kernel told none")
 }
 
+// askKernel sends a question about nftables as a whole.
+func askKernel(question, flags int) ([][]byte, error) {
+	req := nl.NewNetlinkRequest(unix.NFNL_SUBSYS_NFTABLES<<8|question, flags)
+	req.AddData(&nl.Nfgenmsg{NfgenFamily: unix.AF_UNSPEC, Version: nl.NFNETLINK_V0})
+	return req.Execute(unix.NETLINK_NETFILTER, 0)
+}
+
 // Tables asks the kernel.
 func (*Real) Tables() ([]Found, error) {
-	req := nl.NewNetlinkRequest(unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_GETTABLE, unix.NLM_F_DUMP)
-	req.AddData(&nl.Nfgenmsg{NfgenFamily: unix.AF_UNSPEC, Version: nl.NFNETLINK_V0})
-	messages, err := req.Execute(unix.NETLINK_NETFILTER, 0)
+	messages, err := askKernel(unix.NFT_MSG_GETTABLE, unix.NLM_F_DUMP)
 	if err != nil {
-		return nil, fmt.Errorf("list nftables tables: %w", kernel.Explain(err))
+		return nil, kernel.Wrap("list nftables tables", err)
 	}
 	families := map[byte]string{
 		unix.NFPROTO_IPV4: "ip", unix.NFPROTO_IPV6: "ip6", unix.NFPROTO_INET: "inet",
