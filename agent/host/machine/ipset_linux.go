@@ -31,8 +31,7 @@ func setMembers(name string) ([]netip.Prefix, error) {
 	}
 	members := []netip.Prefix{}
 	for _, m := range messages {
-		const header = 4 // struct nfgenmsg
-		more, ok := readSet(m[min(header, len(m)):])
+		more, ok := readSet(m)
 		if !ok {
 			return nil, nil
 		}
@@ -44,51 +43,45 @@ func setMembers(name string) ([]netip.Prefix, error) {
 
 // readSet reads a message about a set.
 func readSet(message []byte) (members []netip.Prefix, ok bool) {
-	for attr := range nl.ParseAttributes(message) {
-		switch attr.Type & nl.NLA_TYPE_MASK {
-		case nl.IPSET_ATTR_TYPENAME:
-			if kind := nl.BytesToString(attr.Value); kind != "hash:net" && kind != "hash:ip" {
-				return nil, false
-			}
-		case nl.IPSET_ATTR_DATA:
-			for option := range nl.ParseAttributes(attr.Value) {
-				if option.Type&nl.NLA_TYPE_MASK == nl.IPSET_ATTR_NETMASK {
-					return nil, false
-				}
-			}
-		case nl.IPSET_ATTR_ADT:
-			for member := range nl.ParseAttributes(attr.Value) {
-				p, ok := readMember(member.Value)
-				if !ok {
-					return nil, false
-				}
-				members = append(members, p)
-			}
+	const header = 4 // struct nfgenmsg
+	kind, told := kernel.Attribute(message, header, nl.IPSET_ATTR_TYPENAME)
+	if told && !slices.Contains([]string{"hash:net", "hash:ip"}, nl.BytesToString(kind)) {
+		return nil, false
+	}
+	options, _ := kernel.Attribute(message, header, nl.IPSET_ATTR_DATA)
+	if _, masked := kernel.Attribute(options, 0, nl.IPSET_ATTR_NETMASK); masked {
+		return nil, false
+	}
+	list, _ := kernel.Attribute(message, header, nl.IPSET_ATTR_ADT)
+	all, err := nl.ParseRouteAttr(list)
+	if err != nil {
+		return nil, false
+	}
+	for _, member := range all {
+		p, ok := readMember(member.Value)
+		if !ok {
+			return nil, false
 		}
+		members = append(members, p)
 	}
 	return members, true
 }
 
 // readMember reads a member of a set; ok is false of one that is an exception.
 func readMember(data []byte) (p netip.Prefix, ok bool) {
-	var addr netip.Addr
-	bits := -1
-	for attr := range nl.ParseAttributes(data) {
-		switch attr.Type & nl.NLA_TYPE_MASK {
-		case nl.IPSET_ATTR_IP:
-			for inner := range nl.ParseAttributes(attr.Value) {
-				addr, _ = netip.AddrFromSlice(inner.Value)
-			}
-		case nl.IPSET_ATTR_CIDR:
-			bits = int(attr.Value[0])
-		case nl.IPSET_ATTR_CADT_FLAGS:
-			if binary.BigEndian.Uint32(attr.Value)&nl.IPSET_FLAG_NOMATCH != 0 {
-				return netip.Prefix{}, false
-			}
-		}
+	flags, _ := kernel.Attribute(data, 0, nl.IPSET_ATTR_CADT_FLAGS)
+	if len(flags) == 4 && binary.BigEndian.Uint32(flags)&nl.IPSET_FLAG_NOMATCH != 0 {
+		return netip.Prefix{}, false
 	}
-	if bits < 0 {
-		bits = addr.BitLen()
+	ip, _ := kernel.Attribute(data, 0, nl.IPSET_ATTR_IP)
+	inner, err := nl.ParseRouteAttr(ip) // of either family
+	if err != nil || len(inner) != 1 {
+		return netip.Prefix{}, false
 	}
-	return netip.PrefixFrom(addr, bits), addr.IsValid()
+	addr, ok := netip.AddrFromSlice(inner[0].Value)
+	bits := addr.BitLen()
+	if length, told := kernel.Attribute(data, 0, nl.IPSET_ATTR_CIDR); told {
+		bits = int(length[0])
+	}
+	return netip.PrefixFrom(addr, bits), ok
 }
