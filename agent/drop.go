@@ -129,11 +129,17 @@ func dropOf(o firewall.Outcome, f firewall.Flow, bridge string) drop {
 	whole := func(part, all []netip.Prefix) bool {
 		return slices.ContainsFunc(part, func(p netip.Prefix) bool { return slices.Contains(all, p) })
 	}
-	common := len(o.Protos) == 0 || slices.Contains(o.Protos, "tcp")
 	return drop{
 		from: o.From, to: o.To, bridge: bridge, limits: o.Limits(), rule: o.By, moved: o.Redirected, unsure: o.Unsure,
-		grave: whole(o.From, f.From) && whole(o.To, f.To) && common && mostPorts(o.Ports) && mostPorts(o.SourcePorts),
+		grave: whole(o.From, f.From) && whole(o.To, f.To) && mostPackets(o),
 	}
+}
+
+// mostPackets reports whether an outcome is of most of what goes between its subnets, not of a
+// port or a protocol that few use.
+func mostPackets(o firewall.Outcome) bool {
+	common := len(o.Protos) == 0 || slices.Contains(o.Protos, "tcp")
+	return common && mostPorts(o.Ports) && mostPorts(o.SourcePorts)
 }
 
 // mostPorts reports whether ports are more than half of all; none given is all.

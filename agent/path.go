@@ -70,23 +70,32 @@ func pathQuestion(w host.Wish, peers []peer) host.PathQuestion {
 }
 
 // routingMarks are the marks that the host's rules give packets before their route is looked up,
-// which rules of routing may go by: one packet stands for those that come in by an interface.
-func routingMarks(rules *firewall.Ruleset, q host.PathQuestion) map[string]uint32 {
-	marks := map[string]uint32{}
+// which rules of routing may go by.
+func routingMarks(rules *firewall.Ruleset, q host.PathQuestion) []host.Marking {
 	if rules == nil {
-		return marks
+		return nil
 	}
+	var all []host.Marking
 	for _, l := range q.Locals {
-		at := slices.IndexFunc(q.Remotes, func(p netip.Prefix) bool { return p.Addr().Is4() == l.Prefix.Addr().Is4() })
-		if at < 0 {
-			continue
+		local := []netip.Prefix{l.Prefix}
+		remotes := slices.DeleteFunc(slices.Clone(q.Remotes), func(p netip.Prefix) bool { return p.Addr().Is4() != l.Prefix.Addr().Is4() })
+		for _, f := range []firewall.Flow{{In: l.Bridge, Out: q.Uplink, From: local, To: remotes}, {In: q.Uplink, Out: l.Bridge, From: remotes, To: local}} {
+			for _, o := range rules.RoutingMarks(f) {
+				m := host.Marking{In: f.In, From: o.From, To: o.To, Mark: o.Mark}
+				if slices.Equal(m.From, remotes) {
+					m.From = nil
+				}
+				if slices.Equal(m.To, remotes) {
+					m.To = nil
+				}
+				if !mostPackets(o) {
+					m.Limits = o.Limits()
+				}
+				all = append(all, m)
+			}
 		}
-		own, other := l.Prefix.Addr().Next().Next(), q.Remotes[at].Addr().Next().Next()
-		out := firewall.Packet{In: l.Bridge, Out: q.Uplink, Src: own, Dst: other, Proto: "tcp", SrcPort: 40000, DstPort: 80}
-		in := firewall.Packet{In: q.Uplink, Out: l.Bridge, Src: other, Dst: own, Proto: "tcp", SrcPort: 40000, DstPort: 80}
-		marks[l.Bridge], marks[q.Uplink] = rules.Forward(out).RoutingMark, rules.Forward(in).RoutingMark
 	}
-	return marks
+	return all
 }
 
 // deadLink is an interface that lets nothing through.

@@ -31,6 +31,7 @@ type Outcome struct {
 	MayDrop     []Rule // those of them that may drop it; none if it is dropped anyway
 	Masqueraded bool   // it leaves with an address of Out as its source
 	Redirected  bool   // it is sent to another destination, whatever becomes of it there
+	Mark        uint32 // that it carries when its route is looked up; told by RoutingMarks only
 }
 
 // Ports are those from one to another, both included.
@@ -72,6 +73,24 @@ func joinPorts(all []Ports) string {
 // effort grows with the rules and prefixes there are, not with their product. An icmp packet
 // is an echo request, or a reply in an established connection.
 func (r *Ruleset) Outcomes(f Flow) []Outcome {
+	return r.partsOf(f, func(s sent) Outcome {
+		return Outcome{
+			Dropped: s.dropped, By: s.decidedBy(), Unsure: s.doubts(), MayDrop: s.mayDrop(), Masqueraded: s.masked && !s.dropped, Redirected: s.redirected,
+		}
+	})
+}
+
+// RoutingMarks are the parts of a flow that carry a mark when their routes are looked up.
+func (r *Ruleset) RoutingMarks(f Flow) []Outcome {
+	if r.UsedMarks() == 0 {
+		return nil
+	}
+	all := r.partsOf(f, func(s sent) Outcome { return Outcome{Mark: s.routedMark} })
+	return slices.DeleteFunc(all, func(o Outcome) bool { return o.Mark == 0 })
+}
+
+// partsOf follows the packets of a flow, and makes one of those of which the same is told.
+func (r *Ruleset) partsOf(f Flow, tell func(sent) Outcome) []Outcome {
 	if len(f.From) == 0 || len(f.To) == 0 {
 		return nil
 	}
@@ -83,9 +102,7 @@ func (r *Ruleset) Outcomes(f Flow) []Outcome {
 	for len(todo) > 0 && len(parts) < maxParts {
 		s := r.send(t, todo[len(todo)-1])
 		todo = append(todo[:len(todo)-1], s.others...)
-		parts = append(parts, part{s.origin, Outcome{
-			Dropped: s.dropped, By: s.decidedBy(), Unsure: s.doubts(), MayDrop: s.mayDrop(), Masqueraded: s.masked && !s.dropped, Redirected: s.redirected,
-		}})
+		parts = append(parts, part{s.origin, tell(s)})
 	}
 	for _, v := range todo {
 		parts = append(parts, part{v, Outcome{Unsure: []Rule{unasked()}, MayDrop: []Rule{unasked()}}})
@@ -166,7 +183,7 @@ func (p part) key(without field) string {
 	v := p.values
 	v[without] = nil
 	o := p.outcome
-	return fmt.Sprint(v, o.Dropped, o.By, o.Unsure, o.Masqueraded, o.Redirected)
+	return fmt.Sprint(v, o.Dropped, o.By, o.Unsure, o.MayDrop, o.Masqueraded, o.Redirected, o.Mark)
 }
 
 // describe tells a part in the flow's own terms.

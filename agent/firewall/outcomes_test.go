@@ -163,3 +163,37 @@ func TestOutcomesTooMany(t *testing.T) {
 		t.Errorf("%d outcomes, and no word of what was not asked", len(all))
 	}
 }
+
+// TestRoutingMarks: which packets carry a mark when their route is looked up, and which of them
+// only if they are of a port.
+func TestRoutingMarks(t *testing.T) {
+	flow := Flow{In: "docker0", Out: "eth0", From: prefixes("10.1.0.0/24"), To: prefixes("10.2.0.0/24", "10.3.0.0/24")}
+	mangle := func(rules ...string) Dump {
+		return Dump{NFT: iptables("mangle", append([]string{":PREROUTING ACCEPT [0:0]", ":FORWARD ACCEPT [0:0]"}, rules...)...)}
+	}
+	for _, c := range []struct {
+		name string
+		dump Dump
+		want string
+	}{
+		{"none", Dump{}, ""},
+		{"all", mangle("-A PREROUTING -j MARK --set-xmark 0x7/0xffffffff"), "[10.2.0.0/24 10.3.0.0/24]  0x7"},
+		{"the second peer", mangle("-A PREROUTING -i docker0 -d 10.3.0.0/24 -j MARK --set-xmark 0x7/0xffffffff"), "[10.3.0.0/24]  0x7"},
+		{"a port", mangle("-A PREROUTING -p tcp -m tcp --dport 80 -j MARK --set-xmark 0x1/0xffffffff"), "[10.2.0.0/24 10.3.0.0/24] tcp to port 80 0x1"},
+		{"after routing", mangle("-A FORWARD -j MARK --set-xmark 0x7/0xffffffff"), ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r, err := parseText(t, c.dump)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var texts []string
+			for _, o := range r.RoutingMarks(flow) {
+				texts = append(texts, fmt.Sprintf("%v %s %#x", o.To, o.Limits(), o.Mark))
+			}
+			if got := strings.Join(texts, "\n"); got != c.want {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
+	}
+}

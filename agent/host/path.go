@@ -5,11 +5,19 @@ import "net/netip"
 // PathQuestion says between which places packets must find their way. The subnets of the
 // other hosts are all that the registry grants them, also those that something here takes.
 type PathQuestion struct {
-	Uplink  string            // interface toward the other hosts
-	Locals  []Local           // subnets of this host that others may reach
-	Remotes []netip.Prefix    // subnets of other hosts
-	Marks   map[string]uint32 // the mark that packets carry when they are routed, by the interface they come in by
-	Hosts   []netip.Addr      // single machines that the host itself must reach, the registry for one
+	Uplink  string         // interface toward the other hosts
+	Locals  []Local        // subnets of this host that others may reach
+	Remotes []netip.Prefix // subnets of other hosts
+	Marks   []Marking      // of packets that carry a mark when they are routed
+	Hosts   []netip.Addr   // single machines that the host itself must reach, the registry for one
+}
+
+// Marking is a mark that some packets carry when they are routed.
+type Marking struct {
+	In       string         // the interface that they come in by
+	From, To []netip.Prefix // none: all
+	Mark     uint32
+	Limits   string // the protocols and ports that carry it; empty: all, or nearly
 }
 
 // Path is where the kernel sends packets, by its rules, routes and links. Subnets that lie

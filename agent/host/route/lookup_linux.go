@@ -26,8 +26,12 @@ type questioner struct {
 
 // lookUp asks for packets of one class. in is empty for those that the host sends.
 func (q questioner) lookUp(in string, src netip.Addr, c class) host.Lookup {
+	return q.lookUpMarked(in, src, c, q.markOf(in, src, c.dst))
+}
+
+func (q questioner) lookUpMarked(in string, src netip.Addr, c class, mark uint32) host.Lookup {
 	l := host.Lookup{In: in, Src: src, To: c.to, Part: c.part, Dst: c.dst}
-	options := &netlink.RouteGetOptions{Mark: q.question.Marks[in]}
+	options := &netlink.RouteGetOptions{Mark: mark}
 	if in != "" {
 		state := q.links[in]
 		switch {
@@ -49,6 +53,20 @@ func (q questioner) lookUp(in string, src netip.Addr, c class) host.Lookup {
 		return undecided(l, errors.New("the kernel gave no answer"))
 	}
 	return q.answered(l, &routes[0])
+}
+
+// markOf is the mark that packets carry, of those that all of their kind do.
+func (q questioner) markOf(in string, src, dst netip.Addr) uint32 {
+	within := func(all []netip.Prefix, a netip.Addr) bool {
+		return len(all) == 0 || slices.ContainsFunc(all, func(p netip.Prefix) bool { return p.Contains(a) })
+	}
+	at := slices.IndexFunc(q.question.Marks, func(m host.Marking) bool {
+		return m.Limits == "" && m.In == in && within(m.From, src) && within(m.To, dst)
+	})
+	if at < 0 {
+		return 0
+	}
+	return q.question.Marks[at].Mark
 }
 
 func (q questioner) answered(l host.Lookup, r *netlink.Route) host.Lookup {

@@ -83,7 +83,7 @@ func (r *Reader) Read(q host.PathQuestion) (host.Path, error) {
 
 // fill asks the kernel.
 func (m *memo) fill(handle *netlink.Handle) error {
-	t, err := readTables(handle)
+	t, err := readTables(handle, m.question.Marks)
 	if err != nil {
 		return err
 	}
@@ -100,6 +100,7 @@ func (m *memo) fill(handle *netlink.Handle) error {
 		m.askIn(q, six)
 	}
 	m.noteUntried(q.tables.untried)
+	m.askLimited(q)
 	for _, a := range m.question.Hosts {
 		m.ask(q, "", netip.Addr{}, class{to: []netip.Prefix{netip.PrefixFrom(a, a.BitLen())}, dst: a})
 	}
@@ -170,6 +171,29 @@ func (m *memo) noteUntried(rules []netlink.Rule) {
 			note(l.Bridge, about(r.Src, []netip.Prefix{l.Prefix}), about(r.Dst, m.question.Remotes))
 		}
 		note(m.question.Uplink, about(r.Src, m.question.Remotes), about(r.Dst, locals))
+	}
+}
+
+// askLimited asks for the ways of packets of which some protocols or ports carry a mark. Where
+// that sends them another way than the others it is not known what most of them do.
+func (m *memo) askLimited(q questioner) {
+	for _, mark := range m.question.Marks {
+		from, to := mark.From, mark.To
+		if len(from) == 0 {
+			from = m.question.Remotes
+		}
+		if len(to) == 0 {
+			to = m.question.Remotes
+		}
+		if mark.Limits == "" || len(from) == 0 || len(to) == 0 {
+			continue
+		}
+		c := class{to: to, dst: Container(to[0])}
+		m.asked += 2
+		with, without := q.lookUpMarked(mark.In, Container(from[0]), c, mark.Mark), q.lookUp(mark.In, Container(from[0]), c)
+		if with.Fate != without.Fate || with.Device != without.Device || with.NextHop != without.NextHop {
+			m.lookups = append(m.lookups, undecided(without, fmt.Errorf("%s carries mark %#x, with which it goes another way: %w", mark.Limits, mark.Mark, api.ErrUnsupported)))
+		}
 	}
 }
 

@@ -306,13 +306,42 @@ func TestMarks(t *testing.T) {
 	inSpace(t, func() {
 		shell(t, "ip rule add fwmark 7 lookup 52; ip route add blackhole default table 52")
 		q := question("10.1.0.0/24")
-		q.Marks = map[string]uint32{"docker0": 7}
+		q.Marks = []host.Marking{{In: "docker0", Mark: 7}}
 		p, err := newReader().Read(q)
 		if err != nil {
 			t.Error(err)
 		}
 		want := strings.Replace(fine, "in=docker0 [10.1.0.0/24] sent dev eth0 via 192.168.15.253 route 0.0.0.0/0 table 254 proto dhcp",
 			"in=docker0 [10.1.0.0/24] blackhole route 0.0.0.0/0 table 52 proto boot", 1)
+		if diff := cmp.Diff(want, lines(p)); diff != "" {
+			t.Errorf("ways (-want +have):\n%s", diff)
+		}
+	})
+}
+
+// TestMarksOfSome wants packets that alone carry a mark asked about by themselves, and where only a
+// port carries one no more said than is known.
+func TestMarksOfSome(t *testing.T) {
+	inSpace(t, func() {
+		shell(t, "ip rule add fwmark 7 prohibit")
+		q := question("10.1.0.0/24", "10.2.0.0/24")
+		q.Marks = []host.Marking{
+			{In: "docker0", To: q.Remotes[1:], Mark: 7},
+			{In: "eth0", From: q.Remotes[1:], Mark: 7},
+			{In: "docker0", To: q.Remotes[:1], Mark: 7, Limits: "tcp to port 80"},
+		}
+		p, err := newReader().Read(q)
+		if err != nil {
+			t.Error(err)
+		}
+		want := `in= [10.1.0.0/24] sent dev eth0 via 192.168.15.253 route 0.0.0.0/0 table 254 proto dhcp
+in=docker0 [10.1.0.0/24] sent dev eth0 via 192.168.15.253 route 0.0.0.0/0 table 254 proto dhcp
+in= [10.2.0.0/24] sent dev eth0 via 192.168.15.253 route 0.0.0.0/0 table 254 proto dhcp
+in=docker0 [10.2.0.0/24] prohibited
+in=eth0 [10.0.0.0/24] sent dev docker0 route 10.0.0.0/24 table 254 proto kernel
+in=eth0 [10.0.0.0/24] prohibited
+in=docker0 [10.1.0.0/24] unknown dev eth0 via 192.168.15.253 route 0.0.0.0/0 table 254 proto dhcp tcp to port 80 carries mark 0x7, with which it goes another way: not supported here
+`
 		if diff := cmp.Diff(want, lines(p)); diff != "" {
 			t.Errorf("ways (-want +have):\n%s", diff)
 		}

@@ -8,6 +8,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"github.com/sealane/sealane/agent/host"
 	"github.com/sealane/sealane/agent/host/kernel"
 )
 
@@ -35,7 +36,7 @@ type hop struct {
 }
 
 // readTables lists routes and rules. A kernel without IPv6 has none of that family.
-func readTables(h *netlink.Handle) (tables, error) {
+func readTables(h *netlink.Handle, marks []host.Marking) (tables, error) {
 	t := tables{routes: map[netip.Prefix][]known{}}
 	var to, own []netip.Prefix
 	for six, family := range map[bool]int{false: netlink.FAMILY_V4, true: netlink.FAMILY_V6} {
@@ -59,6 +60,9 @@ func readTables(h *netlink.Handle) (tables, error) {
 			return t, kernel.Wrap("list the rules of routing", err)
 		}
 		to = append(to, t.noteRules(rules, six)...)
+	}
+	for _, m := range marks { // what carries a mark is asked about by itself
+		to, t.sources = append(to, m.To...), append(t.sources, m.From...)
 	}
 	t.to, t.all = newPrefixes(to), newPrefixes(append(own, to...))
 	return t, nil
