@@ -131,8 +131,8 @@ type Interface struct {
 	Groups      []api.GroupID  // its security groups, sorted
 	Admits      []netip.Prefix // sources that they let in on every protocol and port
 	Emits       []netip.Prefix // destinations that they let out to on every protocol and port
-	MayAdmit    []Opening      // sources that they may let in on some protocol or port
-	MayEmit     []Opening      // destinations that they may let out to on some protocol or port
+	MayAdmit    []Opening      // sources that they may let in on ports at large
+	MayEmit     []Opening      // destinations that they may let out to on ports at large
 	Unread      bool           // its check or its groups could not be read: the fields above are the careful guess
 }
 

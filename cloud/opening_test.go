@@ -8,6 +8,29 @@ import (
 	"github.com/sealane/sealane/cloud"
 )
 
+func TestRulesForSinglePortsOpenNothing(t *testing.T) {
+	for _, test := range []struct {
+		protocol, ports string
+		large, all      bool
+	}{
+		{"ALL", "-1/-1", true, true},
+		{"", "", true, true},
+		{"tcp", "1/65535", true, true},
+		{"TCP", "0/65535", true, true},
+		{"TCP", "30000/65535", true, false},
+		{"TCP", "8000/9000", false, false},
+		{"TCP", "22/22", false, false},
+		{"TCP", "22", false, false},
+		{"TCP", "9/1", false, false},
+		{"UDP", "1/65535", false, false},
+		{"ICMP", "-1/-1", false, false},
+	} {
+		if large, all := cloud.AtLarge(test.protocol, test.ports), cloud.AllPorts(test.protocol, test.ports); large != test.large || all != test.all {
+			t.Errorf("%s %s: at large %t, all ports %t", test.protocol, test.ports, large, all)
+		}
+	}
+}
+
 func TestOpens(t *testing.T) {
 	prefixes := func(texts ...string) (all []netip.Prefix) {
 		for _, text := range texts {

@@ -77,14 +77,14 @@ func gateFindings(u uplink, r reach) []api.Finding {
 	}
 	in := side{
 		missing: missing, shut: r.notAdmitted(u), verb: "admit", call: "AuthorizeSecurityGroup", field: "Source",
-		harm: "the cloud drops all that containers of %s send to containers there",
+		harm: "the cloud drops what containers of %s send to containers there",
 	}
 	for _, from := range in.shut {
 		in.addresses = append(in.addresses, netip.PrefixFrom(from.IP, from.IP.BitLen()))
 	}
 	emits := side{
 		missing: lacking(u.Emits, r.pools), shut: r.notEmitted(u), verb: "let out", call: "AuthorizeSecurityGroupEgress", field: "Dest",
-		harm: "the cloud drops all that containers there send to containers of %s",
+		harm: "the cloud drops what containers there send to containers of %s",
 	}
 	return append(out, append(groupFindings(u, in, r.config), groupFindings(u, emits, r.config)...)...)
 }

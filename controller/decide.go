@@ -99,6 +99,7 @@ func (d *decision) decideReach(snap api.Snapshot, v view) {
 	for _, pool := range d.config.Pools {
 		d.pools = append(d.pools, routable(pool, v.network)...)
 	}
+	d.pools = withoutCovered(d.pools)
 	found, blocked := cloudFindings(d.hosts, v, d.config)
 	d.findings, d.blocked = append(d.findings, found...), blocked
 }

@@ -73,7 +73,18 @@ func usedPools(hosts []api.Host, n cloud.Network, pools []netip.Prefix) []netip.
 			used = append(used, parts...)
 		}
 	}
-	return used
+	return withoutCovered(used)
+}
+
+// withoutCovered leaves out ranges that lie in others of the list, so that nothing is said or opened twice.
+func withoutCovered(ranges []netip.Prefix) []netip.Prefix {
+	var out []netip.Prefix
+	for i, p := range ranges {
+		if !cloud.Covers(slices.Concat(out, ranges[i+1:]), p) {
+			out = append(out, p)
+		}
+	}
+	return out
 }
 
 // subnetsIn are the subnets that the registry gave to the host, as far as they lie in a range.

@@ -73,7 +73,8 @@ func TestGatesFollowTheTraffic(t *testing.T) {
 		{"the group admits nobody", func(s *site) { s.admit("") }, api.HostDegraded, []string{"SL-F107 failure"}},
 		{"the group admits others", func(s *site) { s.admit("", "172.16.0.0/12") }, api.HostDegraded, []string{"SL-F107 failure"}},
 		{"the group admits hosts, not containers", func(s *site) { s.admit("", vpc) }, api.HostReady, []string{"SL-F107 warning"}},
-		{"the group admits one port of hosts", func(s *site) { s.admit("443/443", vpc) }, api.HostReady, []string{"SL-F107 warning"}},
+		{"the group admits one port of hosts", func(s *site) { s.admit("443/443", vpc) }, api.HostDegraded, []string{"SL-F107 failure"}},
+		{"the group admits TCP of hosts", func(s *site) { s.admit("1/65535", vpc) }, api.HostReady, []string{"SL-F107 warning"}},
 		{"the group admits containers, not hosts", func(s *site) { s.admit("", pool) }, api.HostReady, nil},
 		{"the same, and hosts masquerade", func(s *site) { s.admit("", pool); mode(api.SourceMasquerade)(s) }, api.HostDegraded, []string{"SL-F107 failure"}},
 		{"the group admits hosts, and they masquerade", func(s *site) { s.admit("", vpc); mode(api.SourceMasquerade)(s) }, api.HostReady, nil},
@@ -127,7 +128,24 @@ func TestAClosedGroupOfOneHostIsAWarning(t *testing.T) {
 		}
 		s.report(two, "10.1.0.0/24")
 		texts := s.finding(api.FindingSecurityGroup)
-		if len(texts) != 2 || !strings.Contains(texts[0], "drops all that containers of "+string(two)) {
+		if len(texts) != 2 || !strings.Contains(texts[0], "drops what containers of "+string(two)) {
+			t.Errorf("findings %q", texts)
+		}
+	})
+}
+
+// A pool that is given twice, or lies in another, is named once.
+func TestAPoolIsNamedOnce(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := start(t)
+		s.narrow()
+		c := *s.snapshotConfig()
+		for _, pool := range []string{"10.0.0.0/16", "10.0.0.0/8", "10.0.0.0/8"} {
+			c.Pools = append(c.Pools, netip.MustParsePrefix(pool))
+		}
+		s.configure(c)
+		s.report(one, "10.0.0.0/24")
+		if texts := s.finding(api.FindingSecurityGroup); len(texts) != 1 || strings.Count(texts[0], "SourceCidrIp") != 1 || strings.Contains(texts[0], "/16") {
 			t.Errorf("findings %q", texts)
 		}
 	})

@@ -11,9 +11,9 @@ import (
 	"github.com/sealane/sealane/cloud/alicloud/call"
 )
 
-// openings are what the groups of one interface may let through in one direction, on some
-// protocol and port. It errs on the other side than passingPeers: what is in no opening is surely
-// dropped, since a rule that drops everything comes first, or no rule accepts it.
+// openings are what the groups of one interface may let through in one direction, on ports at
+// large. It errs on the other side than passingPeers: what is in no opening is surely dropped,
+// but for single ports, since a rule that drops it comes first, or no rule accepts it.
 func openings(way direction, groups ...group) []cloud.Opening {
 	var rules []ecs.Permission
 	closed := way == ingress
@@ -36,7 +36,7 @@ func openings(way direction, groups ...group) []cloud.Opening {
 		}
 	}
 	for _, r := range rules {
-		if strings.EqualFold(r.Policy, "accept") {
+		if strings.EqualFold(r.Policy, "accept") && cloud.AtLarge(r.IpProtocol, r.PortRange) {
 			peers, members := way.mayAccept(r)
 			add(peers, priorityOf(r), members)
 		}
@@ -69,12 +69,15 @@ func (d direction) mayAccept(r ecs.Permission) (peers []netip.Prefix, members ap
 	return everywhere(), members
 }
 
-// dropsWhole are the peers that rules up to a priority drop on every protocol and port.
+// dropsWhole are the peers that rules up to a priority drop on every port.
 func (d direction) dropsWhole(rules []ecs.Permission, upTo int) []netip.Prefix {
 	var peers []netip.Prefix
 	for _, r := range rules {
 		if !strings.EqualFold(r.Policy, "drop") || priorityOf(r) > upTo {
 			continue
+		}
+		if cloud.AllPorts(r.IpProtocol, r.PortRange) {
+			r.IpProtocol, r.PortRange = "ALL", everyPort // what else it lets pass is no connection
 		}
 		if peer, ok := d.isAbout(r); ok {
 			peers = append(peers, peer)

@@ -154,17 +154,17 @@ func passingPeers(groups []Group, egress bool) []netip.Prefix {
 	return slices.Compact(through)
 }
 
-// openings are what groups may let through in one direction on some protocol or port.
+// openings are what groups may let through in one direction on ports at large.
 func openings(groups []Group, egress bool) []cloud.Opening {
 	rules := rulesOf(groups, egress)
 	var all []cloud.Opening
 	for _, r := range rules {
-		if r.Drop {
+		if r.Drop || !cloud.AtLarge(r.Protocol, r.Ports) {
 			continue
 		}
 		var dropped []netip.Prefix
 		for _, d := range rules {
-			if d.Drop && d.whole() && d.priority() <= r.priority() {
+			if d.Drop && cloud.AllPorts(d.Protocol, d.Ports) && d.priority() <= r.priority() {
 				dropped = append(dropped, d.Peer)
 			}
 		}
