@@ -118,24 +118,34 @@ func diagnoseRules(v *view, add adder) {
 		add(api.FindingPermission, api.Failure, "the agent lacks "+lack, "start it as root or with CAP_NET_ADMIN and CAP_NET_RAW, and install iptables")
 	}
 	if len(f.UserDrops) > 0 {
-		add(api.FindingOverruled, api.Warning, fmt.Sprintf("traffic between hosts passes ahead of the rules in DOCKER-USER that drop: %s", strings.Join(f.UserDrops, "; ")),
+		add(api.FindingOverruled, api.Warning, fmt.Sprintf("traffic between hosts passes ahead of the rules in DOCKER-USER that drop: %s", joinFew(f.UserDrops)),
 			"a rule that must hold for it too belongs in iptables -t mangle -A FORWARD")
 	}
 }
 
 // diagnoseDrops names the rules that drop what should pass.
 func diagnoseDrops(v *view, add adder) {
-	for _, d := range v.drops {
-		if closedByICC(v.facts, d) {
-			continue // which has a finding of its own
+	told := slices.DeleteFunc(slices.Clone(v.drops), func(d drop) bool { return closedByICC(v.facts, d) }) // which have a finding of their own
+	if len(told) > few {
+		severity := api.Warning
+		if told[few].certain() {
+			severity = api.Failure
 		}
+		add(api.FindingDropped, severity, fmt.Sprintf("%d more rules drop packets between our subnets", len(told)-few), "sealane-agent doctor names the rules for each peer")
+		told = told[:few]
+	}
+	for _, d := range told {
 		severity := api.Failure
 		if !d.certain() {
 			severity = api.Warning
 		}
 		add(api.FindingDropped, severity, describeDrop(d, v.peers)+present(v.facts), "remove that rule, or put one ahead of it that accepts these subnets")
 	}
-	for _, err := range v.unproven {
+	for i, err := range v.unproven {
+		if i == few {
+			add(api.FindingUnproven, api.Warning, fmt.Sprintf("there are %d more reasons why it is not known whether packets between our subnets pass", len(v.unproven)-few), "")
+			break
+		}
 		add(api.FindingUnproven, api.Warning, "it is not known whether packets between our subnets pass: "+err.Error(), "")
 	}
 }

@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"reflect"
@@ -66,24 +65,33 @@ func (c *ruleCheck) readDrops(ctx context.Context, traffic Traffic, w host.Wish,
 		return nil, fmt.Errorf("read the host's rules: %w", err)
 	}
 	found, doubts := findDrops(rules, w, redirected)
-	*c = ruleCheck{dump, w, redirected, rules, steady.Foreign(dump), found, errors.Join(gapsOf(rules), doubts)}
+	*c = ruleCheck{dump, w, redirected, rules, steady.Foreign(dump), found, gapsOf(append(rules.Unproven(), doubts...))}
 	return c.found, c.unproven
 }
 
 // gapsOf is why what the rules say may not be all; nil if it is.
-func gapsOf(rules *firewall.Ruleset) error {
-	reasons := rules.Unproven()
+func gapsOf(reasons []string) error {
 	if len(reasons) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%s: %w", strings.Join(reasons, "; "), api.ErrUnsupported)
+	return fmt.Errorf("%s: %w", joinFew(reasons), api.ErrUnsupported)
+}
+
+// few is how many of a kind are named in a report, which is bounded.
+const few = 5
+
+// joinFew names the first few of many.
+func joinFew(texts []string) string {
+	if len(texts) > few {
+		return strings.Join(texts[:few], "; ") + "; and more"
+	}
+	return strings.Join(texts, "; ")
 }
 
 // findDrops asks a host's rules what they would do to packets between our subnets, each peer
-// and port. Each rule that drops is named once for a bridge, with the gravest that it does. The
-// error names rules that may drop, and are not understood.
-func findDrops(rules *firewall.Ruleset, w host.Wish, redirected bool) (found []drop, doubts error) {
-	var unclear []string
+// and port. Each rule that drops is named once for a bridge, with the gravest that it does, the
+// grave ones first. doubts tell of rules that may drop, and are not understood.
+func findDrops(rules *firewall.Ruleset, w host.Wish, redirected bool) (found []drop, doubts []string) {
 	for _, l := range w.Locals {
 		for _, f := range flowsOf(l, w, redirected) {
 			for _, o := range rules.Outcomes(f) {
@@ -91,27 +99,24 @@ func findDrops(rules *firewall.Ruleset, w host.Wish, redirected bool) (found []d
 					found = addDrop(found, dropOf(o, f, l.Bridge))
 				}
 				for _, r := range o.MayDrop {
-					if !slices.Contains(unclear, r.String()) {
-						unclear = append(unclear, r.String())
+					doubt := r.String() + " is not understood, and may drop them"
+					if !slices.Contains(doubts, doubt) {
+						doubts = append(doubts, doubt)
 					}
 				}
 			}
 		}
 	}
-	return found, doubtful(unclear)
+	slices.SortStableFunc(found, func(a, b drop) int { return gravity(b) - gravity(a) })
+	return found, doubts
 }
 
-// doubtful names rules that may drop, the first few of many; nil if there are none.
-func doubtful(rules []string) error {
-	const few = 3
-	if len(rules) == 0 {
-		return nil
+// gravity orders drops.
+func gravity(d drop) int {
+	if d.certain() {
+		return 1
 	}
-	text := strings.Join(rules[:min(few, len(rules))], "; ")
-	if more := len(rules) - few; more > 0 {
-		text += fmt.Sprintf("; and %d more", more)
-	}
-	return fmt.Errorf("rules that are not understood may drop them: %s: %w", text, api.ErrUnsupported)
+	return 0
 }
 
 func addDrop(all []drop, d drop) []drop {

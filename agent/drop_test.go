@@ -1,6 +1,8 @@
 package agent_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -84,6 +86,31 @@ func TestUnclearRules(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestManyDrops wants the grave ones of many rules told first, and the report to stay small.
+func TestManyDrops(t *testing.T) {
+	onBench(t, func(b *bench) {
+		b.host.SetBridge("docker0", "10.0.0.1/24")
+		b.other("i-b", "192.168.0.2", "10.1.0.0/24")
+		rules := ""
+		for port := range 200 {
+			rules += fmt.Sprintf("-A FORWARD -p tcp --dport %d -j DROP\n", 1000+port)
+			rules += fmt.Sprintf("-A FORWARD -p udp --dport %d -m statistic --mode random --probability 0.5 -j DROP\n", 1000+port)
+		}
+		b.host.SetRules(forwardRules("ACCEPT", rules+"-A FORWARD -s 10.1.0.0/24 -j DROP\n"))
+		b.start()
+		own := b.own()
+		text := fmt.Sprint(own.Findings)
+		for _, want := range []string{"-A FORWARD -s 10.1.0.0/24 -j DROP", "196 more rules drop packets", "may drop them; and more"} {
+			if !strings.Contains(text, want) {
+				t.Errorf("%q is not in %s", want, text)
+			}
+		}
+		if len(own.Findings) > 8 || own.Readiness.Ready() {
+			t.Errorf("%d findings, ready %t", len(own.Findings), own.Readiness.Ready())
+		}
+	})
 }
 
 // TestMomentsDrop wants a drop of less than a second not told, and what works not withdrawn.

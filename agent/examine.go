@@ -125,7 +125,7 @@ func readRules(ctx context.Context, v *view, traffic Traffic) *firewall.Ruleset 
 		v.unproven = append(v.unproven, fmt.Errorf("read the host's rules: %w", err))
 		return nil
 	}
-	if err := gapsOf(rules); err != nil {
+	if err := gapsOf(rules.Unproven()); err != nil {
 		v.unproven = append(v.unproven, err)
 	}
 	return rules
@@ -149,9 +149,10 @@ func (x *Examination) askRules(rules *firewall.Ruleset, v *view, q Question) {
 	if rules == nil {
 		return
 	}
-	var doubts error
-	if v.drops, doubts = findDrops(rules, v.wish, v.facts.Redirect); doubts != nil {
-		v.unproven = append(v.unproven, doubts)
+	drops, doubts := findDrops(rules, v.wish, v.facts.Redirect)
+	v.drops = drops
+	if err := gapsOf(doubts); err != nil {
+		v.unproven = append(v.unproven, err)
 	}
 }
 

@@ -73,7 +73,7 @@ func joinPorts(all []Ports) string {
 // effort grows with the rules and prefixes there are, not with their product. An icmp packet
 // is an echo request, or a reply in an established connection.
 func (r *Ruleset) Outcomes(f Flow) []Outcome {
-	return r.partsOf(f, func(s sent) Outcome {
+	return r.partsOf(f, false, func(s sent) Outcome {
 		return Outcome{
 			Dropped: s.dropped, By: s.decidedBy(), Unsure: s.doubts(), MayDrop: s.mayDrop(), Masqueraded: s.masked && !s.dropped, Redirected: s.redirected,
 		}
@@ -85,17 +85,17 @@ func (r *Ruleset) RoutingMarks(f Flow) []Outcome {
 	if r.UsedMarks() == 0 {
 		return nil
 	}
-	all := r.partsOf(f, func(s sent) Outcome { return Outcome{Mark: s.routedMark} })
+	all := r.partsOf(f, true, func(s sent) Outcome { return Outcome{Mark: s.routedMark} })
 	return slices.DeleteFunc(all, func(o Outcome) bool { return o.Mark == 0 })
 }
 
 // partsOf follows the packets of a flow, and makes one of those of which the same is told.
-func (r *Ruleset) partsOf(f Flow, tell func(sent) Outcome) []Outcome {
+func (r *Ruleset) partsOf(f Flow, toRouting bool, tell func(sent) Outcome) []Outcome {
 	if len(f.From) == 0 || len(f.To) == 0 {
 		return nil
 	}
 	v6 := f.To[0].Addr().Is6()
-	t := traveler{in: f.In, out: f.Out, v6: v6, state: f.State, mark: f.Mark, toHost: f.ToHost}
+	t := traveler{in: f.In, out: f.Out, v6: v6, state: f.State, mark: f.Mark, toHost: f.ToHost, toRouting: toRouting}
 	whole := f.values(v6)
 	var parts []part
 	todo := []values{whole}

@@ -38,6 +38,7 @@ type traveler struct {
 
 	routedMark uint32 // the mark when its route was looked up
 	toHost     bool
+	toRouting  bool // the walk ends where the route is looked up
 }
 
 // values are what may differ between the packets of a walk, by field.
@@ -60,6 +61,21 @@ const (
 type doubt struct {
 	Rule
 	kind kind
+}
+
+// mostDoubts is how many doubts of a kind are noted on a walk: the first ones say enough.
+const mostDoubts = 8
+
+func (w *walk) doubt(r Rule, k kind) {
+	n := 0
+	for _, d := range w.unsure {
+		if d.kind == k {
+			n++
+		}
+	}
+	if n < mostDoubts {
+		w.unsure = append(w.unsure, doubt{r, k})
+	}
 }
 
 // among says whether a field is one of the values. If that holds for some packets only, the
@@ -97,6 +113,9 @@ func (r *Ruleset) crossHooks(w *walk) bool {
 		return false
 	}
 	w.routedMark = w.mark
+	if w.toRouting {
+		return true
+	}
 	if w.toHost {
 		return r.crossHook(w, input)
 	}
@@ -164,7 +183,7 @@ func (w *walk) crossChain(c *chain, depth int) kind {
 			w.left = 0
 		}
 		if w.left == 0 {
-			w.unsure = append(w.unsure, doubt{c.ruleAt(i+1, r.text), undecided})
+			w.doubt(c.ruleAt(i+1, r.text), undecided)
 			return back
 		}
 		w.left--
@@ -216,7 +235,7 @@ func (w *walk) crossRule(c *chain, at int) decision {
 			if d.kind == change {
 				d.kind = undecided
 			}
-			w.unsure = append(w.unsure, doubt{c.ruleAt(at+1, r.text), d.kind})
+			w.doubt(c.ruleAt(at+1, r.text), d.kind)
 			return decision{}
 		default:
 			return d
