@@ -70,7 +70,8 @@ func TestInputsInTurn(t *testing.T) {
 			b.settle()
 			b.wantReady()
 			b.wantHost("sealane keep")
-
+		}
+		for range 5 {
 			b.host.SetRules(forwardRules("DROP", ""))
 			b.settle()
 			b.wantCodes(api.FindingDropped)
