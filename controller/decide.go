@@ -80,7 +80,6 @@ func (d *decision) decideRoutes(cluster string, snap api.Snapshot, v view, now t
 	d.release = releasable(cluster, d.hosts, v)
 	d.findings = append(recordFindings(snap, d.config), tableFindings(v)...)
 	d.findings = append(d.findings, markFindings(v)...)
-	d.findings = append(d.findings, quotaFindings(d.tables, d.plan, now)...)
 	if newest := guard.Ahead(v.have); newest > 0 {
 		d.findings = append(d.findings, registryOld(newest, snap.Revision, d.plan))
 	}
@@ -205,12 +204,19 @@ func (d *decision) attachErrors(results []cloud.Result) {
 	for i, s := range d.routes {
 		for _, table := range slices.Sorted(maps.Keys(s.Tables)) {
 			r, ok := failed[api.RouteKey{Table: table, Destination: s.Destination}]
-			if ok && s.Tables[table].Stage == api.StageWanted {
+			if ok && s.Tables[table].Stage == api.StageWanted && !toldBefore(s, r) {
 				s.Tables[table] = api.InTable{Stage: api.StageWanted, Reason: reasonOf(r), Detail: r.Err.Error()}
 				d.routes[i].Reason = reasonOf(r)
 			}
 		}
 	}
+}
+
+// toldBefore reports whether a change failed again for what a person has to mend: that is no news,
+// though the cloud's words differ with each request.
+func toldBefore(s api.RouteStatus, r cloud.Result) bool {
+	in, reason := s.Tables[r.Change.Route.Table], reasonOf(r)
+	return in.Stage == api.StageWanted && in.Reason == reason && permanent(reason) && s.Host == r.Change.Route.Mark.Host
 }
 
 // reasonOf says what a failed change is held for: what only a person can mend has the same

@@ -19,6 +19,7 @@ import (
 // have come to.
 func (d decision) allFindings(now time.Time) []api.Finding {
 	out := append(slices.Clone(d.findings), writeFindings(d.routes)...)
+	out = append(out, quotaFindings(d, now)...)
 	if d.cloudErr != nil {
 		out = append(out, readFinding(d, now))
 	}
@@ -138,7 +139,7 @@ func lastFindings(last *api.Pass, codes []api.Code) []api.Finding {
 
 // tableCodes are of findings that come of reading the network and its tables.
 func tableCodes() []api.Code {
-	return []api.Code{api.FindingTable, api.FindingSpoiledMark, api.FindingQuota, api.FindingRegistryOld}
+	return []api.Code{api.FindingTable, api.FindingSpoiledMark, api.FindingRegistryOld}
 }
 
 // gateCodes are of findings that come of reading instances.

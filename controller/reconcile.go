@@ -203,6 +203,11 @@ func (t *term) publish(ctx context.Context, snap api.Snapshot, d decision, resul
 	for _, r := range results {
 		a := api.Applied{At: p.Pass.At, Term: p.Pass.Term, Change: r.Change}
 		if r.Err != nil {
+			if slices.ContainsFunc(snap.Routes, func(s api.RouteStatus) bool {
+				return s.Destination == r.Change.Route.Destination && toldBefore(s, r)
+			}) {
+				continue
+			}
 			a.Error = r.Err.Error()
 		}
 		p.Applied = append(p.Applied, a)

@@ -83,7 +83,9 @@ func inTable(w api.Route, have map[api.RouteKey]api.Route, held map[api.RouteKey
 	if ok && h.State != api.RouteAvailable {
 		return api.InTable{Stage: api.StageWanted, Reason: api.ReasonInTransition, Detail: fmt.Sprintf("the route is %s", h.State)}
 	}
-	if last := before.Tables[w.Table]; last.Reason == api.ReasonCloudError && before.Host == w.Mark.Host {
+	last := before.Tables[w.Table]
+	failed := []api.Reason{api.ReasonCloudError, api.ReasonQuota, api.ReasonForeignRoute} // as reasonOf has it
+	if last.Stage == api.StageWanted && slices.Contains(failed, last.Reason) && before.Host == w.Mark.Host {
 		return last // it is tried again: until then the cause of the last failure stands
 	}
 	return api.InTable{Stage: api.StageWanted}

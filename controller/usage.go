@@ -103,20 +103,33 @@ const (
 	soonFull  = 14  // days: the quota is raised on request, which people have to read
 )
 
-// quotaFindings says which tables are full, or will be, with the text of the request for more.
-func quotaFindings(tables []api.TableUse, p api.Plan, now time.Time) []api.Finding {
-	waiting := map[api.TableID]int{}
-	for _, h := range p.Held {
-		if h.Reason == api.ReasonQuota {
-			waiting[h.Change.Route.Table]++
+// quotaFindings says which tables are full, or will be, with the text of the request for more. A
+// table may be full before it holds what --table-quota tells.
+func quotaFindings(d decision, now time.Time) []api.Finding {
+	waiting, creates := map[api.TableID]int{}, map[api.TableID]int{}
+	for _, r := range d.routes {
+		for table, in := range r.Tables {
+			if in.Stage == api.StageWanted && in.Reason == api.ReasonQuota {
+				waiting[table]++
+			}
+		}
+	}
+	for _, c := range d.plan.Changes {
+		if c.Verb == api.Create {
+			creates[c.Route.Table]++
 		}
 	}
 	var out []api.Finding
-	for _, use := range tables {
+	for _, use := range d.tables {
 		days, grows := fullIn(use, now)
 		text := fmt.Sprintf("table %s holds %d of %d routes", use.Table, use.Routes, use.Quota)
 		severity := api.Warning
 		switch {
+		case waiting[use.Table] > 0 && use.Routes+creates[use.Table] < use.Quota:
+			severity = api.Failure
+			text = fmt.Sprintf("table %s holds %d routes and the cloud takes no more, though --table-quota says %d; %d are waiting",
+				use.Table, use.Routes, use.Quota, waiting[use.Table])
+			use.Quota = use.Routes
 		case waiting[use.Table] > 0:
 			severity = api.Failure
 			text += fmt.Sprintf(", and %d more are waiting", waiting[use.Table])

@@ -1,6 +1,7 @@
 package controller_test
 
 import (
+	"context"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sealane/sealane/api"
+	"github.com/sealane/sealane/cloud"
 )
 
 // fill puts foreign routes into the first table, from the n-th on.
@@ -50,6 +52,48 @@ func TestFullTableIsNamedWithWhatWaits(t *testing.T) {
 		texts := s.finding(api.FindingQuota)
 		if len(texts) != 1 || !strings.Contains(texts[0], "holds 200 of 200 routes, and 1 more are waiting") {
 			t.Errorf("got %q", texts)
+		}
+	})
+}
+
+// full takes no more routes, whatever the quota that it tells.
+type full struct {
+	cloud.Tables
+	asked *int
+}
+
+func (f full) Apply(_ context.Context, changes []api.Change, _ cloud.Permit) (out []cloud.Result, err error) {
+	for _, c := range changes {
+		*f.asked++
+		out = append(out, cloud.Result{Change: c, Err: fmt.Errorf("request %d: %w", *f.asked, api.ErrQuota)})
+	}
+	return out, nil
+}
+
+// What the cloud refuses for want of room is tried again, and said and written once.
+func TestATableThatIsFullEarlyIsNamedOnce(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := start(t)
+		asked := 0
+		s.blind.replace(full{s.cloud, &asked})
+		s.report(one, "10.0.0.0/24")
+		seen := map[string]bool{}
+		for range 100 {
+			s.after(3 * time.Second)
+			texts := s.finding(api.FindingQuota)
+			if len(texts) != 1 || !strings.Contains(texts[0], "holds 0 routes and the cloud takes no more, though --table-quota says 200; 1 are waiting") {
+				t.Fatalf("got %q", texts)
+			}
+			if h := s.host(one); h.State != api.HostRefused {
+				t.Fatalf("%s: %s", h.State, h.Why)
+			}
+			seen[fmt.Sprint(s.status().Routes)] = true
+		}
+		if asked < 5 || len(seen) != 1 {
+			t.Errorf("asked %d times, %d states of the route", asked, len(seen))
+		}
+		if n := strings.Count(s.registry.String(), "quota exceeded"); n != 1 {
+			t.Errorf("%d failures are on record:\n%s", n, s.registry)
 		}
 	})
 }
