@@ -71,7 +71,7 @@ func readVerdict(key string, value any) (decision, bool) {
 	case "masquerade":
 		return decision{kind: translate, change: masquerade}, true
 	case "snat", "dnat", "redirect":
-		return translation(key, object(value)), true
+		return readTranslation(key, object(value)), true
 	case "queue", "tproxy", "synproxy", "fwd":
 		return decision{kind: undecided}, true
 	default:
@@ -79,33 +79,25 @@ func readVerdict(key string, value any) (decision, bool) {
 	}
 }
 
-// translation reads snat, dnat and redirect. A mapping of an address to itself settles the
+// readTranslation reads snat, dnat and redirect. A mapping of an address to itself settles the
 // translation and changes nothing.
-func translation(key string, value map[string]any) decision {
+func readTranslation(key string, value map[string]any) decision {
 	port, portOK := firstPort(value["port"])
-	if key == "redirect" {
-		return decision{kind: translate, change: redirect(port)}
-	}
-	itself := object(object(value["addr"])["payload"])
-	if f, _ := itself["field"].(string); key == "snat" && f == "saddr" || key == "dnat" && f == "daddr" {
+	itself := object(object(value["addr"])["payload"])["field"]
+	if key == "snat" && itself == "saddr" || key == "dnat" && itself == "daddr" {
 		return decision{kind: translate, change: func(*walk) {}}
 	}
 	var to netip.Addr
 	if value["addr"] != nil {
-		text, _ := value["addr"].(string)
 		var err error
-		if to, err = netip.ParseAddr(text); err != nil {
-			return decision{kind: undecided}
+		if to, err = netip.ParseAddr(textOr(value["addr"], "")); err != nil {
+			portOK = false
 		}
 	}
-	switch {
-	case !portOK || !to.IsValid() && key == "snat":
+	if !portOK && key != "redirect" {
 		return decision{kind: undecided}
-	case key == "snat":
-		return decision{kind: translate, change: snat(to)}
-	default:
-		return decision{kind: translate, change: dnat(to, port)}
 	}
+	return translation(key, to, port)
 }
 
 // firstPort is a port, or the first of a range; zero if none is given.

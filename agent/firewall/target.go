@@ -21,7 +21,7 @@ func readTarget(name string, options []string) step {
 	case "SNAT", "DNAT", "REDIRECT":
 		d = natTarget(name, options)
 	case "MARK":
-		d = markTarget(options)
+		d = setMark(options, false)
 	case "CONNMARK":
 		d = connMarkTarget(options)
 	case "NOTRACK":
@@ -46,49 +46,62 @@ func natTarget(name string, options []string) decision {
 			to = options[i+1]
 		}
 	}
+	if name == "REDIRECT" {
+		to = ":" + to
+	}
 	addr, port, ok := addrPort(to)
-	switch {
-	case name == "REDIRECT":
-		_, n, _ := addrPort(":" + to)
-		return decision{kind: translate, change: redirect(n)}
-	case !ok:
+	if !ok && name != "REDIRECT" {
 		return decision{kind: undecided}
-	case name == "SNAT":
-		return decision{kind: translate, change: snat(addr)}
+	}
+	return translation(strings.ToLower(name), addr, port)
+}
+
+// translation is that of a kind, to an address or a port or both.
+func translation(kind string, to netip.Addr, port uint16) decision {
+	switch {
+	case kind == "redirect":
+		return decision{kind: translate, change: redirect(port)}
+	case kind == "dnat":
+		return decision{kind: translate, change: dnat(to, port)}
+	case to.IsValid():
+		return decision{kind: translate, change: snat(to)}
 	default:
-		return decision{kind: translate, change: dnat(addr, port)}
+		return decision{kind: undecided}
 	}
 }
 
-// markTarget reads --set-xmark V/M, the one form that iptables-save prints: M is cleared, V flipped.
-func markTarget(options []string) decision {
+// markOf is a packet's mark, or that of its connection.
+func (w *walk) markOf(conn bool) *uint32 {
+	if conn {
+		return &w.connMark
+	}
+	return &w.mark
+}
+
+// setMark reads --set-xmark V/M, the one form that iptables-save prints: M is cleared, V flipped.
+func setMark(options []string, conn bool) decision {
 	if len(options) == 2 && options[0] == "--set-xmark" {
 		if value, mask, ok := valueMask(options[1]); ok {
-			return decision{kind: change, change: func(w *walk) { w.mark = w.mark&^mask ^ value }}
+			return decision{kind: change, change: func(w *walk) { *w.markOf(conn) = *w.markOf(conn)&^mask ^ value }}
 		}
 	}
 	return decision{kind: undecided}
 }
 
-// connMarkTarget reads --set-xmark V/M, --save-mark and --restore-mark with their masks.
+// connMarkTarget reads --save-mark and --restore-mark with their masks.
 func connMarkTarget(options []string) decision {
-	if len(options) == 2 && options[0] == "--set-xmark" {
-		if value, mask, ok := valueMask(options[1]); ok {
-			return decision{kind: change, change: func(w *walk) { w.connMark = w.connMark&^mask ^ value }}
-		}
-		return decision{kind: undecided}
-	}
 	nf, ct := ^uint32(0), ^uint32(0)
 	for i := 1; i+1 < len(options); i += 2 {
 		n, err := strconv.ParseUint(options[i+1], 0, 32)
-		switch {
-		case err != nil:
+		if err != nil {
 			return decision{kind: undecided}
-		case options[i] == "--nfmask":
+		}
+		switch options[i] {
+		case "--nfmask":
 			nf = uint32(n)
-		case options[i] == "--ctmask":
+		case "--ctmask":
 			ct = uint32(n)
-		case options[i] == "--mask":
+		case "--mask":
 			nf, ct = uint32(n), uint32(n)
 		default:
 			return decision{kind: undecided}
@@ -100,7 +113,7 @@ func connMarkTarget(options []string) decision {
 	case len(options) > 0 && options[0] == "--save-mark":
 		return decision{kind: change, change: func(w *walk) { w.connMark = w.connMark&^ct ^ w.mark&nf }}
 	default:
-		return decision{kind: undecided}
+		return setMark(options, true)
 	}
 }
 

@@ -5,26 +5,19 @@ import "github.com/sealane/sealane/agent/host"
 // memory is what is remembered of rules.
 type memory struct {
 	Variant host.Variant `json:"variant,omitempty"` // the variant our rules were written with
-	Chains  *[]string    `json:"chains,omitempty"`  // tables and chains that were there before ours, of IPv4
-	Chains6 *[]string    `json:"chains6,omitempty"` // the same of IPv6
+	Chains  []string     `json:"chains,omitzero"`   // tables and chains that were there before ours, of IPv4
+	Chains6 []string     `json:"chains6,omitzero"`  // the same of IPv6
 }
 
 // former points to what is remembered of a family's chains; nil there while its rules were
 // not touched.
-func (m *memory) former(f host.Family) **[]string {
+func (m *memory) former(f host.Family) *[]string {
 	if f == host.IPv6 {
 		return &m.Chains6
 	}
 	return &m.Chains
 }
 
-func (m memory) has(f host.Family) bool { return *m.former(f) != nil }
+func (m memory) chains(f host.Family) []string { return *m.former(f) }
 
-func (m memory) chains(f host.Family) []string {
-	if !m.has(f) {
-		return nil
-	}
-	return **m.former(f)
-}
-
-func (m *memory) put(f host.Family, chains []string) { *m.former(f) = &chains }
+func (m memory) has(f host.Family) bool { return m.chains(f) != nil }

@@ -157,7 +157,7 @@ func (p *Part) rememberChains(fw *tables) host.Step {
 		}
 	}
 	slices.Sort(there)
-	return p.record.RememberStep(func(m *memory) { m.Variant = fw.variant; m.put(fw.family, there) })
+	return p.record.RememberStep(func(m *memory) { m.Variant = fw.variant; *m.former(fw.family) = there })
 }
 
 // planDockerUser makes chain DOCKER-USER when the agent is there before Docker, which then

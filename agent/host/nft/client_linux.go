@@ -48,19 +48,24 @@ type System interface {
 // Client reads and writes nftables. It is for one goroutine at a time.
 type Client struct {
 	system  System
-	names   cached[[]Found]
-	ruleset cached[string]
-	tables  map[ID]cached[State] // as last read or written
+	count   uint32       // the kernel's when the following was read
+	names   []Found      // of all tables; nil if not read
+	ruleset string       // empty if not read
+	tables  map[ID]State // of ours, as last read or written
 }
 
 // New returns a client of a system. It reads and changes nothing yet.
-func New(s System) *Client { return &Client{system: s, tables: map[ID]cached[State]{}} }
+func New(s System) *Client { return &Client{system: s, tables: map[ID]State{}} }
 
-// cached is what was read at a count of the kernel's.
-type cached[T any] struct {
-	known bool
-	count uint32
-	value T
+// forget has what was read before the kernel's last change read again. known is false on a
+// kernel without nftables.
+func (c *Client) forget() (known bool, err error) {
+	count, known, err := c.Generation()
+	if known && count != c.count {
+		c.count, c.names, c.ruleset = count, nil, ""
+		clear(c.tables)
+	}
+	return known, err
 }
 
 // Absent is why this host has no nftables that we can write; nil if it has.
@@ -86,19 +91,18 @@ func (c *Client) Generation() (count uint32, known bool, err error) {
 // Tables are all tables, whoever made them; none on a kernel without nftables. They are told
 // also where the command is missing.
 func (c *Client) Tables() ([]Found, error) {
-	count, known, err := c.Generation()
+	known, err := c.forget()
 	if err != nil || !known {
 		return nil, err
 	}
-	if c.names.known && c.names.count == count {
-		return c.names.value, nil
+	if c.names == nil {
+		all, err := c.system.Tables()
+		if err != nil {
+			return nil, err
+		}
+		c.names = append([]Found{}, all...)
 	}
-	all, err := c.system.Tables()
-	if err != nil {
-		return nil, err
-	}
-	c.names = cached[[]Found]{true, count, all}
-	return all, nil
+	return c.names, nil
 }
 
 // Has reports whether there is this table.

@@ -15,16 +15,12 @@ func (c *Client) Ruleset(ctx context.Context) (string, error) {
 	if err != nil || len(all) == 0 {
 		return "", err
 	}
-	count := c.names.count
-	if c.ruleset.known && c.ruleset.count == count {
-		return c.ruleset.value, nil
+	if c.ruleset == "" {
+		if c.ruleset, err = c.listAll(ctx); err != nil {
+			return "", fmt.Errorf("list the rules of nftables: %w", err)
+		}
 	}
-	text, err := c.listAll(ctx)
-	if err != nil {
-		return "", fmt.Errorf("list the rules of nftables: %w", err)
-	}
-	c.ruleset = cached[string]{true, count, text}
-	return text, nil
+	return c.ruleset, nil
 }
 
 // listAll has nft print everything. Before 1.0.9 it breaks off, or prints rubbish, at a table

@@ -28,18 +28,14 @@ func frameOf(name, kind, hook string, priority int) string {
 // Read is what a table of ours is now. It is read anew only if the kernel counted a change
 // since it was read or written.
 func (c *Client) Read(ctx context.Context, id ID) (State, error) {
-	count, known, err := c.Generation()
-	if err != nil || !known {
-		return State{}, err
-	}
-	if last := c.tables[id]; last.known && last.count == count {
-		return last.value, nil
-	}
-	var s State
 	there, err := c.Has(id)
 	if err != nil {
 		return State{}, err
 	}
+	if s, known := c.tables[id]; known {
+		return s, nil
+	}
+	var s State
 	if there {
 		out, err := c.system.Command(ctx, "", "-j", "list", "table", id.Family, id.Name)
 		if err == nil {
@@ -49,7 +45,7 @@ func (c *Client) Read(ctx context.Context, id ID) (State, error) {
 			return State{}, fmt.Errorf("read table %s: %w", id, err)
 		}
 	}
-	c.tables[id] = cached[State]{true, count, s}
+	c.tables[id] = s
 	return s, nil
 }
 

@@ -183,12 +183,10 @@ func (c *Client) commit(ctx context.Context, id ID, text string, state State) er
 	if err != nil || after != before+1 {
 		return err
 	}
-	for other, read := range c.tables {
-		if read.count == before {
-			read.count = after
-			c.tables[other] = read
-		}
+	if before != c.count {
+		clear(c.tables)
 	}
-	c.tables[id] = cached[State]{true, after, state}
+	c.count, c.names, c.ruleset = after, nil, ""
+	c.tables[id] = state
 	return nil
 }
