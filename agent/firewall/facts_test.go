@@ -115,9 +115,9 @@ func TestUnproven(t *testing.T) {
 	}
 }
 
-// TestTerse: a set that was printed without its elements is not an empty one; what a later
-// document says of it counts.
-func TestTerse(t *testing.T) {
+// TestLaterDocuments: what a later document says of a set counts; a set that is nowhere is not
+// an empty one.
+func TestLaterDocuments(t *testing.T) {
 	rules := `{"nftables": [{"set": {"family": "ip", "name": "s", "table": "t", "type": "ipv4_addr"}},
 		{"chain": {"family": "ip", "table": "t", "name": "f", "type": "filter", "hook": "forward", "prio": 0, "policy": "accept"}},
 		{"rule": {"family": "ip", "table": "t", "chain": "f", "expr": [{"match": {"op": "==", "left": {"payload": {"protocol": "ip", "field": "saddr"}}, "right": "@s"}}, {"drop": null}]}}]}`
@@ -127,8 +127,8 @@ func TestTerse(t *testing.T) {
 		dropped, unsure bool
 	}{
 		{Dump{Ruleset: rules}, false, false},
-		{Dump{Ruleset: rules, Terse: true}, false, true},
-		{Dump{Ruleset: rules + elements, Terse: true}, true, false},
+		{Dump{Ruleset: strings.Replace(rules, `"name": "s"`, `"name": "other"`, 1)}, false, true},
+		{Dump{Ruleset: rules + elements}, true, false},
 		{Dump{Ruleset: elements + "\n" + rules + elements}, true, false},
 	} {
 		r, err := Parse(c.dump)

@@ -27,7 +27,6 @@ type Dump struct {
 	// Ruleset is what "nft -j list ruleset" prints. Several documents may follow one another:
 	// what a later one says of a set or of a chain's rules counts.
 	Ruleset string
-	Terse   bool                      // Ruleset was printed with -t: a named set without elements was not read
 	Dormant []string                  // tables of nftables that are asleep: "inet NAME"; nft 1.0.6 does not tell
 	Sets    map[string][]netip.Prefix // ipsets of type hash:net or hash:ip by name
 	Unread  []Unread
@@ -119,7 +118,7 @@ type nftTable struct {
 	asleep       bool
 	chains       []*nftChain
 	rules        map[string][]*nftRule
-	sets         map[string][]any // with elements, or known to be empty
+	sets         map[string][]any // elements, of sets and maps
 }
 
 // stringsOf are the strings of a list, or the one that is there without a list around it.

@@ -100,7 +100,7 @@ func readRuleset(d Dump) (*nftReading, error) {
 		if document.Nftables == nil {
 			return nil, fmt.Errorf("it is not what nft -j prints: %w", api.ErrInvalid)
 		}
-		all = addObjects(all, document.Nftables, d.Terse)
+		all = addObjects(all, document.Nftables)
 	}
 	n := &nftReading{}
 	for _, t := range all {
@@ -113,7 +113,7 @@ func readRuleset(d Dump) (*nftReading, error) {
 }
 
 // addObjects puts the objects of a document to their tables.
-func addObjects(all []*nftTable, objects []nftObject, terse bool) []*nftTable {
+func addObjects(all []*nftTable, objects []nftObject) []*nftTable {
 	of := func(family, name string) *nftTable {
 		at := slices.IndexFunc(all, func(t *nftTable) bool { return t.family == family && t.name == name })
 		if at < 0 {
@@ -135,18 +135,12 @@ func addObjects(all []*nftTable, objects []nftObject, terse bool) []*nftTable {
 			t := of(o.Rule.Family, o.Rule.Table)
 			t.rules[o.Rule.Chain] = append(t.rules[o.Rule.Chain], o.Rule)
 		case o.Set != nil:
-			of(o.Set.Family, o.Set.Table).addSet(o.Set, terse)
+			of(o.Set.Family, o.Set.Table).sets[o.Set.Name] = o.Set.Elem
 		case o.Map != nil:
-			of(o.Map.Family, o.Map.Table).addSet(o.Map, terse)
+			of(o.Map.Family, o.Map.Table).sets[o.Map.Name] = o.Map.Elem
 		}
 	}
 	return all
-}
-
-func (t *nftTable) addSet(s *nftSet, terse bool) {
-	if s.Elem != nil || !terse {
-		t.sets[s.Name] = s.Elem
-	}
 }
 
 // addTable adds what a table says.

@@ -3,7 +3,6 @@ package iptables
 import (
 	"context"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -19,11 +18,10 @@ import (
 // waiting, about one call in twenty fails while dockerd is busy.
 const lockWait = 5
 
-// commands are those of this host, found once.
+// commands are those of this host.
 type commands struct {
-	found     map[string]string // paths by name
-	standards map[string]host.Variant
-	standard  host.Variant // what the plain command writes, as last asked
+	standards map[string]host.Variant // what was asked, by the file that the plain command leads to
+	standard  host.Variant            // what the plain command writes, as last asked
 }
 
 // toolOf is the plain command of the family.
@@ -34,33 +32,19 @@ func toolOf(f host.Family) string {
 	return "iptables"
 }
 
-// command is the path of the command that writes a variant. Distributions with one variant
+// commandPath is the path of the command that writes a variant. Distributions with one variant
 // only have no suffixed commands.
-func (c *commands) command(f host.Family, v host.Variant) (string, error) {
-	if path, err := c.lookPath(toolOf(f) + "-" + string(v)); err == nil {
+func commandPath(f host.Family, v host.Variant) (string, error) {
+	if path, err := exec.LookPath(toolOf(f) + "-" + string(v)); err == nil {
 		return path, nil
 	}
-	return c.lookPath(toolOf(f))
-}
-
-// lookPath finds a command, and finds it again without looking through all of PATH.
-func (c *commands) lookPath(name string) (string, error) {
-	if path := c.found[name]; path != "" {
-		if _, err := os.Stat(path); err == nil {
-			return path, nil
-		}
-	}
-	path, err := exec.LookPath(name)
-	if err == nil {
-		c.found[name] = path
-	}
-	return path, err
+	return exec.LookPath(toolOf(f))
 }
 
 // standardVariant is what the plain command writes, and none where it is missing. It is asked
 // once for each file that the command leads to, as distributions switch by a link.
 func (c *commands) standardVariant(ctx context.Context) (host.Variant, error) {
-	path, err := c.lookPath("iptables")
+	path, err := exec.LookPath("iptables")
 	if err != nil {
 		c.standard = ""
 		return "", nil

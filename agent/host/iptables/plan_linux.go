@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"net/netip"
+	"os/exec"
 	"slices"
 	"strings"
 
@@ -37,7 +38,7 @@ type Around struct {
 func New(store *state.Store, around Around) *Part {
 	return &Part{
 		reader: reader{
-			commands:   commands{found: map[string]string{}, standards: map[string]host.Variant{}},
+			commands:   commands{standards: map[string]host.Variant{}},
 			generation: around.NFT.Generation, counted: map[host.Family]reading{}, legacy: map[host.Family]*tables{},
 		},
 		around: around, record: state.NewRecord[memory](store, nil), asPrinted: map[string][]string{},
@@ -72,9 +73,9 @@ func (p *Part) MissingCommands() []string {
 	for _, c := range []struct{ suffix, why string }{
 		{"", "to change rules"}, {"-save", "to list rules"}, {"-restore", "to change rules at one moment"},
 	} {
-		path, err := p.reader.command(host.IPv4, host.NFT)
+		path, err := commandPath(host.IPv4, host.NFT)
 		if err == nil {
-			_, err = p.reader.lookPath(path + c.suffix)
+			_, err = exec.LookPath(path + c.suffix)
 		}
 		if err != nil {
 			missing = append(missing, "the command iptables"+c.suffix+" ("+c.why+")")

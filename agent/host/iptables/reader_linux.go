@@ -29,9 +29,9 @@ func (r *reader) expire() { clear(r.legacy) }
 // without tables, the commands are not asked. A variant that no command here writes has
 // nothing: the plain command is one of the two.
 func (r *reader) currentTables(ctx context.Context, f host.Family, v host.Variant) (*tables, error) {
-	path, err := r.command(f, v)
+	path, err := commandPath(f, v)
 	none := newTables(f, v, path, "")
-	_, suffixed := r.lookPath(toolOf(f) + "-" + string(v))
+	_, suffixed := exec.LookPath(toolOf(f) + "-" + string(v))
 	if err != nil || suffixed != nil && r.standard != v {
 		return none, nil
 	}
@@ -73,7 +73,7 @@ type reading struct {
 
 // list lists all tables of a variant at once.
 func (r *reader) list(ctx context.Context, f host.Family, v host.Variant) (*tables, error) {
-	path, err := r.command(f, v)
+	path, err := commandPath(f, v)
 	if err != nil {
 		return nil, fmt.Errorf("find %s: %w", toolOf(f), err)
 	}
