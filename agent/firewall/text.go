@@ -78,10 +78,7 @@ func rightText(left, right any) string {
 	if list, ok := right.([]any); ok {
 		return listText(list, ",")
 	}
-	if strings.Contains(name, "mark") {
-		return setValueText(left, right)
-	}
-	return exprText(right)
+	return setValueText(left, right)
 }
 
 func setValueText(key, value any) string {

@@ -13,12 +13,7 @@ const (
 )
 
 // setName is the name of a set of this family; those of IPv6 end with 6.
-func setName(f host.Family, name string) string {
-	if f == host.IPv6 {
-		return name + "6"
-	}
-	return name
-}
+func setName(f host.Family, name string) string { return name + host.ByFamily(f, "", "6") }
 
 // Our chains. Chain names are part of what operators see and scripts may rely on.
 const (
@@ -99,10 +94,9 @@ func (p passage) match(set string) string { return "-m set --match-set " + setNa
 // icmpMatches are those of what routers tell a sender: that a packet was too big, or took
 // too many hops.
 func icmpMatches(f host.Family) [][2]string {
-	if f == host.IPv6 {
-		return [][2]string{{"ipv6-icmp", "-m icmp6 --icmpv6-type 2"}, {"ipv6-icmp", "-m icmp6 --icmpv6-type 3"}}
-	}
-	return [][2]string{{"icmp", "-m icmp --icmp-type 3/4"}, {"icmp", "-m icmp --icmp-type 11"}}
+	return host.ByFamily(f,
+		[][2]string{{"icmp", "-m icmp --icmp-type 3/4"}, {"icmp", "-m icmp --icmp-type 11"}},
+		[][2]string{{"ipv6-icmp", "-m icmp6 --icmpv6-type 2"}, {"ipv6-icmp", "-m icmp6 --icmpv6-type 3"}})
 }
 
 func rule(chain string, parts ...string) string {
@@ -153,12 +147,7 @@ func (j jump) moves(rules []string) []string {
 }
 
 // printPrefix tells IPv6 apart where people read it.
-func printPrefix(f host.Family) string {
-	if f == host.IPv6 {
-		return "ip6tables "
-	}
-	return ""
-}
+func printPrefix(f host.Family) string { return host.ByFamily(f, "", "ip6tables ") }
 
 // alike reports whether rules that were read back are ours, written in another way. Between
 // writing and reading somebody else may have been at the chain.

@@ -25,12 +25,7 @@ type commands struct {
 }
 
 // toolOf is the plain command of the family.
-func toolOf(f host.Family) string {
-	if f == host.IPv6 {
-		return "ip6tables"
-	}
-	return "iptables"
-}
+func toolOf(f host.Family) string { return host.ByFamily(f, "iptables", "ip6tables") }
 
 // commandPath is the path of the command that writes a variant. Distributions with one variant
 // only have no suffixed commands.
@@ -72,10 +67,7 @@ func (c *commands) standardVariant(ctx context.Context) (host.Variant, error) {
 
 // handle is the library's handle, for changes of one rule.
 func (t *tables) handle() (*iptables.IPTables, error) {
-	proto := iptables.ProtocolIPv4
-	if t.family == host.IPv6 {
-		proto = iptables.ProtocolIPv6
-	}
+	proto := host.ByFamily(t.family, iptables.ProtocolIPv4, iptables.ProtocolIPv6)
 	ipt, err := iptables.New(iptables.IPFamily(proto), iptables.Path(t.path), iptables.Timeout(lockWait))
 	if err != nil {
 		return nil, fmt.Errorf("start %s (%s): %w", toolOf(t.family), t.variant, err)

@@ -11,12 +11,7 @@ type memory struct {
 
 // former points to what is remembered of a family's chains; nil there while its rules were
 // not touched.
-func (m *memory) former(f host.Family) *[]string {
-	if f == host.IPv6 {
-		return &m.Chains6
-	}
-	return &m.Chains
-}
+func (m *memory) former(f host.Family) *[]string { return host.ByFamily(f, &m.Chains, &m.Chains6) }
 
 func (m memory) chains(f host.Family) []string { return *m.former(f) }
 

@@ -86,7 +86,7 @@ func (r *reader) list(ctx context.Context, f host.Family, v host.Variant) (*tabl
 
 // hasLegacyTables reports whether the kernel has tables of the legacy variant.
 func hasLegacyTables(f host.Family) (bool, error) {
-	names, err := os.ReadFile("/proc/thread-self/net/" + map[host.Family]string{host.IPv4: "ip_tables_names", host.IPv6: "ip6_tables_names"}[f])
+	names, err := os.ReadFile("/proc/thread-self/net/" + host.ByFamily(f, "ip_tables_names", "ip6_tables_names"))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return false, fmt.Errorf("read the names of the legacy tables: %w", err)
 	}

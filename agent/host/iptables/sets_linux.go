@@ -68,10 +68,8 @@ func planSet(f host.Family, name string, want []netip.Prefix, incomplete bool) (
 }
 
 func makeSet(f host.Family, name string) host.Step {
-	command, options := "ipset create "+name+" "+setType, netlink.IpsetCreateOptions{}
-	if f == host.IPv6 {
-		command, options.Family = command+" family inet6", unix.AF_INET6
-	}
+	command := "ipset create " + name + " " + setType + host.ByFamily(f, "", " family inet6")
+	options := netlink.IpsetCreateOptions{Family: host.ByFamily(f, uint8(unix.AF_UNSPEC), unix.AF_INET6)}
 	return host.NewStep(host.KindSet, name+" made", command, func(context.Context) error {
 		return kernel.Wrap("make set "+name, netlink.IpsetCreate(name, setType, options))
 	})

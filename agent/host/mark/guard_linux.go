@@ -3,8 +3,6 @@ package mark
 import (
 	"slices"
 
-	"github.com/vishvananda/netlink"
-
 	"github.com/sealane/sealane/agent/firewall"
 	"github.com/sealane/sealane/agent/host"
 	"github.com/sealane/sealane/agent/host/kernel"
@@ -29,9 +27,8 @@ func (p *Part) guards(d firewall.DockerTable, keep bool) ([]host.Local, error) {
 		}
 	}
 	slices.SortFunc(closed, func(a, b host.Local) int { return api.ComparePrefixes(a.Prefix, b.Prefix) })
-	there := func(bridge string) bool {
-		_, err := netlink.LinkByName(bridge)
-		return err == nil
+	there := func(name string) bool {
+		return slices.ContainsFunc(bridges, func(b host.Bridge) bool { return b.Name == name })
 	}
 	all := slices.DeleteFunc(slices.Clone(p.record.Value().Guards), func(g host.Local) bool {
 		untold := there(g.Bridge) && !slices.Contains(d.Told, bridgeOf(g))
@@ -47,9 +44,5 @@ func (p *Part) guards(d firewall.DockerTable, keep bool) ([]host.Local, error) {
 
 // bridgeOf is a bridge as Docker's table has it, in the family of the prefix.
 func bridgeOf(l host.Local) firewall.Bridge {
-	f := host.IPv4
-	if l.Prefix.Addr().Is6() {
-		f = host.IPv6
-	}
-	return firewall.Bridge{Family: f.NFT(), Name: l.Bridge}
+	return firewall.Bridge{Family: host.FamilyOf(l.Prefix).NFT(), Name: l.Bridge}
 }

@@ -151,7 +151,7 @@ func (p *Part) planTables(ctx context.Context, want map[host.Family]marking, d f
 	}
 	steps := p.rememberTables(guards, want)
 	for _, f := range host.Families() {
-		ours := slices.DeleteFunc(slices.Clone(guards), func(g host.Local) bool { return g.Prefix.Addr().Is6() != (f == host.IPv6) })
+		ours := slices.DeleteFunc(slices.Clone(guards), func(g host.Local) bool { return host.FamilyOf(g.Prefix) != f })
 		m := want[f]
 		if len(m.to)+len(ours) == 0 {
 			removed, err := p.removeTable(f)

@@ -43,7 +43,7 @@ func (t Table) Text() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "table %[1]s {}\ndelete table %[1]s\ntable %[1]s {\n", t.ID())
 	for _, s := range t.Sets {
-		fmt.Fprintf(&b, "\tset %s { type %s; flags interval; ", s.Name, t.addressType())
+		fmt.Fprintf(&b, "\tset %s { type %s; flags interval; ", s.Name, host.ByFamily(t.Family, "ipv4_addr", "ipv6_addr"))
 		if members := disjoint(s.Members); len(members) > 0 {
 			fmt.Fprintf(&b, "elements = %s; ", elementsText(members))
 		}
@@ -56,13 +56,6 @@ func (t Table) Text() string {
 	}
 	b.WriteString("\t}\n}\n")
 	return b.String()
-}
-
-func (t Table) addressType() string {
-	if t.Family == host.IPv6 {
-		return "ipv6_addr"
-	}
-	return "ipv4_addr"
 }
 
 // ruleComment is what a rule of ours bears.

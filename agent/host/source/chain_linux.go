@@ -38,17 +38,10 @@ type Sets interface {
 	Members(f host.Family, name string) ([]netip.Prefix, error)
 }
 
-func familySuffix(f host.Family) string {
-	if f == host.IPv6 {
-		return "6"
-	}
-	return ""
-}
-
 // keepAccept is the rule of our chain.
 func keepAccept(f host.Family) string {
 	return fmt.Sprintf("-A %[1]s -m set --match-set %[2]s%[4]s src -m set --match-set %[3]s%[4]s dst %[5]s -j ACCEPT",
-		chainKeep, setFrom, setTo, familySuffix(f), comment)
+		chainKeep, setFrom, setTo, host.ByFamily(f, "", "6"), comment)
 }
 
 // jumpsTo tells a rule of POSTROUTING that calls our chain.

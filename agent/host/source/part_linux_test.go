@@ -66,27 +66,27 @@ func (m *memory) Commit(_ context.Context, _ host.Family, _ string, lines []stri
 }
 
 func (m *memory) PlanSet(f host.Family, name string, want []netip.Prefix, _ bool) ([]host.Step, error) {
-	if slices.Equal(m.sets[name+familySuffix(f)], want) {
+	if slices.Equal(m.sets[name+host.ByFamily(f, "", "6")], want) {
 		return nil, nil
 	}
 	return []host.Step{host.NewStep(host.KindSet, name, "", func(context.Context) error {
-		m.sets[name+familySuffix(f)] = want
+		m.sets[name+host.ByFamily(f, "", "6")] = want
 		return nil
 	})}, nil
 }
 
 func (m *memory) RemoveSet(f host.Family, name string) ([]host.Step, error) {
-	if _, there := m.sets[name+familySuffix(f)]; !there {
+	if _, there := m.sets[name+host.ByFamily(f, "", "6")]; !there {
 		return nil, nil
 	}
 	return []host.Step{host.NewStep(host.KindSet, name, "", func(context.Context) error {
-		delete(m.sets, name+familySuffix(f))
+		delete(m.sets, name+host.ByFamily(f, "", "6"))
 		return nil
 	})}, nil
 }
 
 func (m *memory) Members(f host.Family, name string) ([]netip.Prefix, error) {
-	return m.sets[name+familySuffix(f)], nil
+	return m.sets[name+host.ByFamily(f, "", "6")], nil
 }
 
 // TestRefused has kernels that take no table of ours, or none for now, and wants the chain

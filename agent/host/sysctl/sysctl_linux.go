@@ -25,23 +25,15 @@ const (
 	ipForward6 = "net/ipv6/conf/all/forwarding"
 )
 
-// ofLink names a sysctl of one interface, or of "all" or "default".
+// linkSysctl names a sysctl of one interface, or of "all" or "default".
 func linkSysctl(f host.Family, link, name string) string {
-	if f == host.IPv6 {
-		return "net/ipv6/conf/" + link + "/" + name
-	}
-	return "net/ipv4/conf/" + link + "/" + name
+	return "net/" + host.ByFamily(f, "ipv4", "ipv6") + "/conf/" + link + "/" + name
 }
 
-// forward names the sysctl that turns the family's forwarding on and off.
-func forwardSysctl(f host.Family) string {
-	if f == host.IPv6 {
-		return ipForward6
-	}
-	return ipForward
-}
+// forwardSysctl names the one that turns the family's forwarding on and off.
+func forwardSysctl(f host.Family) string { return host.ByFamily(f, ipForward, ipForward6) }
 
-// flips reads what the kernel sets along whenever forwarding is turned on or off: that of
+// forwardFlips reads what the kernel sets along whenever forwarding is turned on or off: that of
 // each interface and of those to come, and for IPv4 whether redirects are accepted.
 func forwardFlips(f host.Family) (map[string]string, error) {
 	paths, err := filepath.Glob(procSys + linkSysctl(f, "*", "forwarding"))
