@@ -174,6 +174,12 @@ func askPacket(rules *firewall.Ruleset, v *view, q Question) Answer {
 			return a
 		}
 	}
+	for _, l := range deadLinks(v) {
+		if l.name == packet.In || l.down && l.name == packet.Out {
+			a.Lost = l.text
+			return a
+		}
+	}
 	if rules == nil {
 		return a
 	}
@@ -181,16 +187,14 @@ func askPacket(rules *firewall.Ruleset, v *view, q Question) Answer {
 		packet.In = packet.Out
 	}
 	verdict := rules.Forward(packet)
-	if a.Dropped = verdict.Dropped; a.Dropped {
-		a.By = verdict.By.String()
-	}
 	for _, r := range verdict.Unsure {
 		a.Unsure = append(a.Unsure, r.String())
 	}
 	switch {
-	case verdict.Dropped:
 	case verdict.Dst != q.To:
 		a.Lost = fmt.Sprintf("sent to %s by %s", verdict.Dst, verdict.By)
+	case verdict.Dropped:
+		a.Dropped, a.By = true, verdict.By.String()
 	case len(verdict.Unsure) > 0:
 		a.Unproven = a.Unsure[0] + " is not understood, and may decide otherwise"
 	}
@@ -208,7 +212,16 @@ func packetOf(f host.Facts, q Question) firewall.Packet {
 		}
 		return f.Bridges[at].Name
 	}
+	own := func(a netip.Addr) bool {
+		return a == q.own || slices.ContainsFunc(f.Bridges, func(b host.Bridge) bool {
+			return slices.ContainsFunc(b.Addresses, func(p netip.Prefix) bool { return p.Addr() == a })
+		})
+	}
 	packet := firewall.Packet{In: side(q.From), Out: side(q.To), Src: q.From, Dst: q.To, Proto: q.Proto, DstPort: q.Port, State: "new"}
+	packet.ToHost = own(q.To)
+	if own(q.From) {
+		packet.In = "" // the host sends it itself
+	}
 	switch q.Proto {
 	case "icmp":
 		const echo, echo6 = 8, 128

@@ -54,7 +54,8 @@ type Examination struct {
 // subnets and those of the others.
 type Question struct {
 	From, To netip.Addr
-	Proto    string // tcp, udp or icmp
+	Proto    string     // tcp, udp or icmp
+	own      netip.Addr // the host's
 	Port     uint16
 
 	// For when the registry does not answer: where it is, for a look at the way there, and when
@@ -92,6 +93,7 @@ func Examine(ctx context.Context, c Config, h Host, registry Snapshots, q Questi
 	rules := readRules(ctx, &v, h)
 	v.lookAtPath(ctx, h, rules, c.Serve, own)
 	x.Path = v.path
+	q.own = c.Identity.IP
 	x.askRules(rules, &v, q)
 	x.Findings = diagnose(&v, c, own, refusals(snapshot, c.Identity, x.Served))
 	if x.Away != nil {

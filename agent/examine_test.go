@@ -99,6 +99,33 @@ func TestExamineOnePacket(t *testing.T) {
 	})
 }
 
+// TestExamineOddPackets asks about single packets: to the host itself, to another destination than it
+// is meant for, over a link that is down.
+func TestExamineOddPackets(t *testing.T) {
+	onBench(t, func(b *bench) {
+		b.host.SetBridge("docker0", "10.0.0.1/24")
+		b.other("i-b", "192.168.0.2", "10.1.0.0/24")
+		b.start()
+		b.host.SetRules(firewall.Dump{NFT: "*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -s 10.1.0.7/32 -j DNAT --to-destination 192.168.0.9\nCOMMIT\n" +
+			"*filter\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n-A INPUT -s 10.1.0.0/24 -j DROP\n-A FORWARD -d 192.168.0.9/32 -j DROP\nCOMMIT\n"})
+		for _, tt := range []struct{ from, to, want string }{
+			{"10.1.0.2", "10.0.0.2", "passes"},
+			{"10.1.0.2", "10.0.0.1", "dropped by iptables-nft, table ip filter, chain INPUT, rule 1"},
+			{"10.1.0.2", b.config.Identity.IP.String(), "dropped by iptables-nft, table ip filter, chain INPUT, rule 1"},
+			{"10.1.0.7", "10.0.0.2", "lost: sent to 192.168.0.9 by iptables-nft, table ip nat, chain PREROUTING, rule 1"},
+		} {
+			text := b.examine(agent.Question{From: netip.MustParseAddr(tt.from), To: netip.MustParseAddr(tt.to), Proto: "tcp", Port: 80})
+			if first, _, _ := strings.Cut(text, "\n"); !strings.Contains(first, tt.want) {
+				t.Errorf("%s to %s: %s, want %s", tt.from, tt.to, first, tt.want)
+			}
+		}
+		b.host.TakeDown("docker0", true)
+		if text := b.examine(agent.Question{From: netip.MustParseAddr("10.0.0.2"), To: netip.MustParseAddr("10.1.0.2"), Proto: "tcp", Port: 80}); !strings.Contains(text, "lost: docker0 is down") {
+			t.Errorf("a dead link is passed:\n%s", text)
+		}
+	})
+}
+
 // TestExamineTellsRefusedSubnets wants a subnet that another host holds told by a look, too.
 func TestExamineTellsRefusedSubnets(t *testing.T) {
 	onBench(t, func(b *bench) {
