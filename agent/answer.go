@@ -72,7 +72,7 @@ func answersFor(rules *firewall.Ruleset, v *view, w host.Wish) []Answer {
 // losses say which packets routes and links lose, and how.
 type losses struct {
 	to    map[netip.Prefix][]loss
-	links map[string]deadLink
+	links []deadLink
 }
 
 // loss is how a subnet's packets are lost; those of one peer only if from is one.
@@ -82,7 +82,7 @@ type loss struct {
 }
 
 func lossesOf(v *view) losses {
-	all := losses{map[netip.Prefix][]loss{}, map[string]deadLink{}}
+	all := losses{map[netip.Prefix][]loss{}, deadLinks(v)}
 	for _, d := range v.lost {
 		text, _ := describeDetour(d, v)
 		from, _ := sourceOf(d, v)
@@ -90,19 +90,15 @@ func lossesOf(v *view) losses {
 			all.to[p] = append(all.to[p], loss{from, text})
 		}
 	}
-	for _, l := range deadLinks(v) {
-		all.links[l.name] = l
-	}
 	return all
 }
 
 // of is how packets of a flow are lost; empty if they are not.
 func (l losses) of(f firewall.Flow, from, to netip.Prefix) string {
-	if in, dead := l.links[f.In]; dead {
-		return in.text
-	}
-	if out := l.links[f.Out]; out.down {
-		return out.text
+	for _, d := range l.links {
+		if (d.name == f.In || d.down && d.name == f.Out) && (!d.only6 || from.Addr().Is6()) {
+			return d.text
+		}
 	}
 	for _, o := range l.to[to] {
 		if !o.from.IsValid() || o.from == from {
@@ -175,7 +171,7 @@ func askPacket(rules *firewall.Ruleset, v *view, q Question) Answer {
 		}
 	}
 	for _, l := range deadLinks(v) {
-		if l.name == packet.In || l.down && l.name == packet.Out {
+		if (l.name == packet.In || l.down && l.name == packet.Out) && (!l.only6 || q.To.Is6()) {
 			a.Lost = l.text
 			return a
 		}

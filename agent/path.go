@@ -103,11 +103,12 @@ type deadLink struct {
 	code      api.Code
 	name      string
 	down      bool // neither in nor out; else what comes in by it
+	only6     bool // of IPv6 only
 	text, fix string
 }
 
-// deadLinks are the interfaces that are down, or by which nothing is forwarded although the
-// host forwards.
+// deadLinks are the interfaces that are down, by which nothing is forwarded although the host
+// forwards, or that lead to other containers than Docker has on them.
 func deadLinks(v *view) []deadLink {
 	var all []deadLink
 	for _, l := range v.path.Links {
@@ -120,15 +121,34 @@ func deadLinks(v *view) []deadLink {
 		case !l.There:
 			continue // which has a finding of its own
 		case !l.Up:
-			all = append(all, deadLink{code, l.Name, true, l.Name + " is down", fmt.Sprintf("ip link set %s up", l.Name)})
+			all = append(all, deadLink{code, l.Name, true, false, l.Name + " is down", fmt.Sprintf("ip link set %s up", l.Name)})
 		case v.facts.Forwarding && !l.Forwarding:
 			setting = fmt.Sprintf("net.ipv4.conf.%s.forwarding", l.Name)
 		case v.facts.Forwarding && v.wish.WantsIPv6() && !l.Forwarding6:
 			setting = fmt.Sprintf("net.ipv6.conf.%s.forwarding", l.Name)
 		}
 		if setting != "" {
-			all = append(all, deadLink{api.FindingForwardingOff, l.Name, false, setting + " is off: what comes in by " + l.Name + " is not forwarded", "sysctl " + setting + "=1"})
+			all = append(all, deadLink{api.FindingForwardingOff, l.Name, false, strings.HasPrefix(setting, "net.ipv6"), setting + " is off: what comes in by " + l.Name + " is not forwarded", "sysctl " + setting + "=1"})
 		}
+	}
+	return append(all, strangeBridges(v)...)
+}
+
+// strangeBridges are those with an address of another subnet than Docker gives their containers.
+func strangeBridges(v *view) []deadLink {
+	var all []deadLink
+	for _, b := range v.facts.Bridges {
+		served := slices.ContainsFunc(v.wish.Locals, func(l host.Local) bool { return l.Bridge == b.Name })
+		if b.Network == nil || !served {
+			continue
+		}
+		is6 := func(p netip.Prefix) bool { return p.Addr().Is6() }
+		given, have := slices.DeleteFunc(slices.Clone(b.Network.Subnets), is6), slices.DeleteFunc(b.Prefixes(), is6)
+		if len(given) == 0 || len(have) == 0 || slices.ContainsFunc(given, func(p netip.Prefix) bool { return overlapsAny(have, p) }) {
+			continue
+		}
+		text := fmt.Sprintf("the containers of network %s have addresses of %s, and %s has one of %s", b.Network.Name, given[0], b.Name, have[0])
+		all = append(all, deadLink{api.FindingLocalAstray, b.Name, true, false, text, "restart Docker, and see what changes the address of " + b.Name})
 	}
 	return all
 }

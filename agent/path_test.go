@@ -67,6 +67,14 @@ func TestPathsAstray(t *testing.T) {
 			[]string{"docker0 is down"},
 		},
 		{
+			"bridge of another subnet", func(h *hosttest.Fake) {
+				h.SetEngine(host.Engine{Version: "20.10.24", Networks: []host.Network{{Name: "bridge", Bridge: "docker0", Default: true, ICC: true, Subnets: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/24")}}}})
+				h.SetBridge("docker0", "10.9.9.1/24")
+			}, func(h *hosttest.Fake) { h.SetBridge("docker0", "10.0.0.1/24") },
+			api.FindingLocalAstray,
+			[]string{"the containers of network bridge have addresses of 10.0.0.0/24, and docker0 has one of 10.9.9.0/24"},
+		},
+		{
 			"bridge without address", func(h *hosttest.Fake) { h.BareBridge("docker0") }, func(h *hosttest.Fake) { h.SetBridge("docker0", "10.0.0.1/24") },
 			api.FindingBridgeLost,
 			[]string{"docker0 has no IPv4 address"},
