@@ -58,6 +58,9 @@ func onOwnThread(fn func() error) error {
 
 // Make makes a named network namespace with its loopback up.
 func Make(name string) error {
+	if err := shareNames(); err != nil {
+		return err
+	}
 	err := onOwnThread(func() error {
 		ns, err := netns.NewNamed(name)
 		if err != nil {
@@ -67,6 +70,26 @@ func Make(name string) error {
 	})
 	if err != nil {
 		return fmt.Errorf("make namespace %s: %w", name, err)
+	}
+	return nil
+}
+
+// shareNames makes the directory of names a shared mount of itself, as the first "ip netns add"
+// does (iproute2, ip/ipnetns.c): made later than our names, that mount would hide them, and
+// nobody could remove them any more. It stays, as iproute2's does.
+func shareNames() error {
+	if err := os.MkdirAll(directory, 0o755); err != nil {
+		return fmt.Errorf("make the directory of namespaces: %w", err)
+	}
+	share := func() error { return unix.Mount("", directory, "", unix.MS_SHARED|unix.MS_REC, "") }
+	err := share()
+	if errors.Is(err, unix.EINVAL) { // it is no mount
+		if err = unix.Mount(directory, directory, "", unix.MS_BIND|unix.MS_REC, ""); err == nil {
+			err = share()
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("share %s: %w", directory, err)
 	}
 	return nil
 }
