@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/vishvananda/netlink"
-	"github.com/vishvananda/netlink/nl"
 
 	"github.com/sealane/sealane/agent/host"
 	"github.com/sealane/sealane/api"
@@ -45,22 +44,4 @@ func Bridges() ([]host.Bridge, error) {
 	}
 	slices.SortFunc(found, func(a, b host.Bridge) int { return strings.Compare(a.Name, b.Name) })
 	return found, nil
-}
-
-// Attribute finds an attribute of a netlink message behind its own header, which has that
-// many bytes.
-func Attribute(data []byte, header int, kind uint16) ([]byte, bool) {
-	if len(data) < header {
-		return nil, false
-	}
-	attrs, err := nl.ParseRouteAttr(data[header:])
-	if err != nil {
-		return nil, false
-	}
-	for _, a := range attrs {
-		if a.Attr.Type&nl.NLA_TYPE_MASK == kind {
-			return a.Value, true
-		}
-	}
-	return nil, false
 }

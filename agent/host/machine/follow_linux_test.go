@@ -33,7 +33,7 @@ func TestFollow(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			var log bytes.Buffer
 			h := New(Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
-			h.follow(tt.ctx, broken{}, h.routeMatters, make(chan struct{}, 1))
+			h.follow(tt.ctx, broken{}, h.routeMatters, func() {})
 			if have := strings.Contains(log.String(), "the socket broke"); have != tt.want {
 				t.Errorf("logged %q", &log)
 			}

@@ -13,37 +13,30 @@ import (
 // nativeTable is Docker's own table of its nftables backend, in families ip and ip6.
 const nativeTable = "docker-bridges"
 
-// docked is what Docker's own table says at a count of the kernel's.
+// docked is what Docker's own table says.
 type docked struct {
-	known bool
-	count uint32
-	table firewall.DockerTable
+	ruleset string // in which it was found
+	table   firewall.DockerTable
 }
 
 // readDocked reads Docker's own table, unless nothing changed since it last did.
 func (h *Host) readDocked(ctx context.Context) (firewall.DockerTable, error) {
-	count, known, err := h.nft.Generation()
-	if err != nil || !known || h.docked.known && h.docked.count == count {
-		return h.docked.table, err
-	}
 	there, err := h.nft.Named(nativeTable)
-	if err != nil {
+	if err != nil || !there {
 		return firewall.DockerTable{}, err
 	}
-	var table firewall.DockerTable
-	if there {
-		text, err := h.nft.Ruleset(ctx)
-		if err != nil {
-			return table, fmt.Errorf("read table %s: %w", nativeTable, err)
-		}
+	text, err := h.nft.Ruleset(ctx)
+	if err != nil {
+		return firewall.DockerTable{}, fmt.Errorf("read table %s: %w", nativeTable, err)
+	}
+	if text != h.docked.ruleset {
 		rules, err := firewall.Parse(firewall.Dump{Ruleset: text})
 		if err != nil {
-			return table, fmt.Errorf("read table %s: %w", nativeTable, err)
+			return firewall.DockerTable{}, fmt.Errorf("read table %s: %w", nativeTable, err)
 		}
-		table = rules.DockerTable()
+		h.docked = docked{text, rules.DockerTable()}
 	}
-	h.docked = docked{true, count, table}
-	return table, nil
+	return h.docked.table, nil
 }
 
 // readNative is what of it matters to others; nil without the table.
@@ -65,15 +58,16 @@ func (h *Host) planNative(ctx context.Context, w host.Wish) ([]host.Step, error)
 	if d.Starting() || err != nil {
 		return nil, err // what is there stays until Docker shows what it was told
 	}
-	plan := map[host.Way]func(context.Context, host.Wish) ([]host.Step, error){
-		host.WayNone:     func(context.Context, host.Wish) ([]host.Step, error) { return nil, nil },
-		host.WayMark:     h.marks.Plan,
-		host.WayRedirect: h.redirect.Plan,
-	}[w.Way]
-	if plan == nil {
+	var steps []host.Step
+	switch w.Way {
+	case host.WayNone:
+	case host.WayMark:
+		steps, err = h.marks.Plan(ctx, w)
+	case host.WayRedirect:
+		steps, err = h.redirect.Plan(ctx, w)
+	default:
 		return nil, fmt.Errorf("get packets through Docker's nftables rules: no way is called %q: %w", w.Way, api.ErrInvalid)
 	}
-	steps, err := plan(ctx, w)
 	if w.Incomplete || err != nil && !w.Strict {
 		return steps, err
 	}

@@ -3,8 +3,6 @@ package machine
 import (
 	"context"
 	"encoding/binary"
-	"errors"
-	"fmt"
 	"hash/maphash"
 	"slices"
 	"sync"
@@ -29,6 +27,12 @@ import (
 // listened to.
 func (h *Host) Watch(ctx context.Context) <-chan struct{} {
 	wake := make(chan struct{}, 1)
+	wakeUp := func() {
+		select {
+		case wake <- struct{}{}:
+		default: // one is waiting already
+		}
+	}
 	var readers sync.WaitGroup
 	var sockets []*nl.NetlinkSocket
 	listen := func(protocol int, matters func(syscall.NetlinkMessage) bool, groups ...uint) {
@@ -38,11 +42,10 @@ func (h *Host) Watch(ctx context.Context) <-chan struct{} {
 			return
 		}
 		sockets = append(sockets, s)
-		readers.Go(func() { h.follow(ctx, s, matters, wake) })
+		readers.Go(func() { h.follow(ctx, s, matters, wakeUp) })
 	}
 	listen(unix.NETLINK_ROUTE, h.routeMatters, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV4_NETCONF, unix.RTNLGRP_IPV6_NETCONF, unix.RTNLGRP_TC)
 	listen(unix.NETLINK_NETFILTER, h.firewallMatters, nft.Group)
-	wakeUp := func() { nudge(wake) }
 	if h.opts.Engine != nil {
 		readers.Go(func() { h.opts.Engine.Follow(ctx, wakeUp) })
 	}
@@ -61,36 +64,9 @@ func (h *Host) Watch(ctx context.Context) <-chan struct{} {
 
 // follow reads until the context ends and the socket with it. Should the socket fail before,
 // the operator is told.
-func (h *Host) follow(ctx context.Context, s receiver, matters func(syscall.NetlinkMessage) bool, wake chan<- struct{}) {
-	if err := readMessages(s, matters, wake); ctx.Err() == nil {
+func (h *Host) follow(ctx context.Context, s kernel.Receiver, matters func(syscall.NetlinkMessage) bool, wake func()) {
+	if err := kernel.ReadMessages(s, matters, wake); ctx.Err() == nil {
 		h.log().Warn("host changes are seen by the timer only", api.KeyError, err)
-	}
-}
-
-// receiver is a netlink socket.
-type receiver interface {
-	Receive() ([]syscall.NetlinkMessage, *unix.SockaddrNetlink, error)
-}
-
-// readMessages wakes for every message that matters until the socket fails or is closed.
-func readMessages(s receiver, matters func(syscall.NetlinkMessage) bool, wake chan<- struct{}) error {
-	for {
-		messages, _, err := s.Receive()
-		lost := errors.Is(err, unix.ENOBUFS) // more came than the socket holds
-		if err != nil && !lost {
-			return fmt.Errorf("read what the kernel announces: %w", err)
-		}
-		if lost || slices.ContainsFunc(messages, matters) {
-			nudge(wake)
-		}
-	}
-}
-
-// nudge wakes who waits, unless a wake is waiting already.
-func nudge(wake chan<- struct{}) {
-	select {
-	case wake <- struct{}{}:
-	default:
 	}
 }
 

@@ -3,8 +3,6 @@ package route
 import (
 	"context"
 	"encoding/binary"
-	"errors"
-	"slices"
 	"strings"
 	"syscall"
 
@@ -34,20 +32,13 @@ func (r *Reader) Follow(ctx context.Context, wake func()) {
 	defer r.followed.Store(false)
 	r.changes.Add(1)
 	wake() // what changed before is not known
-	for {
-		messages, _, err := s.Receive()
-		lost := errors.Is(err, unix.ENOBUFS) // more came than the socket holds
-		if err != nil && !lost {
-			if ctx.Err() == nil {
-				s.Close()
-				r.log.Warn("changes of routes are seen by the timer only", api.KeyError, kernel.Explain(err))
-			}
-			return
-		}
-		if lost || slices.ContainsFunc(messages, matters) {
-			r.changes.Add(1)
-			wake()
-		}
+	err = kernel.ReadMessages(s, matters, func() {
+		r.changes.Add(1)
+		wake()
+	})
+	if ctx.Err() == nil {
+		s.Close()
+		r.log.Warn("changes of routes are seen by the timer only", api.KeyError, kernel.Explain(err))
 	}
 }
 

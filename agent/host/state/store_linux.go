@@ -11,6 +11,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // Store is a state directory. The records are file host.json in it, one object with the
@@ -104,4 +105,55 @@ func (s *Store) Forget() error {
 		}
 	}
 	return nil
+}
+
+// WriteFile replaces a file so that after a crash it is the old or the new one, whole.
+func WriteFile(path string, data []byte, mode fs.FileMode) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}
+
+// place names this boot of this network namespace.
+func place() (string, error) {
+	boot, err := BootID()
+	if err != nil {
+		return "", err
+	}
+	ns, err := os.Readlink("/proc/thread-self/ns/net")
+	if err != nil {
+		return "", fmt.Errorf("read the network namespace: %w", err)
+	}
+	return boot + " " + ns, nil
+}
+
+// BootID names this boot of the machine.
+func BootID() (string, error) {
+	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return "", fmt.Errorf("read the boot id: %w", err)
+	}
+	return strings.TrimSpace(string(boot)), nil
+}
+
+// Whole reports whether this process is in the machine's own network namespace, not in one
+// that it was put into: files in /etc then hold for the host.
+func Whole() bool {
+	own, err := os.Readlink("/proc/thread-self/ns/net")
+	first, denied := os.Readlink("/proc/1/ns/net")
+	return err == nil && denied == nil && own == first
 }
