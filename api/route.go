@@ -96,7 +96,7 @@ type RouteStatus struct {
 	Stage       Stage               `json:"stage"`
 	Tables      map[TableID]InTable `json:"tables"`           // each table that must carry it
 	Reason      Reason              `json:"reason,omitempty"` // why it is not written, when it is not
-	KeepSource  bool                `json:"keepSource"`       // the cloud passes container source addresses to this host
+	KeepSource  bool                `json:"keepSource"`       // the cluster keeps container source addresses, and the cloud passes them to this host
 	Since       time.Time           `json:"since"`            // when Stage last changed
 }
 

@@ -134,6 +134,23 @@ func TestAClosedGroupOfOneHostIsAWarning(t *testing.T) {
 	})
 }
 
+// Nobody's sources are kept where the cluster masquerades.
+func TestMasqueradedSourcesAreNotCalledKept(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := start(t)
+		s.report(one, "10.0.0.0/24")
+		for mode, kept := range map[api.SourceMode]bool{api.SourceKeep: true, api.SourceMasquerade: false} {
+			c := *s.snapshotConfig()
+			c.SourceMode = mode
+			s.configure(c)
+			s.after(time.Minute)
+			if r := s.status().Routes; len(r) != 1 || r[0].KeepSource != kept {
+				t.Errorf("%s: %+v", mode, r)
+			}
+		}
+	})
+}
+
 // A pool that is given twice, or lies in another, is named once.
 func TestAPoolIsNamedOnce(t *testing.T) {
 	bubble(t, func(t *testing.T) {

@@ -42,6 +42,7 @@ func routeStatus(snap api.Snapshot, want []api.Route, v view, p api.Plan, pools 
 	}
 	for i := range out {
 		out[i].Since = now
+		out[i].KeepSource = out[i].KeepSource && configOf(snap).SourceMode == api.SourceKeep
 		if b, ok := before[out[i].Destination]; ok && b.Stage == out[i].Stage && b.Host == out[i].Host {
 			out[i].Since = b.Since
 		}
