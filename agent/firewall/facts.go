@@ -25,11 +25,11 @@ func (r *Ruleset) UsedMarks(except ...string) uint32 {
 	return used
 }
 
-// markUses are the bits in what iptables prints: options like --set-xmark 0x4000/0xf000. A
+// markBits are the bits in what iptables prints: options like --set-xmark 0x4000/0xf000. A
 // value of all bits is a mask that leaves none out, and says nothing.
-func (s Save) markUses() []markUse {
+func (s Save) markBits() uint32 {
 	if !strings.Contains(s.text, "mark") && !strings.Contains(s.text, "mask") {
-		return nil
+		return 0
 	}
 	var used uint32
 	option := regexp.MustCompile(`--\S*(?:mark|mask) (0x[0-9a-f]+)(?:/(0x[0-9a-f]+))?`)
@@ -40,7 +40,7 @@ func (s Save) markUses() []markUse {
 			used |= MarkBits(uint32(mark), uint32(mask))
 		}
 	}
-	return []markUse{{bits: used}}
+	return used
 }
 
 // MarkBits are the bits that a mark with a mask is about. A mask of all bits is what those

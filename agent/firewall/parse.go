@@ -31,7 +31,7 @@ func Parse(d Dump) (*Ruleset, error) {
 		if s.save.bad != nil {
 			return nil, fmt.Errorf("%s of family %s: %w", s.backend, s.family, s.save.bad)
 		}
-		r.marks = append(r.marks, s.save.markUses()...)
+		r.marks = append(r.marks, markUse{bits: s.save.markBits()})
 		saved = append(saved, s.save.tablesOf(s.backend, s.family, d.Sets)...)
 		if d.Ruleset == "" && strings.Contains(s.save.text, "incompatible") {
 			r.unproven = append(r.unproven, s.backend+" cannot print a table, and the rules of nftables were not read")

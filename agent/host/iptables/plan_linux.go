@@ -13,8 +13,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/coreos/go-iptables/iptables"
+
 	"github.com/sealane/sealane/agent/host"
-	"github.com/sealane/sealane/agent/host/kernel"
 	"github.com/sealane/sealane/agent/host/nft"
 	"github.com/sealane/sealane/agent/host/state"
 	"github.com/sealane/sealane/api"
@@ -38,8 +39,8 @@ type Around struct {
 func New(store *state.Store, around Around) *Part {
 	return &Part{
 		reader: reader{
-			commands:   commands{standards: map[string]host.Variant{}},
-			generation: around.NFT.Generation, counted: map[host.Family]reading{}, legacy: map[host.Family]*tables{},
+			standards: map[string]host.Variant{}, generation: around.NFT.Generation,
+			counted: map[host.Family]reading{}, legacy: map[host.Family]*tables{},
 		},
 		around: around, record: state.NewRecord[memory](store, nil), asPrinted: map[string][]string{},
 	}
@@ -167,26 +168,16 @@ func (p *Part) rememberChains(fw *tables) host.Step {
 func (p *Part) planDockerUser(fw *tables) []host.Step {
 	var steps []host.Step
 	if !fw.HasChain("filter", DockerUser) {
-		steps = append(steps, host.NewStep(host.KindChain, DockerUser+" made ahead of Docker", fw.path+" -N "+DockerUser, func(context.Context) error {
-			ipt, err := fw.handle()
-			if err == nil {
-				err = ipt.NewChain("filter", DockerUser)
-			}
-			return kernel.Wrap("make chain "+DockerUser, err)
-		}))
+		made := fw.change("make chain "+DockerUser, func(ipt *iptables.IPTables) error { return ipt.NewChain("filter", DockerUser) })
+		steps = append(steps, host.NewStep(host.KindChain, DockerUser+" made ahead of Docker", fw.path+" -N "+DockerUser, made))
 	} else if !p.madeDockerUser(fw) {
 		return nil // it is Docker's, and so is the jump to it
 	}
 	if slices.Contains(fw.ChainRules("filter", "FORWARD"), "-A FORWARD -j "+DockerUser) {
 		return steps
 	}
-	return append(steps, host.NewStep(host.KindJump, "FORWARD to "+DockerUser, fw.path+" -I FORWARD 1 -j "+DockerUser, func(context.Context) error {
-		ipt, err := fw.handle()
-		if err == nil {
-			err = ipt.Insert("filter", "FORWARD", 1, "-j", DockerUser)
-		}
-		return kernel.Wrap("put the jump to "+DockerUser, err)
-	}))
+	put := fw.change("put the jump to "+DockerUser, func(ipt *iptables.IPTables) error { return ipt.Insert("filter", "FORWARD", 1, "-j", DockerUser) })
+	return append(steps, host.NewStep(host.KindJump, "FORWARD to "+DockerUser, fw.path+" -I FORWARD 1 -j "+DockerUser, put))
 }
 
 // madeDockerUser reports whether DOCKER-USER is there, was made by us and is not in

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strings"
 
 	"github.com/sealane/sealane/agent/firewall"
 	"github.com/sealane/sealane/agent/host"
@@ -15,7 +17,8 @@ import (
 
 // reader reads the tables, and again only when they may have changed.
 type reader struct {
-	commands
+	standards  map[string]host.Variant // what was asked, by the file that the plain command leads to
+	standard   host.Variant            // what the plain command writes, as last asked
 	generation func() (count uint32, known bool, err error)
 	counted    map[host.Family]reading
 	legacy     map[host.Family]*tables // as read since expire
@@ -23,6 +26,35 @@ type reader struct {
 
 // expire has the legacy variant read again.
 func (r *reader) expire() { clear(r.legacy) }
+
+// standardVariant is what the plain command writes, and none where it is missing. It is asked
+// once for each file that the command leads to, as distributions switch by a link.
+func (r *reader) standardVariant(ctx context.Context) (host.Variant, error) {
+	path, err := exec.LookPath("iptables")
+	if err != nil {
+		r.standard = ""
+		return "", nil
+	}
+	target, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return "", fmt.Errorf("find iptables: %w", err)
+	}
+	if v, ok := r.standards[path+" "+target]; ok {
+		r.standard = v
+		return v, nil
+	}
+	// For example "iptables v1.8.9 (nf_tables)"; releases before 1.8 name no variant.
+	version, err := exec.CommandContext(ctx, path, "--version").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("run iptables --version: %w", err)
+	}
+	v := host.Legacy
+	if strings.Contains(string(version), "nf_tables") {
+		v = host.NFT
+	}
+	r.standards[path+" "+target], r.standard = v, v
+	return v, nil
+}
 
 // currentTables is what a variant has now. That of the nft variant is read anew only when the
 // kernel counted a change of nftables since, that of the legacy variant once by each call;
