@@ -33,13 +33,13 @@ const (
 // AtLarge reports whether a rule that accepts these ports, "FIRST/LAST", of a protocol may open
 // to containers at large: it is about TCP, among others, and a quarter of the ports at least.
 // Rules for 22, 443 and the like leave almost all connections to die.
-func AtLarge(protocol, ports string) bool { return portsOf(protocol, ports) >= atLarge }
+func AtLarge(protocol, ports string) bool { return countPorts(protocol, ports) >= atLarge }
 
 // AllPorts reports whether a rule that drops these ports of a protocol leaves no connection.
-func AllPorts(protocol, ports string) bool { return portsOf(protocol, ports) == everyPort }
+func AllPorts(protocol, ports string) bool { return countPorts(protocol, ports) == everyPort }
 
-// portsOf counts the TCP ports that a rule is about. No ports, and -1/-1, are all.
-func portsOf(protocol, ports string) int {
+// countPorts counts the TCP ports that a rule is about. No ports, and -1/-1, are all.
+func countPorts(protocol, ports string) int {
 	if protocol != "" && !strings.EqualFold(protocol, "all") && !strings.EqualFold(protocol, "tcp") {
 		return 0
 	}

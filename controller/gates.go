@@ -103,14 +103,14 @@ func (t *term) openGates(ctx context.Context, d decision, permit cloud.Permit, m
 			changed, err = t.openGate(ctx, g, d.pools, permit)
 		}
 		if !changed && !errors.Is(err, api.ErrUnknown) {
-			m.forget(d.managedBefore, g)
+			m.removeGates(d.managedBefore, g)
 		}
 		switch {
 		case errors.Is(err, cloud.ErrLater):
-			m.forget(d.managedBefore, d.gates[i:]...)
+			m.removeGates(d.managedBefore, d.gates[i:]...)
 			return some, true
 		case stops(err), ctx.Err() != nil:
-			m.forget(d.managedBefore, d.gates[i:]...)
+			m.removeGates(d.managedBefore, d.gates[i:]...)
 			t.locked[g] = failure{time.Now(), err}
 			return some, false
 		case err == nil:
@@ -183,8 +183,8 @@ func (m managed) withGates(gates []gate) managed {
 	return m
 }
 
-// forget takes gates off the record that were not on it before.
-func (m *managed) forget(before managed, gates ...gate) {
+// removeGates takes gates off the record that were not on it before.
+func (m *managed) removeGates(before managed, gates ...gate) {
 	for _, g := range gates {
 		if before.includes(g) {
 			continue
