@@ -75,7 +75,10 @@ const unreadTooLong = 10 * time.Minute
 // is a failure when a host waits because of it, when only a person can mend it, and when it
 // lasts.
 func readFinding(d decision, now time.Time) api.Finding {
-	f := api.Finding{Code: api.FindingCloud, Severity: api.Warning}
+	f := api.Finding{
+		Code: api.FindingCloud, Severity: api.Warning,
+		Fix: "nothing while it passes: routes that are there go on working, and the cloud is asked again",
+	}
 	age := now.Sub(d.cloudRead).Round(time.Second)
 	if d.cloudRead.IsZero() {
 		f.Text = fmt.Sprintf("the cloud could not be read: %v; it never was, as a whole", d.cloudErr)
@@ -84,7 +87,7 @@ func readFinding(d decision, now time.Time) api.Finding {
 	}
 	lasts := !d.cloudRead.IsZero() && age > unreadTooLong
 	if errors.Is(d.cloudErr, api.ErrDenied) || lasts || d.hostsWait() {
-		f.Severity = api.Failure
+		f.Severity, f.Fix = api.Failure, "mend the cause, see docs/faults.md: routes that are there go on working, and new ones wait"
 	}
 	return f
 }

@@ -2,7 +2,6 @@ package controller
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -102,7 +101,7 @@ func (t *term) readView(ctx context.Context, snap api.Snapshot) view {
 	r := t.readRound(ctx, instancesIn(snap.Hosts, t.seen.have, t.config.Cluster))
 	v := view{gone: t.config.Gone, network: r.network}
 	if r.networkErr != nil {
-		v.err = fmt.Errorf("read the network: %w", r.networkErr)
+		v.err = r.networkErr // it says what was read, as the next one does
 		return v
 	}
 	v.tables = tablesOf(v.network, snap.Hosts, nil)
@@ -118,7 +117,7 @@ func (t *term) readView(ctx context.Context, snap api.Snapshot) view {
 		r.instances = append(r.instances, more...)
 	}
 	if r.instancesErr != nil {
-		v.addError(fmt.Errorf("read the instances: %w", r.instancesErr))
+		v.addError(r.instancesErr)
 		return v
 	}
 	t.placeInstances(&v, snap, r.instances)

@@ -210,7 +210,7 @@ func TestAnUnreadCloudFailsOnlyWhoWaits(t *testing.T) {
 		if got := s.severities(); !slices.Equal(got, []string{"SL-F102 warning"}) || s.host(one).State != api.HostReady {
 			t.Errorf("traffic is fine: %q, %s", got, s.host(one).State)
 		}
-		if texts := s.finding(api.FindingCloud); len(texts) != 1 || !strings.Contains(texts[0], "what is shown of it is ") {
+		if texts := s.finding(api.FindingCloud); len(texts) != 1 || !strings.Contains(texts[0], "what is shown of it is ") || !strings.Contains(texts[0], "go on working") {
 			t.Errorf("the age is missing: %q", texts)
 		}
 		s.report(two, "10.1.0.0/24")
