@@ -179,25 +179,21 @@ func (d *DockerTable) learnChain(family, name string, rules []*nftRule) {
 	}
 }
 
-// matchesOf are the matches of a rule, by the text of what they look at.
-func (r *nftRule) matchesOf(left string) []map[string]any {
-	var all []map[string]any
-	for _, e := range r.Expr {
-		if m := object(object(e)["match"]); m != nil && exprText(m["left"]) == left {
-			all = append(all, m)
-		}
-	}
-	return all
+// asks reports whether one of a rule's matches looks at one of these, by nft's words, and is as
+// told.
+func (r *nftRule) asks(told func(match map[string]any) bool, left ...string) bool {
+	return slices.ContainsFunc(r.Expr, func(e any) bool {
+		m := object(object(e)["match"])
+		return m != nil && slices.Contains(left, exprText(m["left"])) && told(m)
+	})
 }
 
 // ends reports whether a rule ends with a decision of that name.
 func (r *nftRule) ends(verdict string) bool {
-	for _, e := range r.Expr {
-		if _, ok := object(e)[verdict]; ok {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(r.Expr, func(e any) bool {
+		_, ok := object(e)[verdict]
+		return ok
+	})
 }
 
 // dropsContainer tells a drop for a container's address from the one that keeps others away
@@ -207,14 +203,14 @@ func dropsContainer(r *nftRule) bool {
 		s, ok := addressSpan(valueText(m["right"]))
 		return ok && m["op"] == "==" && s.from.IsLoopback()
 	}
-	return r.ends("drop") && !slices.ContainsFunc(r.matchesOf("ip daddr"), loopback)
+	return r.ends("drop") && !r.asks(loopback, "ip daddr")
 }
 
 // dropsOutside tells the rule of an internal network, which drops whatever does not come
 // from its own bridge and which no mark gets past.
 func dropsOutside(r *nftRule) bool {
 	other := func(m map[string]any) bool { return m["op"] == "!=" }
-	return r.ends("drop") && (slices.ContainsFunc(r.matchesOf("iifname"), other) || slices.ContainsFunc(r.matchesOf("iif"), other))
+	return r.ends("drop") && r.asks(other, "iifname", "iif")
 }
 
 // acceptedMark is the mark that a bridge's chain accepts; zero if none.
@@ -237,7 +233,7 @@ func acceptedMark(rules []*nftRule) (mark, mask uint32) {
 func closesBridge(rules []*nftRule) bool {
 	pings := func(r *nftRule) bool {
 		icmp := func(m map[string]any) bool { return mentions(m["right"], "icmp", "ipv6-icmp") }
-		return r.ends("accept") && (slices.ContainsFunc(r.matchesOf("ip protocol"), icmp) || slices.ContainsFunc(r.matchesOf("meta l4proto"), icmp))
+		return r.ends("accept") && r.asks(icmp, "ip protocol", "meta l4proto")
 	}
 	if len(rules) == 0 || slices.ContainsFunc(rules, pings) {
 		return false

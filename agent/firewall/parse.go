@@ -37,14 +37,11 @@ func Parse(d Dump) (*Ruleset, error) {
 			r.unproven = append(r.unproven, s.backend+" cannot print a table, and the rules of nftables were not read")
 		}
 	}
-	n, err := readRuleset(d)
+	listed, err := r.readListing(d)
 	if err != nil {
 		return nil, fmt.Errorf("nft ruleset: %w", err)
 	}
-	r.marks = append(r.marks, n.marks...)
-	r.docker = n.docker
-	r.unproven = append(r.unproven, n.unproven...)
-	r.arrange(mergeTables(saved, n.tables))
+	r.arrange(mergeTables(saved, listed))
 	return r, nil
 }
 
@@ -76,16 +73,8 @@ func mergeTables(saved, listed []*table) []*table {
 	return all
 }
 
-// nftReading is what the listing of nftables says.
-type nftReading struct {
-	tables   []*table
-	marks    []markUse
-	docker   DockerTable
-	unproven []string
-}
-
-// readRuleset reads the documents that nft -j prints.
-func readRuleset(d Dump) (*nftReading, error) {
+// readListing reads the documents that nft -j prints, and returns the tables that are modelled.
+func (r *Ruleset) readListing(d Dump) ([]*table, error) {
 	var all []*nftTable
 	decoder := json.NewDecoder(strings.NewReader(d.Ruleset))
 	for {
@@ -102,14 +91,18 @@ func readRuleset(d Dump) (*nftReading, error) {
 		}
 		all = addObjects(all, document.Nftables)
 	}
-	n := &nftReading{}
+	var listed []*table
 	for _, t := range all {
-		if !t.asleep && !slices.Contains(d.Dormant, t.family+" "+t.name) {
-			n.addTable(t)
+		switch {
+		case t.asleep, slices.Contains(d.Dormant, t.family+" "+t.name):
+		case t.family == "ip", t.family == "ip6", t.family == "inet":
+			listed = append(listed, r.readTable(t))
+		default:
+			r.unproven = append(r.unproven, t.outsideDrops()...)
 		}
 	}
-	n.docker.sort()
-	return n, nil
+	r.docker.sort()
+	return listed, nil
 }
 
 // addObjects puts the objects of a document to their tables.
@@ -143,28 +136,24 @@ func addObjects(all []*nftTable, objects []nftObject) []*nftTable {
 	return all
 }
 
-// addTable adds what a table says.
-func (n *nftReading) addTable(t *nftTable) {
-	if t.family != "ip" && t.family != "ip6" && t.family != "inet" {
-		n.unproven = append(n.unproven, t.outsideDrops()...)
-		return
-	}
+// readTable makes the model of a table, and notes what else it says.
+func (r *Ruleset) readTable(t *nftTable) *table {
 	m := &table{backend: nftables, family: t.family, name: t.name, chains: map[string]*chain{}}
 	use := markUse{family: t.family, table: t.name}
 	for _, c := range t.chains {
 		into := m.addChain(c.Name)
 		into.hook, into.priority = hookNamed(c.Hook), c.Prio
 		into.nat, into.drop = c.Type == "nat", c.Policy == "drop"
-		for _, r := range t.rules[c.Name] {
-			into.appendRule(t.steps(r.Expr), ruleText(r))
-			use.bits |= exprMarks(r.Expr)
+		for _, one := range t.rules[c.Name] {
+			into.appendRule(t.steps(one.Expr), ruleText(one))
+			use.bits |= exprMarks(one.Expr)
 		}
 		if t.name == dockerTable {
-			n.docker.learnChain(t.family, c.Name, t.rules[c.Name])
+			r.docker.learnChain(t.family, c.Name, t.rules[c.Name])
 		}
 	}
-	n.tables = append(n.tables, m)
-	n.marks = append(n.marks, use)
+	r.marks = append(r.marks, use)
+	return m
 }
 
 // outsideDrops names the base chains of a family that is not modelled which may drop.
