@@ -26,7 +26,7 @@ type questioner struct {
 
 // lookUp asks for packets of one class. in is empty for those that the host sends.
 func (q questioner) lookUp(in string, src netip.Addr, c class) host.Lookup {
-	return q.lookUpMarked(in, src, c, q.markOf(in, src, c.dst))
+	return q.lookUpMarked(in, src, c, q.routingMark(in, src, c.dst))
 }
 
 func (q questioner) lookUpMarked(in string, src netip.Addr, c class, mark uint32) host.Lookup {
@@ -55,8 +55,8 @@ func (q questioner) lookUpMarked(in string, src netip.Addr, c class, mark uint32
 	return q.answered(l, &routes[0])
 }
 
-// markOf is the mark that packets carry, of those that all of their kind do.
-func (q questioner) markOf(in string, src, dst netip.Addr) uint32 {
+// routingMark is the mark that packets carry, of those that all of their kind do.
+func (q questioner) routingMark(in string, src, dst netip.Addr) uint32 {
 	within := func(all []netip.Prefix, a netip.Addr) bool {
 		return len(all) == 0 || slices.ContainsFunc(all, func(p netip.Prefix) bool { return p.Contains(a) })
 	}
