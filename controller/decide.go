@@ -204,7 +204,8 @@ func (d *decision) attachErrors(results []cloud.Result) {
 	for i, s := range d.routes {
 		for _, table := range slices.Sorted(maps.Keys(s.Tables)) {
 			r, ok := failed[api.RouteKey{Table: table, Destination: s.Destination}]
-			if ok && s.Tables[table].Stage == api.StageWanted && !toldBefore(s, r) {
+			told := ok && failedBefore(s, r) && permanent(reasonOf(r)) // then the words may stay
+			if ok && s.Tables[table].Stage == api.StageWanted && !told {
 				s.Tables[table] = api.InTable{Stage: api.StageWanted, Reason: reasonOf(r), Detail: r.Err.Error()}
 				d.routes[i].Reason = reasonOf(r)
 			}
@@ -212,11 +213,11 @@ func (d *decision) attachErrors(results []cloud.Result) {
 	}
 }
 
-// toldBefore reports whether a change failed again for what a person has to mend: that is no news,
-// though the cloud's words differ with each request.
-func toldBefore(s api.RouteStatus, r cloud.Result) bool {
-	in, reason := s.Tables[r.Change.Route.Table], reasonOf(r)
-	return in.Stage == api.StageWanted && in.Reason == reason && permanent(reason) && s.Host == r.Change.Route.Mark.Host
+// failedBefore reports whether a change failed again for the reason that its route is known to
+// wait for: that is no news, though the cloud's words differ with each request.
+func failedBefore(s api.RouteStatus, r cloud.Result) bool {
+	in := s.Tables[r.Change.Route.Table]
+	return in.Stage == api.StageWanted && in.Reason == reasonOf(r) && s.Host == r.Change.Route.Mark.Host
 }
 
 // reasonOf says what a failed change is held for: what only a person can mend has the same

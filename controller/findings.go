@@ -128,7 +128,7 @@ func writeFindings(routes []api.RouteStatus) []api.Finding {
 	}
 	return []api.Finding{{
 		Code: api.FindingCloud, Severity: api.Failure,
-		Text: fmt.Sprintf("%d routes could not be written and are tried again; the first is %s", len(failed), failed[0]),
+		Text: fmt.Sprintf("routes that could not be written and are tried again: %d; the first is %s", len(failed), failed[0]),
 	}}
 }
 

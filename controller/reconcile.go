@@ -199,21 +199,28 @@ func (t *term) publish(ctx context.Context, snap api.Snapshot, d decision, resul
 	if d.cloudErr != nil {
 		pass.Cloud = d.cloudErr.Error()
 	}
-	p := api.Publication{Routes: d.routes, Release: d.release, Pass: pass.Cut(passLimit)}
-	for _, r := range results {
-		a := api.Applied{At: p.Pass.At, Term: p.Pass.Term, Change: r.Change}
-		if r.Err != nil {
-			if slices.ContainsFunc(snap.Routes, func(s api.RouteStatus) bool {
-				return s.Destination == r.Change.Route.Destination && toldBefore(s, r)
-			}) {
-				continue
-			}
-			a.Error = r.Err.Error()
-		}
-		p.Applied = append(p.Applied, a)
-	}
+	p := api.Publication{Routes: d.routes, Release: d.release, Pass: pass.Cut(passLimit), Applied: t.appliedNews(snap, results, now)}
 	if err := t.registry.Publish(ctx, t.lease.Term(), p); err != nil {
 		return fmt.Errorf("publish the pass: %w", err)
 	}
 	return nil
+}
+
+// appliedNews are the changes for the record: all that were made, and those that failed for
+// another reason than before.
+func (t *term) appliedNews(snap api.Snapshot, results []cloud.Result, now time.Time) []api.Applied {
+	var out []api.Applied
+	for _, r := range results {
+		a := api.Applied{At: now, Term: t.lease.Term(), Change: r.Change}
+		if r.Err != nil {
+			a.Error = r.Err.Error()
+		}
+		again := r.Err != nil && slices.ContainsFunc(snap.Routes, func(s api.RouteStatus) bool {
+			return s.Destination == r.Change.Route.Destination && failedBefore(s, r)
+		})
+		if !again {
+			out = append(out, a)
+		}
+	}
+	return out
 }

@@ -56,16 +56,17 @@ func TestFullTableIsNamedWithWhatWaits(t *testing.T) {
 	})
 }
 
-// full takes no more routes, whatever the quota that it tells.
+// full takes no more routes, whatever the quota that it tells, and gives a kind of error.
 type full struct {
 	cloud.Tables
+	kind  error
 	asked *int
 }
 
 func (f full) Apply(_ context.Context, changes []api.Change, _ cloud.Permit) (out []cloud.Result, err error) {
 	for _, c := range changes {
 		*f.asked++
-		out = append(out, cloud.Result{Change: c, Err: fmt.Errorf("request %d: %w", *f.asked, api.ErrQuota)})
+		out = append(out, cloud.Result{Change: c, Err: fmt.Errorf("request %d: %w", *f.asked, f.kind)})
 	}
 	return out, nil
 }
@@ -75,7 +76,7 @@ func TestATableThatIsFullEarlyIsNamedOnce(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := start(t)
 		asked := 0
-		s.blind.replace(full{s.cloud, &asked})
+		s.blind.replace(full{s.cloud, api.ErrQuota, &asked})
 		s.report(one, "10.0.0.0/24")
 		seen := map[string]bool{}
 		for range 100 {
@@ -96,6 +97,24 @@ func TestATableThatIsFullEarlyIsNamedOnce(t *testing.T) {
 			t.Errorf("%d failures are on record:\n%s", n, s.registry)
 		}
 	})
+}
+
+func TestAFailureIsOnRecordOnce(t *testing.T) {
+	for _, kind := range []error{api.ErrBusy, api.ErrThrottled, api.ErrRefused} {
+		bubble(t, func(t *testing.T) {
+			s := start(t)
+			asked := 0
+			s.blind.replace(full{s.cloud, kind, &asked})
+			s.report(one, "10.0.0.0/24")
+			s.after(10 * time.Minute)
+			if n := strings.Count(s.registry.String(), "applied"); n != 1 || asked < 3 {
+				t.Errorf("%v: asked %d times, %d records:\n%s", kind, asked, n, s.registry)
+			}
+			s.blind.replace(s.cloud)
+			s.after(5 * time.Minute)
+			s.want("a 10.0.0.0/24 1")
+		})
+	}
 }
 
 func TestForeignEntryIsAdoptedOnRequest(t *testing.T) {
