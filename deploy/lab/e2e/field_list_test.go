@@ -2,12 +2,15 @@ package e2e
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/sealane/sealane/api"
+	"github.com/sealane/sealane/cloud/alisim"
+	"github.com/sealane/sealane/deploy/lab"
 	"github.com/sealane/sealane/deploy/lab/probe"
 )
 
@@ -15,6 +18,7 @@ import (
 // 10.1.0.1/24 and 10.2.0.1/24; etcd is at 192.168.0.10.
 func fields() []field {
 	all := pathFields()
+	all = append(all, cloudFields()...)
 	all = append(all, ruleFields()...)
 	return append(all, harmlessFields()...)
 }
@@ -78,12 +82,49 @@ func pathFields() []field {
 			traffic: unlooked, ready: true, doctor: []string{"stack_default", "192.168.0.10"},
 			asks: exits(api.ExitDegraded),
 		},
+	}
+}
+
+// cloudFields are what the cloud does. The host itself, and so its doctor, has nothing to say.
+func cloudFields() []field {
+	closed := alisim.SecurityGroup{InnerAccess: "Drop", Ingress: []alisim.Rule{{Source: prefix("192.168.0.10/32")}}}
+	fresh := closed
+	fresh.Ingress = append(slices.Clone(closed.Ingress),
+		alisim.Rule{Source: prefix("0.0.0.0/0"), Protocol: "TCP", Ports: "22/22"}, alisim.Rule{Source: prefix("0.0.0.0/0"), Protocol: "ICMP"})
+	open := alisim.SecurityGroup{Ingress: []alisim.Rule{{Source: prefix("192.168.0.0/16")}, {Source: prefix("10.0.0.0/8")}}}
+	doctor := []string{"10.1.0.0/24"}
+	return []field{
 		{
 			name: "the source/destination check is on",
 			act:  sourceCheck(true), unact: sourceCheck(false),
-			traffic: allDie, findings: []string{"SL-F106 failure"},
-			doctor: []string{"10.1.0.0/24"}, // the host itself has nothing to say
+			traffic: allDie, findings: []string{"SL-F106 failure"}, doctor: doctor,
 		},
+		{
+			name: "the security group is closed",
+			act:  securityGroup(closed), unact: securityGroup(open),
+			traffic: nobodyPasses, findings: []string{"SL-F107 failure"}, doctor: doctor,
+		},
+		{
+			name: "the security group opens what a new one opens",
+			act:  securityGroup(fresh), unact: securityGroup(open),
+			traffic: nobodyPasses, findings: []string{"SL-F107 failure"}, doctor: doctor,
+		},
+		{
+			name:    "the cloud throttles",
+			act:     func(_ *testing.T, c *cluster) { c.Sim().Fault(alisim.Fault{Code: "Throttling.User", Times: -1}) },
+			unact:   func(_ *testing.T, c *cluster) { c.Sim().ClearFaults() },
+			traffic: allPass, ready: true, findings: []string{"SL-F102 warning"}, doctor: doctor,
+		},
+	}
+}
+
+// securityGroup gives the group of all hosts these rules, in place of those it has.
+func securityGroup(g alisim.SecurityGroup) func(*testing.T, *cluster) {
+	g.ID = lab.SecurityGroup
+	return func(t *testing.T, c *cluster) {
+		if err := c.Sim().SetSecurityGroup(c.Sim().Snapshot().VPCs[0].ID, g); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
