@@ -9,12 +9,22 @@ import (
 	"github.com/sealane/sealane/api"
 )
 
+// shorten bounds what a finding says: a rule may name ten thousand addresses, and a report is
+// refused if it is too large.
+func shorten(text string) string {
+	const most = 1000
+	if runes := []rune(text); len(runes) > most {
+		return string(runes[:most]) + "..."
+	}
+	return text
+}
+
 // diagnose says what is wrong with a host, in the order of the codes. own is the host's
 // record in the registry, nil if there is none; conflicts are the subnets it was refused.
 func diagnose(v *view, config Config, own *api.Host, conflicts []api.Conflict) []api.Finding {
 	var all []api.Finding
 	add := func(code api.Code, severity api.Severity, text, fix string) {
-		all = append(all, api.Finding{Code: code, Severity: severity, Text: text, Fix: fix})
+		all = append(all, api.Finding{Code: code, Severity: severity, Text: shorten(text), Fix: fix})
 	}
 	diagnoseBridges(v, config.Serve, own, add)
 	diagnoseNetworks(v, config, own, add)

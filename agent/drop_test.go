@@ -113,6 +113,20 @@ func TestManyDrops(t *testing.T) {
 	})
 }
 
+// TestLongRule wants a rule that names many addresses told, and the report to stay small.
+func TestLongRule(t *testing.T) {
+	onBench(t, func(b *bench) {
+		b.host.SetBridge("docker0", "10.0.0.1/24")
+		b.other("i-b", "192.168.0.2", "10.1.0.0/24")
+		b.host.SetRules(forwardRules("ACCEPT", "-A FORWARD -s 10.1.0.0/24 -m comment --comment \""+strings.Repeat("x", 100_000)+"\" -j DROP\n"))
+		b.start()
+		b.wantText(api.FindingDropped, "-A FORWARD -s 10.1.0.0/24", "xxx...")
+		if n := len(b.own().Findings[0].Text); n > 2000 {
+			t.Errorf("%d bytes in a finding", n)
+		}
+	})
+}
+
 // TestMomentsDrop wants a drop of less than a second not told, and what works not withdrawn.
 func TestMomentsDrop(t *testing.T) {
 	onBench(t, func(b *bench) {

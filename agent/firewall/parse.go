@@ -163,7 +163,12 @@ func (t *nftTable) outsideDrops() []string {
 	}
 	drops := false
 	for _, rules := range t.rules {
-		drops = drops || slices.ContainsFunc(rules, func(r *nftRule) bool { return slices.ContainsFunc(r.Expr, mayDrop) })
+		drops = drops || slices.ContainsFunc(rules, func(r *nftRule) bool {
+			return slices.ContainsFunc(r.Expr, func(e any) bool {
+				_, printed := e.(string) // what nft has no JSON for
+				return printed || mayDrop(e)
+			})
+		})
 	}
 	var all []string
 	for _, c := range t.chains {

@@ -61,6 +61,8 @@ func TestUnsure(t *testing.T) {
 		{"nft unknown set", printed(`{"match": {"op": "==", "left": {"payload": {"protocol": "ip", "field": "saddr"}}, "right": "@nowhere"}}, {"drop": null}`), false, "@nowhere"},
 		{"nft jump to nowhere", printed(`{"jump": {"target": "nowhere"}}`), false, "nowhere"},
 		{"nft queue", printed(`{"queue": {"num": 1}}`), false, "queue"},
+		{"nft chain without a name", listing(base, "ip saddr 10.2.0.0/24 jump {", "drop", "}", "}"), false, "jump { drop }"},
+		{"nft chain without a name, for others", listing(base, "ip saddr 10.9.0.0/24 jump {", "drop", "}", "}"), false, ""},
 		{"chains in a circle", filter(open, ":A - [0:0]", "-A FORWARD -j A", "-A A -j A"), false, "-j A"},
 		{"chains that double and double again", filter(append([]string{open, "-A FORWARD -j C0"}, doubling()...)...), false, "-j C"},
 	} {

@@ -9,6 +9,10 @@ import (
 func (t *nftTable) steps(exprs []any) []step {
 	var all []step
 	for _, e := range exprs {
+		if _, printed := e.(string); printed {
+			// What nft has no JSON for comes as its text, a chain without a name for one.
+			all = append(all, always(decision{kind: undecided}))
+		}
 		for key, value := range object(e) {
 			all = append(all, t.statement(key, value)...)
 		}

@@ -12,6 +12,9 @@ import (
 func ruleText(r *nftRule) string {
 	var words []string
 	for _, e := range r.Expr {
+		if text, printed := e.(string); printed {
+			words = append(words, strings.Fields(text)...)
+		}
 		for key, value := range object(e) {
 			if text := statementText(key, value); text != "" {
 				words = append(words, text)
