@@ -37,7 +37,7 @@ func engineHost(lab string, h Host) engine.Host {
 	e := engine.Host{
 		Name: h.Name, Namespace: h.Namespace, Bip: h.Bip, Container: namespaceName(lab, "c"+strconv.Itoa(h.Index)), Socket: h.Docker,
 		Run: filepath.Join(stateDir(lab), h.short()), Data: filepath.Join(dataDir(lab), h.short()),
-		Log: logPath(lab, partDocker+h.short()), Cgroup: cgroupOf(lab), Wrap: h.hostCommand(),
+		Log: logPath(lab, partDocker+h.short()), Cgroup: cgroupOf(lab), Wrap: h.hostCommand(), Config: h.Engine.Config,
 	}
 	if h.Keeper == 0 {
 		e.Wrap, e.Private = slices.Concat([]string{"/bin/sh", "-c", hideScript, "sh"}, e.Wrap), true

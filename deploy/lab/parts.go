@@ -143,14 +143,14 @@ func (l *Lab) StartAgent(ctx context.Context, h Host) error {
 
 // AgentFlags are the flags of a host's agent; its cleanup takes the same.
 func (l *Lab) AgentFlags(h Host) []string {
-	docker := "none"
+	docker := []string{"--docker", "none"}
 	if h.Docker != "" {
-		docker = "unix://" + h.Docker
+		docker = []string{"--docker", "unix://" + h.Docker, "--docker-config", filepath.Join(stateDir(l.opts.Name), h.short(), "daemon.json")}
 	}
-	return append([]string{
-		"--cluster", l.opts.Name, "--etcd-endpoints", l.etcdURL(), "--docker", docker,
+	return slices.Concat(docker, []string{
+		"--cluster", l.opts.Name, "--etcd-endpoints", l.etcdURL(),
 		"--metadata-url", "http://" + metadataAddress, "--state-dir", filepath.Join(stateDir(l.opts.Name), h.short(), "agent"),
-	}, l.opts.AgentFlags...)
+	}, l.opts.AgentFlags)
 }
 
 // Program is the path of a command of sealane, beside those that the lab runs.

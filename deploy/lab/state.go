@@ -67,6 +67,8 @@ type HostEngine struct {
 	// Forwarding tells that the host forwards before Docker starts: Docker then leaves the
 	// policy of FORWARD at ACCEPT.
 	Forwarding bool `json:"forwarding,omitempty"`
+	// Config is the text of dockerd's daemon.json. Empty: no options, {}.
+	Config string `json:"config,omitempty"`
 }
 
 func (e HostEngine) validate() error {

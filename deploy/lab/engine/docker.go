@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -59,7 +60,7 @@ func (e *Docker) StartHost(ctx context.Context, h Host) error {
 	if err := os.MkdirAll(h.Run, 0o755); err != nil {
 		return fmt.Errorf("start Docker on %s: %w", h.Name, err)
 	}
-	if err := os.WriteFile(filepath.Join(h.Run, "daemon.json"), []byte("{}\n"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(h.Run, "daemon.json"), []byte(cmp.Or(h.Config, "{}\n")), 0o600); err != nil {
 		return fmt.Errorf("start Docker on %s: %w", h.Name, err)
 	}
 	daemon, err := e.supervisor.StartProcess(ctx, supervisor.Command{

@@ -26,6 +26,7 @@ type Host struct {
 	Cgroup    string       // parent of the containers' control groups
 	Wrap      []string     // command that runs dockerd as the host does, before dockerd's own words
 	Private   bool         // that command needs a mount namespace of its own
+	Config    string       // text of daemon.json; empty: no options
 }
 
 // Engine runs the containers of hosts. Each host has one container, named web.

@@ -54,14 +54,14 @@ type plan struct {
 func labs(all []generation) []plan {
 	if len(all) == 1 {
 		own := all[0]
-		return []plan{{"own", []spec{{own, "nft", false}, {own, "nft", false}, {own, "legacy", true}}}}
+		return []plan{{"own", []spec{{generation: own, variant: "nft"}, {generation: own, variant: "nft"}, {generation: own, variant: "legacy", open: true}}}}
 	}
 	var nft, legacy, mixed []spec
 	for _, g := range all {
 		for range 2 {
-			nft, legacy = append(nft, spec{g, "nft", false}), append(legacy, spec{g, "legacy", false})
+			nft, legacy = append(nft, spec{generation: g, variant: "nft"}), append(legacy, spec{generation: g, variant: "legacy"})
 		}
-		mixed = append(mixed, spec{g, "nft", true}, spec{g, "legacy", true})
+		mixed = append(mixed, spec{generation: g, variant: "nft", open: true}, spec{generation: g, variant: "legacy", open: true})
 	}
 	return []plan{{"nft", nft}, {"legacy", legacy}, {"mixed", mixed}}
 }

@@ -15,7 +15,7 @@ func TestStrict(t *testing.T) {
 	}
 	all, missing := generations(t)
 	t.Log(strings.Join(missing, "\n"))
-	w := build(t, "engstrict", []spec{{all[0], "nft", false}, {all[len(all)-1], "nft", false}}, "--admit", "published")
+	w := build(t, "engstrict", []spec{{generation: all[0], variant: "nft"}, {generation: all[len(all)-1], variant: "nft"}}, "--admit", "published")
 	if err := w.StartController(t.Context(), 1); err != nil {
 		t.Fatal(err)
 	}

@@ -17,7 +17,7 @@ func TestUpgrade(t *testing.T) {
 	}
 	all, missing := generations(t)
 	t.Log(strings.Join(missing, "\n"))
-	w := build(t, "engup", []spec{{all[0], "nft", false}, {all[0], "nft", false}})
+	w := build(t, "engup", []spec{{generation: all[0], variant: "nft"}, {generation: all[0], variant: "nft"}})
 	w.join(t)
 	first, host := w.hosts[0], w.hosts[1]
 	eventually(t, time.Minute, "sources are kept", w.kept(t))

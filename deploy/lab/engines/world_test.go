@@ -144,6 +144,7 @@ type spec struct {
 	generation
 	variant string // nft or legacy
 	open    bool
+	config  string // of dockerd; empty: no options
 }
 
 func (s spec) String() string {
@@ -162,7 +163,7 @@ func build(t *testing.T, name string, specs []spec, flags ...string) *world {
 		AgentFlags: flags,
 	}
 	for _, s := range specs {
-		e := lab.HostEngine{Root: s.root, Forwarding: s.open}
+		e := lab.HostEngine{Root: s.root, Forwarding: s.open, Config: s.config}
 		if s.root != "" || s.variant == "legacy" {
 			e.IPTables = s.variant
 		}
@@ -273,8 +274,8 @@ func (w *world) route(t *testing.T, there bool) {
 	}
 }
 
-// eventually polls until holds says yes.
-func eventually(t *testing.T, limit time.Duration, what string, holds func() bool) {
+// eventually polls until holds says yes. It fails the test with what told tells last.
+func eventually(t *testing.T, limit time.Duration, what string, holds func() bool, told ...func() any) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
@@ -284,6 +285,9 @@ func eventually(t *testing.T, limit time.Duration, what string, holds func() boo
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
+			for _, last := range told {
+				t.Logf("last seen: %+v", last())
+			}
 			t.Fatalf("not within %s: %s", limit, what)
 		}
 	}
