@@ -4,6 +4,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -103,13 +104,18 @@ func (w *world) startAll(t *testing.T) {
 // strangersReach are the targets of a host that an outsider gets to.
 func (w *world) strangersReach(t *testing.T, m *member) []string {
 	t.Helper()
-	var reached []string
-	for _, to := range m.targets() {
-		if try(t.Context(), w.outsider(), to).IsValid() {
-			reached = append(reached, to.name)
-		}
+	targets := m.targets()
+	reached := make([]string, len(targets))
+	var all sync.WaitGroup
+	for i, to := range targets {
+		all.Go(func() {
+			if try(t.Context(), w.outsider(), to).IsValid() {
+				reached[i] = to.name
+			}
+		})
 	}
-	return reached
+	all.Wait()
+	return slices.DeleteFunc(reached, func(name string) bool { return name == "" })
 }
 
 // said waits until the cluster says of a host that it is ready or not, and has the finding,

@@ -51,6 +51,8 @@ func TestUpgrade(t *testing.T) {
 		}
 		if news := string(after[len(log):]); strings.Contains(news, "reason=jump") || strings.Contains(news, "reason=chain") {
 			t.Errorf("the upgrade to %s made the agent mend:\n%s", g.version, news)
+		} else if strings.Contains(news, "SL-F012") {
+			t.Errorf("the upgrade to %s was a finding for a moment:\n%s", g.version, news)
 		}
 	}
 	if err := w.Down(t.Context()); err != nil {
