@@ -81,8 +81,14 @@ func diagnoseEngine(v *view, add adder) {
 	case f.Asked != nil && len(f.Elsewhere) > 0:
 		add(api.FindingEngineUnfit, api.Warning, "no Docker of root's answers, and there is rootless Docker at "+strings.Join(f.Elsewhere, ", ")+": no route leads to its containers", "serve containers of a Docker that root runs")
 	}
-	if f.Answers() && !f.Docker && !f.RulesOff && f.Engine.Kind != host.KindRootless && f.Engine.Kind != host.KindPodman && len(f.Missing) == 0 {
+	if !f.Answers() || f.RulesOff || f.Engine.Kind == host.KindRootless || f.Engine.Kind == host.KindPodman || len(f.Missing) > 0 {
+		return // it has no rules here, or they cannot be seen
+	}
+	switch {
+	case !f.Docker:
 		add(api.FindingUnprotected, api.Failure, "Docker runs and its firewall rules are gone, its protection with them: outsiders reach what is not published until it restarts", "systemctl restart docker")
+	case f.Bypassed:
+		add(api.FindingUnprotected, api.Failure, "Docker runs and FORWARD leads to none of its chains, as after iptables -F: neither what it publishes nor what it keeps out counts until it restarts", "systemctl restart docker")
 	}
 }
 

@@ -59,6 +59,12 @@ func TestDockersRulesAreGone(t *testing.T) {
 		b.host.Disturb(hosttest.StartDocker)
 		b.settle()
 		b.wantReady()
+		b.host.Disturb(hosttest.FlushFilter)
+		b.settle()
+		b.wantText(api.FindingUnprotected, "FORWARD leads to none of its chains")
+		b.host.Disturb(hosttest.StartDocker)
+		b.settle()
+		b.wantReady()
 	})
 }
 

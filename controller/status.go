@@ -73,8 +73,10 @@ func hostStatus(h api.Host, snap api.Snapshot) api.HostStatus {
 	if why := blockedWhy(h.Instance, snap.Pass); why != "" {
 		return set(api.HostDegraded, why)
 	}
-	if i := slices.IndexFunc(h.Findings, func(f api.Finding) bool { return f.Severity == api.Failure }); i >= 0 {
-		return set(api.HostDegraded, h.Findings[i].Text)
+	for _, is := range []func(api.Finding) bool{isFailure, isUnproven} {
+		if i := slices.IndexFunc(h.Findings, is); i >= 0 {
+			return set(api.HostDegraded, h.Findings[i].Text)
+		}
 	}
 	return hs
 }
@@ -121,11 +123,22 @@ func conflictsOf(h api.Host, snap api.Snapshot) []api.Conflict {
 	return out
 }
 
+func isFailure(f api.Finding) bool { return f.Severity == api.Failure }
+
+// isUnproven reports whether a finding says that nobody can tell whether packets pass: a host is
+// not called ready on that.
+func isUnproven(f api.Finding) bool { return f.Code == api.FindingUnproven }
+
+// firstFinding is the text of a host's first failure, else of its first finding.
 func firstFinding(h api.Host, otherwise string) string {
-	if len(h.Findings) > 0 {
+	switch i := slices.IndexFunc(h.Findings, isFailure); {
+	case i >= 0:
+		return h.Findings[i].Text
+	case len(h.Findings) > 0:
 		return h.Findings[0].Text
+	default:
+		return otherwise
 	}
-	return otherwise
 }
 
 // subnetState follows one subnet into the tables.

@@ -67,6 +67,13 @@ func TestHostState(t *testing.T) {
 			h.Subnets, h.Findings = nil, []api.Finding{{Code: api.FindingNoBridge, Text: "no docker0 yet"}}
 		}, api.HostPending, "no docker0 yet"},
 		{"rules not in place", func(h *api.Host, _ *api.Snapshot) { h.Readiness.Rules = false }, api.HostPending, "not prepared"},
+		{"the rules are unproven", func(h *api.Host, _ *api.Snapshot) {
+			h.Findings = []api.Finding{{Code: api.FindingSettings, Severity: api.Warning, Text: "a setting"}, {Code: api.FindingUnproven, Severity: api.Warning, Text: "it is not known"}}
+		}, api.HostDegraded, "it is not known"},
+		{"not prepared, and the gravest reason comes first", func(h *api.Host, _ *api.Snapshot) {
+			h.Readiness.Rules = false
+			h.Findings = []api.Finding{{Code: api.FindingSettings, Severity: api.Warning, Text: "a setting"}, {Code: api.FindingDropped, Severity: api.Failure, Text: "a rule drops"}}
+		}, api.HostPending, "a rule drops"},
 		{"no controller yet", func(_ *api.Host, s *api.Snapshot) { s.Routes, s.Pass = nil, nil }, api.HostPending, "no controller"},
 		{"before the next pass", func(_ *api.Host, s *api.Snapshot) { s.Routes = nil }, api.HostPending, "next pass"},
 		{"not written yet", func(_ *api.Host, s *api.Snapshot) { s.Routes[0].Stage = api.StageWanted }, api.HostPending, "not in every route table"},

@@ -26,6 +26,7 @@ type Facts struct {
 	Default         Variant        // what the plain command "iptables" writes
 	Blocked         Variant        // the variant that Docker does not use, if it drops by policy what is forwarded
 	Others          []string       // other programs that keep firewall rules here: firewalld, ufw
+	Bypassed        bool           // Docker's chains of iptables are there, and FORWARD leads to none of them
 	Shielded        bool           // Docker itself drops what is not published, whatever the policy of FORWARD
 	Open            bool           // the policy of FORWARD, in the variant that Docker uses, is ACCEPT
 	RulesOff        bool           // Docker was told to write no rules

@@ -24,7 +24,7 @@ func printText(out io.Writer, x diagnosis) error {
 	var b strings.Builder
 	f := x.Facts
 	state := map[bool]string{true: "on", false: "off"}
-	fmt.Fprintf(&b, "uplink %s, forwarding %s, kernel %s\n", or(f.Uplink, "unknown"), state[f.Forwarding], f.Kernel)
+	fmt.Fprintf(&b, "uplink %s%s, forwarding %s, kernel %s\n", or(f.Uplink, "unknown"), sizeOf(f.Uplink, x.Path), state[f.Forwarding], f.Kernel)
 	fmt.Fprintf(&b, "docker %s\n", engineText(f))
 	if x.running {
 		fmt.Fprintf(&b, "agent running (process %s)\n", or(x.process, "not known"))
@@ -45,7 +45,7 @@ func printText(out io.Writer, x diagnosis) error {
 				served = "served"
 			}
 		}
-		fmt.Fprintf(&b, "bridge %s %v%s, %s\n", bridge.Name, bridge.Addresses, network, served)
+		fmt.Fprintf(&b, "bridge %s %v%s%s, %s\n", bridge.Name, bridge.Addresses, network, sizeOf(bridge.Name, x.Path), served)
 	}
 	for _, line := range groupAnswers(x.Answers, x.Served) {
 		fmt.Fprintln(&b, line)
@@ -58,6 +58,15 @@ func printText(out io.Writer, x diagnosis) error {
 	}
 	_, err := io.WriteString(out, b.String())
 	return err
+}
+
+// sizeOf is how large a packet an interface takes, as far as that was asked.
+func sizeOf(link string, path host.Path) string {
+	at := slices.IndexFunc(path.Links, func(l host.Link) bool { return l.Name == link && l.There })
+	if at < 0 {
+		return ""
+	}
+	return fmt.Sprintf(", MTU %d", path.Links[at].MTU)
 }
 
 // groupAnswers tells what becomes of packets, the other hosts' subnets that fare alike in one

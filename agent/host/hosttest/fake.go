@@ -72,8 +72,10 @@ func (f *Fake) Facts(_ context.Context, ip netip.Addr) (host.Facts, error) {
 			bridges[i].Network = &f.engine.Networks[at]
 		}
 	}
+	bypassed := docker && !slices.Contains(f.chains["filter/FORWARD"], "-j DOCKER")
 	return host.Facts{
-		Bridges: bridges, Engine: f.engine, Asked: f.asked, Uplink: f.uplinks[ip], UplinkMAC: f.macs[f.uplinks[ip]], Forwarding: f.forward, Kept: slices.Clone(f.kept), Docker: docker,
+		Bypassed: bypassed,
+		Bridges:  bridges, Engine: f.engine, Asked: f.asked, Uplink: f.uplinks[ip], UplinkMAC: f.macs[f.uplinks[ip]], Forwarding: f.forward, Kept: slices.Clone(f.kept), Docker: docker,
 		Variant: host.NFT, Default: host.NFT, Blocked: f.blocked, Shielded: f.shield, Open: f.open, Native: f.native, RulesOff: !f.ruled, ReversePath: f.reversePath(ip), Kernel: "6.1.0",
 	}, nil
 }

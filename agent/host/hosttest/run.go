@@ -93,9 +93,15 @@ func testFacts(t *testing.T, m Machine) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if f.Uplink != "" || !f.Forwarding || !f.Docker || f.Shielded {
-		t.Errorf("uplink %q, forwarding %t, docker %t, shielded %t; want none, true, true, false", f.Uplink, f.Forwarding, f.Docker, f.Shielded)
+	if f.Uplink != "" || !f.Forwarding || !f.Docker || f.Bypassed || f.Shielded {
+		t.Errorf("uplink %q, forwarding %t, docker %t, bypassed %t, shielded %t; want none, true, true, false, false", f.Uplink, f.Forwarding, f.Docker, f.Bypassed, f.Shielded)
 	}
+	m.Disturb(FlushFilter)
+	if f, err = m.Facts(t.Context(), netip.MustParseAddr("192.168.0.2")); err != nil || !f.Docker || !f.Bypassed {
+		t.Errorf("after a flush docker %t, bypassed %t; want both; %v", f.Docker, f.Bypassed, err)
+	}
+	m.Disturb(StartDocker)
+	apply(t, m, wish())
 	m.Disturb(StrictFilter)
 	for _, want := range []int{1, 2} {
 		if f, err = m.Facts(t.Context(), netip.MustParseAddr("192.168.0.2")); err != nil || f.ReversePath != want {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/sealane/sealane/agent/host"
 )
@@ -13,6 +14,7 @@ type Detected struct {
 	Variant  host.Variant // what to write with
 	Standard host.Variant // what the plain command writes
 	Docker   bool         // Docker's chains are there
+	Bypassed bool         // FORWARD leads to none of these chains
 	Shielded bool         // Docker drops what is not published, whatever the policy of FORWARD
 	Native   *host.Native // Docker's own table
 	Blocked  host.Variant // the other one than variant, if its FORWARD drops by policy
@@ -22,7 +24,7 @@ type Detected struct {
 
 // Tell adds what was detected to the facts.
 func (d Detected) Tell(f *host.Facts) {
-	f.Docker, f.Native, f.Shielded, f.Others = d.Docker, d.Native, d.Shielded, d.Others
+	f.Docker, f.Native, f.Bypassed, f.Shielded, f.Others = d.Docker, d.Native, d.Bypassed, d.Shielded, d.Others
 	f.Variant, f.Default, f.Blocked = d.Variant, d.Standard, d.Blocked
 	if d.tables == nil {
 		return
@@ -60,11 +62,19 @@ func (p *Part) Detect(ctx context.Context) (Detected, error) {
 	}
 	d.Blocked = blocked(d)
 	mine := d.tables[d.Variant]
+	d.Bypassed = d.Native == nil && d.Docker && !slices.ContainsFunc(mine.ChainRules("filter", "FORWARD"), leadsToDocker)
 	d.Shielded = d.Native != nil || mine.DropsUnpublished()
 	if d.Others, err = p.others(mine); err != nil {
 		return Detected{}, err
 	}
 	return d, nil
+}
+
+// leadsToDocker reports whether a rule leads to a chain of Docker's. DOCKER-USER is the
+// operator's, and the jump to it may be ours.
+func leadsToDocker(rule string) bool {
+	_, target, _ := strings.Cut(rule, " -j ")
+	return strings.HasPrefix(target, "DOCKER") && target != DockerUser
 }
 
 // blocked is a variant whose policy of FORWARD drops, without a rule of ours in it to lift

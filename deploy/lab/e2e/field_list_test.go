@@ -164,6 +164,16 @@ func ruleFields() []field {
 			traffic: allPass, ready: true, findings: []string{"SL-F012 warning"}, tells: []string{"8082"},
 		},
 		{
+			name: "packets are queued for nobody", // whether somebody listens a rule does not tell
+			do:   "iptables -I FORWARD 1 -j NFQUEUE --queue-num 9", undo: "iptables -D FORWARD -j NFQUEUE --queue-num 9",
+			traffic: allDie, findings: []string{"SL-F028 warning"}, tells: []string{"NFQUEUE"},
+		},
+		{
+			name: "the table filter is flushed",
+			do:   "iptables -F", unact: restartDocker,
+			traffic: allPass, findings: []string{"SL-F024 failure"}, tells: []string{"FORWARD"},
+		},
+		{
 			name: "all rules are flushed",
 			do:   "nft flush ruleset", unact: restartDocker,
 			traffic: allPass, findings: []string{"SL-F024 failure"}, tells: []string{"Docker"},
