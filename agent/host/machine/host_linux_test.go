@@ -176,7 +176,7 @@ func script(t *testing.T, d hosttest.Disturbance) string {
 			ipset destroy sealane-peers`
 	case hosttest.StartDocker: // as Docker 20.10 does it, without its isolation chains
 		return `
-			iptables -N DOCKER
+			iptables -N DOCKER 2>/dev/null || true
 			iptables -N DOCKER-USER 2>/dev/null || true
 			iptables -A DOCKER-USER -j RETURN
 			iptables -A FORWARD -o docker0 -j DOCKER
@@ -184,7 +184,7 @@ func script(t *testing.T, d hosttest.Disturbance) string {
 			iptables -D FORWARD -j DOCKER-USER 2>/dev/null || true
 			iptables -I FORWARD 1 -j DOCKER-USER
 			iptables -P FORWARD DROP
-			iptables -t nat -N DOCKER
+			iptables -t nat -N DOCKER 2>/dev/null || true
 			iptables -t nat -A POSTROUTING -s 10.0.0.0/24 ! -o docker0 -j MASQUERADE`
 	default:
 		return string(d)
