@@ -22,7 +22,7 @@ func detours(v *view) (lost, unknown []detour) {
 	for _, l := range v.path.Lookups {
 		d := detour{part: l.Part, from: []string{l.In}, lookup: l}
 		if l.In == v.wish.Uplink && l.In != "" {
-			d.code, d.to = api.FindingLocalAstray, slices.DeleteFunc(slices.Clone(l.To), func(p netip.Prefix) bool { return leadsToBridge(l, p, v.wish.Locals) })
+			d.code, d.to = api.FindingLocalAstray, slices.DeleteFunc(slices.Clone(l.To), func(p netip.Prefix) bool { return leadsToBridge(l, p, v) })
 		} else {
 			d.code, d.to = api.FindingPeerAstray, slices.DeleteFunc(slices.Clone(l.To), func(p netip.Prefix) bool { return leavesByUplink(l, v, owners[p]) })
 		}
@@ -58,8 +58,21 @@ func passable(links []host.Link, in string, dst netip.Addr) bool {
 	return links[at].There && links[at].Up && on
 }
 
-func leadsToBridge(l host.Lookup, p netip.Prefix, locals []host.Local) bool {
-	return l.Fate == host.FateSent && slices.Contains(locals, host.Local{Prefix: p, Bridge: l.Device})
+// leadsToBridge reports whether a packet for a subnet of ours goes to its bridge. That it does
+// not while the bridge is down is told of the bridge.
+func leadsToBridge(l host.Lookup, p netip.Prefix, v *view) bool {
+	bridge := bridgeOf(p, v.wish.Locals)
+	down := slices.ContainsFunc(v.path.Links, func(o host.Link) bool { return o.Name == bridge && o.There && !o.Up })
+	return down || l.Fate == host.FateSent && l.Device == bridge
+}
+
+// bridgeOf is the bridge that a subnet of ours is on; empty if it is none of ours.
+func bridgeOf(p netip.Prefix, locals []host.Local) string {
+	at := slices.IndexFunc(locals, func(l host.Local) bool { return l.Prefix == p })
+	if at < 0 {
+		return ""
+	}
+	return locals[at].Bridge
 }
 
 // leavesByUplink reports whether a packet goes to the VPC: by the uplink, and to the router
@@ -146,6 +159,9 @@ func describeDetour(d detour, v *view) (text, fix string) {
 	if d.more {
 		text += "; others lead the same way"
 	}
+	if bridge := bridgeOf(d.to[0], v.wish.Locals); bridge != "" && l.Route.Bits() == 0 {
+		return text, fmt.Sprintf("ip route add %s dev %s, and see what took that route away", d.to[0], bridge)
+	}
 	return text, removal(l)
 }
 
@@ -180,12 +196,7 @@ func expected(d detour, v *view) string {
 		}
 		return v.wish.Uplink
 	}
-	for _, l := range v.wish.Locals {
-		if l.Prefix == d.to[0] {
-			return l.Bridge
-		}
-	}
-	return "its bridge"
+	return cmp.Or(bridgeOf(d.to[0], v.wish.Locals), "its bridge")
 }
 
 // comingFrom tells where packets come from that are lost, if not all of them are.

@@ -67,6 +67,11 @@ func TestPathsAstray(t *testing.T) {
 			[]string{"docker0 is down"},
 		},
 		{
+			"own route is gone", func(h *hosttest.Fake) { h.SetRoute("10.0.0.0/24", "eth0", "192.168.0.253") }, func(h *hosttest.Fake) { h.SetRoute("10.0.0.0/24", "", "") },
+			api.FindingLocalAstray,
+			[]string{"packets for 10.0.0.0/24 that come in by eth0 leave by eth0"},
+		},
+		{
 			"bridge of another subnet", func(h *hosttest.Fake) {
 				h.SetEngine(host.Engine{Version: "20.10.24", Networks: []host.Network{{Name: "bridge", Bridge: "docker0", Default: true, ICC: true, Subnets: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/24")}}}})
 				h.SetBridge("docker0", "10.9.9.1/24")

@@ -95,9 +95,9 @@ func cloudFields() []field {
 	doctor := []string{"10.1.0.0/24"}
 	return []field{
 		{
-			name: "the source/destination check is on",
+			name: "the source/destination check is on", // what leaves passes once it is masqueraded
 			act:  sourceCheck(true), unact: sourceCheck(false),
-			traffic: allDie, findings: []string{"SL-F106 failure"}, doctor: doctor,
+			traffic: someDie, findings: []string{"SL-F106 failure"}, doctor: doctor,
 		},
 		{
 			name: "the security group is closed",
