@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"reflect"
@@ -11,7 +12,6 @@ import (
 	"github.com/sealane/sealane/agent/firewall"
 	"github.com/sealane/sealane/agent/host"
 	"github.com/sealane/sealane/agent/steady"
-	"github.com/sealane/sealane/api"
 )
 
 // describeDrop is a drop in words.
@@ -74,7 +74,7 @@ func gapsOf(reasons []string) error {
 	if len(reasons) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%s: %w", joinFew(reasons), api.ErrUnsupported)
+	return errors.New(joinFew(reasons)) // each says of what kind it is
 }
 
 // few is how many of a kind are named in a report, which is bounded.
