@@ -34,6 +34,9 @@ const busybox = "/usr/bin/busybox"
 // A machine that is no host of ours never reaches a container.
 func TestDocker(t *testing.T) {
 	needRoot(t)
+	if testing.Short() {
+		t.Skip("starts engines: left out under -short")
+	}
 	for _, tool := range []string{"dockerd", "docker", "nsenter", busybox} {
 		if _, err := exec.LookPath(tool); err != nil {
 			t.Skipf("needs %s", tool)
